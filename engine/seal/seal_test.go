@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -101,6 +102,20 @@ func TestRotationKeepsOldValuesReadable(t *testing.T) {
 	}
 	if _, err := old.Open("p", fresh); !errors.Is(err, ErrUnknownKey) {
 		t.Errorf("old sealer opens the new key's value: %v", err)
+	}
+}
+
+// envelopeV1 is "v" sealed for "p" under the key of 32 bytes 0x01: values like
+// it are on disks, so it must open for ever.
+const envelopeV1 = "01d5cc468a6816822271597bb0c60bdb4c662e9babd69969ea78b1072d9dda0e3196a07d71083683acd6c10241b2e740eca9"
+
+func TestVersionOneStillOpens(t *testing.T) {
+	sealed, err := hex.DecodeString(envelopeV1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := newSealer(t, 1).Open("p", sealed); err != nil || string(got) != "v" {
+		t.Errorf("Open = %q, %v", got, err)
 	}
 }
 
@@ -225,7 +240,10 @@ func TestBrokenKeyFileDoesNotLeakInErrors(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	s := newSealer(f, 1)
-	genuine := s.Seal("p", []byte("v"))
+	genuine, err := hex.DecodeString(envelopeV1)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(genuine)
 	f.Add(genuine[:OverheadBytes-1])
 	f.Add([]byte{})
