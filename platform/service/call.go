@@ -1,0 +1,174 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/identity"
+)
+
+// MaxDepth is how many services one request may pass through before it is taken
+// for a loop, as AWS stops recursive function invocations after about 16 hops.
+const MaxDepth = 16
+
+// Call is one operation being carried out: who asks, where, when. It is passed
+// explicitly to every handler; nothing of importance hides in a context value.
+type Call struct {
+	Caller    identity.Principal
+	Account   string // the account whose resources are meant
+	Region    string
+	RequestID string
+	// Partition and DNSSuffix are "aws" and "amazonaws.com".
+	Now time.Time
+	Log *slog.Logger
+	// Depth counts the services that the request has passed through.
+	Depth int
+	// HTTP is the request as it came in, and what the handler may add to the
+	// answer; nil for calls from inside.
+	HTTP *HTTP
+	// Trace collects what the audit record should say about the call.
+	Trace *Trace
+
+	backend Backend
+}
+
+// HTTP is the part of the wire that a few handlers need (S3 above all).
+type HTTP struct {
+	Request *http.Request
+	// SignedPayload is the x-amz-content-sha256 value that the signature
+	// covers, "" where there was none; Presigned and AuthType tell how.
+	SignedPayload string
+	Presigned     bool
+	// Body is the decoded body stream (aws-chunked framing removed); Trailer
+	// gives its trailers once Body has been read to the end.
+	Body    io.Reader
+	Trailer func() http.Header
+	// Status and Header override what the protocol would answer with.
+	Status int
+	Header http.Header
+}
+
+// Trace is what one call tells the audit record.
+type Trace struct {
+	Decisions []Decision
+	Notes     []string
+}
+
+// Decision is one authorization decision with its reasons.
+type Decision struct {
+	Action   string
+	Resource string
+	policy.Decision
+}
+
+// Note adds a line to the audit record.
+func (c *Call) Note(s string) {
+	if c.Trace != nil && len(c.Trace.Notes) < 64 {
+		c.Trace.Notes = append(c.Trace.Notes, s)
+	}
+}
+
+// As returns a copy of the call made by another principal: a service principal
+// acting for a resource, or a role that was assumed.
+func (c *Call) As(p identity.Principal) *Call {
+	d := *c
+	d.Caller = p
+	d.HTTP = nil
+	return &d
+}
+
+// Backend carries out operations from inside; the gateway is one.
+type Backend interface {
+	// Dispatch authorizes, calls and records one operation.
+	Dispatch(ctx context.Context, c *Call, op smithy.Descriptor, in any) (any, error)
+	// Judge authorizes one action on one resource as c.Caller; the error is the
+	// fault that the caller sees.
+	Judge(ctx context.Context, c *Call, check Check) error
+	// Assume returns the principal of a session of a role, after its trust
+	// policy has been judged for c.Caller (a service principal or a web
+	// identity session).
+	Assume(ctx context.Context, c *Call, a Assume) (Session, error)
+}
+
+// Assume asks for a session of a role.
+type Assume struct {
+	RoleARN     string
+	SessionName string
+	Duration    time.Duration // zero: one hour
+	// Action is the judged action; empty: sts:AssumeRole.
+	Action string
+	// Policy scopes the session down; empty: no session policy.
+	Policy string
+	// Web is set for web identity sessions: the provider and its keys.
+	Web *WebIdentity
+}
+
+// WebIdentity is a verified identity from outside IAM.
+type WebIdentity struct {
+	Provider string              // "cognito-identity.amazonaws.com"
+	Keys     map[string][]string // "cognito-identity.amazonaws.com:sub" -> …
+}
+
+// Session is a set of temporary credentials and the principal they stand for.
+type Session struct {
+	Principal                                  identity.Principal
+	AccessKeyID, SecretAccessKey, SessionToken string
+	Expires                                    time.Time
+}
+
+// Assumer makes sessions of roles; the sts service is the one.
+type Assumer interface {
+	AssumeRole(ctx context.Context, c *Call, a Assume) (Session, error)
+}
+
+// NewCall returns a call that operations can be invoked from.
+func NewCall(b Backend, c Call) *Call {
+	c.backend = b
+	if c.Trace == nil {
+		c.Trace = new(Trace)
+	}
+	return &c
+}
+
+// Invoke calls another service's operation as c.Caller: authorized, metered and
+// recorded like any other request.
+func Invoke[In, Out any](ctx context.Context, c *Call, op smithy.Op[In, Out], in *In) (*Out, error) {
+	if c.Depth >= MaxDepth {
+		return nil, fault.New("RecursiveInvocationException", 400, "Recursive invocation: the request has passed %d services.", c.Depth)
+	}
+	if c.backend == nil {
+		return nil, errors.New("service: call has no backend")
+	}
+	d := *c
+	d.Depth++
+	d.HTTP = nil
+	out, err := c.backend.Dispatch(ctx, &d, op, in)
+	if err != nil {
+		return nil, err
+	}
+	return out.(*Out), nil
+}
+
+// Judge authorizes one more action than the operation's own, as c.Caller
+// (iam:PassRole, each item of a transaction).
+func (c *Call) Judge(ctx context.Context, check Check) error {
+	if c.backend == nil {
+		return errors.New("service: call has no backend")
+	}
+	return c.backend.Judge(ctx, c, check)
+}
+
+// AssumeRole opens a session of a role as c.Caller.
+func (c *Call) AssumeRole(ctx context.Context, a Assume) (Session, error) {
+	if c.backend == nil {
+		return Session{}, errors.New("service: call has no backend")
+	}
+	return c.backend.Assume(ctx, c, a)
+}

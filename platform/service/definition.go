@@ -1,0 +1,111 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/blob"
+	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/engine/ident"
+	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/engine/observe"
+	"moln.dev/moln/engine/sched"
+	"moln.dev/moln/engine/seal"
+	"moln.dev/moln/platform/functions"
+)
+
+// Deps is what a service is made from: engine handles already scoped to it.
+type Deps struct {
+	// KV holds only this service's keys. A service puts account and region
+	// first in its own keys.
+	KV    *kv.DB
+	Blobs *blob.Store
+	Clock clock.Clock
+	Ident *ident.Source
+	Sched *sched.Scheduler
+	Seal  *seal.Sealer
+	Log   *slog.Logger
+	Meter *observe.Registry
+	// Functions invokes functions for triggers, integrations, notifications.
+	Functions *functions.Broker
+	// System makes a Call for background work (workers, scheduled jobs), with
+	// moln's own backend behind it; the caller sets Caller by Call.As.
+	System func(account, region string) *Call
+	// Site tells where this moln is reached.
+	Site Site
+	// DataDir is a directory of the service's own for files that are not state
+	// (unpacked code, sockets); empty in tests that need none.
+	DataDir string
+}
+
+// Site is how clients reach this moln.
+type Site struct {
+	// Endpoint is the base URL: "http://127.0.0.1:4566".
+	Endpoint string
+	// Port is the listener's port, for host-style URLs (x.localhost:PORT).
+	Port string
+	// CAPEM is moln's own certificate authority, for functions that call AWS
+	// host names over TLS.
+	CAPEM []byte
+	// Handler serves moln itself; listeners inside function sandboxes use it.
+	Handler http.Handler
+	// ServeTLS answers TLS for *.amazonaws.com on l with moln's certificates
+	// until l is closed.
+	ServeTLS func(l net.Listener) error
+}
+
+// Definition is a service, as everything around it sees it.
+type Definition struct {
+	Schema     *smithy.Service
+	Operations []Operation
+	// Authorize says which actions on which resources a request needs. Nil:
+	// the operation's Actions on "*". It may look things up, but decides
+	// nothing.
+	Authorize func(ctx context.Context, c *Call, op *smithy.Operation, in any) ([]Check, error)
+	Resources []ResourceType
+	Endpoints []Endpoint
+	Workers   []Worker
+	// CORS lets browsers call the API directly (Cognito); S3 answers its own.
+	CORS bool
+}
+
+// Check is one action on one resource, and what conditions may ask about it.
+type Check struct {
+	Action   string
+	Resource string // ARN or "*"
+	// Account owns the resource; empty: the call's account.
+	Account string
+	// Context gives the service's condition keys (lower case). May be nil.
+	Context policy.Keys
+	// Policy is the resource's policy, compiled; nil: it has none.
+	Policy *policy.Policy
+	// PolicyMandatory: without an Allow in Policy nobody gets in (trust
+	// policies, key policies).
+	PolicyMandatory bool
+	// Public: an anonymous caller is answered without policy (an operation
+	// that AWS leaves open, such as a CORS preflight).
+	Public bool
+	// Fault replaces the access-denied fault where a service has its own text.
+	Fault func(d policy.Decision) error
+}
+
+// Endpoint is a data plane: HTTP that is not an AWS API, such as a deployed
+// API's stages, a bucket's website, a user pool's key set.
+type Endpoint struct {
+	Name string
+	// Match says whether the request is this endpoint's. Host has no port and
+	// is lower case. It is asked before API routing and must be cheap.
+	Match func(r *http.Request, host string) bool
+	// Serve answers. c has an anonymous caller; it authenticates by itself.
+	Serve func(w http.ResponseWriter, r *http.Request, c *Call)
+}
+
+// Worker is background work that runs as long as the server does.
+type Worker struct {
+	Name string
+	Run  func(ctx context.Context) error
+}

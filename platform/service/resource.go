@@ -1,0 +1,53 @@
+package service
+
+import "context"
+
+// ResourceType is a CloudFormation resource type over a service's operations.
+// Handlers call Invoke with the stack's caller or role, so that creating by
+// template needs the permissions that creating by API needs.
+type ResourceType struct {
+	Name string // "AWS::SQS::Queue"
+	// New returns a pointer to a zero property struct. A field's json tag, or
+	// else its Go name, is the property's name, at every depth; a property
+	// that it lacks fails the resource and is named. Generated API types may
+	// serve as nested property types where the names agree. Scalars are
+	// converted as CloudFormation does ("5" for a number, true for "true").
+	New func() any
+	// Replace lists the top-level properties whose change makes a new
+	// physical resource; all others are updated in place.
+	Replace []string
+	Create  func(ctx context.Context, c *Call, r *Resource) error
+	// Update changes the resource in place. Nil: every change replaces.
+	Update func(ctx context.Context, c *Call, r *Resource) error
+	// Delete removes it; a resource that is gone already is no error.
+	Delete func(ctx context.Context, c *Call, r *Resource) error
+}
+
+// Resource is one resource of a stack while it is worked on.
+type Resource struct {
+	Type, LogicalID, StackID, StackName string
+	// PhysicalID is set by Create; Ref gives it unless RefValue is set.
+	PhysicalID string
+	RefValue   string
+	// Attributes are the values of Fn::GetAtt, by name ("Arn", "A.B").
+	Attributes map[string]any
+	// Properties is what New made, filled; Old the same before an update.
+	Properties any
+	Old        any
+	// Tags are the stack's tags, to be added to the resource's own.
+	Tags map[string]string
+	// Token is the same for every try of one creation: generated names and
+	// idempotency tokens derive from it.
+	Token string
+}
+
+// GeneratedName is the name CloudFormation gives a resource without one:
+// stack-logicalid-RANDOM, cut to max characters.
+func (r *Resource) GeneratedName(max int) string {
+	suffix := "-" + r.Token
+	base := r.StackName + "-" + r.LogicalID
+	if len(base)+len(suffix) > max {
+		base = base[:max-len(suffix)]
+	}
+	return base + suffix
+}
