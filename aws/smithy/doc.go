@@ -22,6 +22,7 @@
 //	list, map                    []T, map[string]T (nil: absent)
 //	structure                    *T        (T inside lists and maps)
 //	union                        *T, a structure of which one field is set
+//	event stream                 iter.Seq2[*T, error], T the union of its events; an error ends it
 //
 // A structure that contains itself other than through a list or map does so by
 // pointer, which the table above already gives.
