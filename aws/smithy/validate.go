@@ -38,11 +38,9 @@ func (v Violation) String() string {
 	return value + " at '" + v.Path + "' failed to satisfy constraint: " + v.Constraint
 }
 
-// Violations are all that is wrong with one input.
-type Violations []Violation
-
-// Message is the text that AWS answers, or "" where nothing is wrong.
-func (vs Violations) Message() string {
+// Message is the text that AWS answers for one input's violations, or "" where
+// nothing is wrong.
+func Message(vs []Violation) string {
 	if len(vs) == 0 {
 		return ""
 	}
@@ -74,7 +72,7 @@ func NewValidator() *Validator { return new(Validator) }
 
 // Validate walks a value, a pointer to the structure's Go type, beside its
 // shape and returns what is wrong in the model's order.
-func (va *Validator) Validate(svc *Service, shape ShapeID, v any) Violations {
+func (va *Validator) Validate(svc *Service, shape ShapeID, v any) []Violation {
 	plain, ok := va.plain.Load(svc)
 	if !ok {
 		plain, _ = va.plain.LoadOrStore(svc, plainShapes(svc))
@@ -95,7 +93,7 @@ type walk struct {
 	validator *Validator
 	svc       *Service
 	plain     []bool
-	found     Violations
+	found     []Violation
 }
 
 // inside checks what a structure, list or map holds.

@@ -123,7 +123,7 @@ func TestValidate(t *testing.T) {
 		{"secret is not shown", createInput{TableName: ok, Secret: new("short")}, one + "Value at 'secret' " + failed +
 			"Member must have length greater than or equal to 8"},
 	} {
-		if got := Violations(Validate(&testService, tInput, &tt.in)).Message(); got != tt.want {
+		if got := Message(Validate(&testService, tInput, &tt.in)); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.about, got, tt.want)
 		}
 	}
