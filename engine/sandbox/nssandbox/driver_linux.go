@@ -1,0 +1,377 @@
+package nssandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/cgroup"
+)
+
+const (
+	tmpDefaultBytes = 512 << 20
+	// userFirst and userCount are the host users of root's sandboxes (N3).
+	userFirst = 2_000_000
+	userCount = 60_000
+	// memorySlack is what a guest may use above its limit: the helper, page
+	// tables, the interpreter's own start.
+	memorySlackBytes   = 16 << 20
+	memorySlackPercent = 10
+	// dataSlackBytes is added to RLIMIT_DATA, the fence behind the watchdog
+	// on hosts without control groups; interpreters reserve more than they use.
+	dataSlackBytes = 1 << 30
+	startTimeout   = 10 * time.Second
+)
+
+// Driver starts sandboxes in namespaces.
+type Driver struct {
+	root     bool
+	groups   *cgroup.Manager
+	binds    []bind
+	links    map[string]string
+	hostNS   uint64
+	nextUser atomic.Int64
+}
+
+var _ sandbox.Driver = (*Driver)(nil)
+
+// New looks at the host and returns a driver. Close it to remove its control
+// groups.
+func New() (*Driver, error) {
+	ns, err := inode("/proc/self/ns/mnt")
+	if err != nil {
+		return nil, fmt.Errorf("nssandbox: %w", err)
+	}
+	d := &Driver{root: os.Geteuid() == 0, groups: cgroup.Open(), hostNS: ns}
+	d.binds, d.links = baseBinds()
+	return d, nil
+}
+
+// Close frees what the driver holds on the host. All sandboxes must be killed.
+func (d *Driver) Close() error { return d.groups.Close() }
+
+// Name is "ns".
+func (d *Driver) Name() string { return "ns" }
+
+// Start makes a sandbox and runs the command in it.
+func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
+	if err := spec.Check(); err != nil {
+		return nil, err
+	}
+	withDefaults(&spec)
+	sb := &box{spec: spec, done: make(chan struct{}), replies: make(chan notice), listeners: map[string]net.Listener{}}
+	if err := sb.start(ctx, d); err != nil {
+		sb.abandon()
+		return nil, fmt.Errorf("nssandbox: %w", err)
+	}
+	go sb.attend()
+	go sb.watch()
+	return sb, nil
+}
+
+func withDefaults(spec *sandbox.Spec) {
+	if spec.TmpBytes == 0 {
+		spec.TmpBytes = tmpDefaultBytes
+	}
+	if spec.Processes == 0 {
+		spec.Processes = sandbox.DefaultProcesses
+	}
+	if spec.OpenFiles == 0 {
+		spec.OpenFiles = sandbox.DefaultFiles
+	}
+	if spec.Dir == "" {
+		spec.Dir = "/"
+	}
+}
+
+// memoryFence is where a guest is ended: its limit and the slack.
+func memoryFence(limit int64) int64 {
+	return limit + limit*memorySlackPercent/100 + memorySlackBytes
+}
+
+func (sb *box) start(ctx context.Context, d *Driver) error {
+	spec := &sb.spec
+	limits := cgroup.Limits{CPUMilli: spec.CPUMilli, Processes: spec.Processes}
+	if spec.MemoryBytes > 0 {
+		// The kernel counts /tmp as memory, AWS does not: the hard limit has
+		// room for both and the watchdog enforces the guest's own share.
+		limits.MemoryBytes = memoryFence(spec.MemoryBytes) + spec.TmpBytes
+	}
+	var err error
+	if sb.group, err = d.groups.New(limits); err != nil {
+		return err
+	}
+	sb.hostNetwork(spec)
+	message, blob, err := d.setup(sb)
+	if err != nil {
+		return err
+	}
+	fds, err := d.openForHelper(message.Binds)
+	defer closeAll(fds)
+	if err != nil {
+		return err
+	}
+	if err := sb.spawn(d); err != nil {
+		return err
+	}
+	if sb.group != nil {
+		if err := sb.group.Add(sb.process.Pid); err != nil {
+			return err
+		}
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(startTimeout)
+	}
+	_ = sb.control.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = sb.control.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err := send(sb.control, message, blob, fds); err != nil {
+		return fmt.Errorf("set up the helper: %w", err)
+	}
+	if err := sb.awaitStart(); err != nil {
+		return err
+	}
+	sb.isolation = d.isolation(spec, sb.group)
+	return sb.control.SetDeadline(time.Time{})
+}
+
+// awaitStart takes the helper's word that the guest runs, and its listeners.
+func (sb *box) awaitStart() error {
+	var n notice
+	fds, err := receive(sb.control, &n)
+	defer closeAll(fds)
+	if err != nil {
+		state, _ := sb.process.Wait()
+		return fmt.Errorf("the helper ended before the guest began: %w (%v)", err, state)
+	}
+	if n.Error != "" {
+		return errors.New(n.Error)
+	}
+	if !n.Started || (len(fds) != len(sb.spec.Listen) && sb.spec.Network != sandbox.NetworkHost) {
+		return fmt.Errorf("the helper sent %d listeners of %d", len(fds), len(sb.spec.Listen))
+	}
+	for i, fd := range fds {
+		l, err := listenerOf(fd)
+		if err != nil {
+			return err
+		}
+		sb.listeners[sb.spec.Listen[i]] = l
+	}
+	return nil
+}
+
+// listenerOf wraps a copy of the descriptor.
+func listenerOf(fd int) (net.Listener, error) {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(own), "listener")
+	defer f.Close()
+	return net.FileListener(f)
+}
+
+// hostNetwork makes the listeners on the host where the guest shares its network.
+func (sb *box) hostNetwork(spec *sandbox.Spec) {
+	if spec.Network != sandbox.NetworkHost {
+		return
+	}
+	for _, addr := range spec.Listen {
+		if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
+			sb.listeners[addr] = l
+		}
+	}
+}
+
+func (sb *box) listenAddr(addr string) string {
+	if l := sb.listeners[addr]; l != nil {
+		return l.Addr().String()
+	}
+	return addr
+}
+
+// setup is the message that tells the helper what to build.
+func (d *Driver) setup(sb *box) (*setup, []byte, error) {
+	spec := &sb.spec
+	m := &setup{
+		HostMountNS: d.hostNS,
+		Command:     sandbox.ExpandAll(spec.Command, sb.listenAddr, sb.Path),
+		Env:         sandbox.ExpandAll(spec.Env, sb.listenAddr, sb.Path),
+		Dir:         spec.Dir,
+		Binds:       append([]bind{}, d.binds...),
+		Links:       d.links,
+		Loopback:    spec.Network == sandbox.NetworkLoopback,
+		Pipes:       spec.Pipes,
+		TmpBytes:    spec.TmpBytes,
+		OpenFiles:   spec.OpenFiles,
+		Processes:   spec.Processes,
+	}
+	if spec.Network == sandbox.NetworkLoopback {
+		m.Listen = spec.Listen
+	}
+	if _, held := d.groups.Has("memory"); !held && spec.MemoryBytes > 0 {
+		m.DataBytes = memoryFence(spec.MemoryBytes) + dataSlackBytes
+	}
+	for _, mount := range spec.Mounts {
+		b, err := bindOf(mount)
+		if err != nil {
+			return nil, nil, err
+		}
+		m.Binds = append(m.Binds, b)
+	}
+	var blob []byte
+	files := baseFiles(spec.Hosts)
+	if spec.Network == sandbox.NetworkHost {
+		resolver, _ := os.ReadFile("/etc/resolv.conf")
+		files["/etc/resolv.conf"] = resolver
+	}
+	for name, data := range spec.Files {
+		files[name] = data
+	}
+	for _, name := range sortedNames(files) {
+		m.Files = append(m.Files, file{Name: name, Size: len(files[name])})
+		blob = append(blob, files[name]...)
+	}
+	return m, blob, nil
+}
+
+func sortedNames(files map[string][]byte) []string {
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func bindOf(m sandbox.Mount) (bind, error) {
+	st, err := os.Stat(m.Source)
+	if err != nil {
+		return bind{}, err
+	}
+	return bind{Source: m.Source, FD: -1, Target: m.Target, File: !st.IsDir(), Writable: !m.ReadOnly}, nil
+}
+
+// openForHelper opens the trees as root, because the helper, an unprivileged
+// user, could not pass through directories closed to it. Where the daemon is not
+// root it has no right to, and the helper has its rights anyway.
+func (d *Driver) openForHelper(binds []bind) ([]int, error) {
+	if !d.root {
+		return nil, nil
+	}
+	var fds []int
+	for i := range binds {
+		fd, err := openTree(binds[i])
+		if err != nil {
+			return fds, err
+		}
+		binds[i].FD = len(fds)
+		fds = append(fds, fd)
+	}
+	return fds, nil
+}
+
+// spawn starts the helper in its namespaces. It waits for the set-up message.
+func (sb *box) spawn(d *Driver) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "helper")
+	defer theirs.Close()
+	ours := os.NewFile(uintptr(pair[0]), "control")
+	conn, err := net.FileConn(ours)
+	_ = ours.Close()
+	if err != nil {
+		return err
+	}
+	sb.control = conn.(*net.UnixConn)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	files := []*os.File{null, nil, nil, theirs}
+	for i := range 2 + sb.spec.Pipes {
+		read, write, err := pipe()
+		if err != nil {
+			return err
+		}
+		defer write.Close()
+		sb.pipes = append(sb.pipes, read)
+		if i < 2 {
+			files[1+i] = write
+		} else {
+			files = append(files, write)
+		}
+	}
+	attr := d.attributes(sb.spec.Network)
+	env := []string{fmt.Sprintf("%s=%d", namespaceVariable, d.hostNS), "GOMAXPROCS=2", "GOGC=off"}
+	sb.process, err = os.StartProcess("/proc/self/exe", []string{helperName}, &os.ProcAttr{Dir: "/", Env: env, Files: files, Sys: attr})
+	if err != nil {
+		return fmt.Errorf("start the helper: %w", err)
+	}
+	return nil
+}
+
+// attributes are the namespaces and the user of the helper.
+func (d *Driver) attributes(network sandbox.Network) *syscall.SysProcAttr {
+	uid, gid := os.Geteuid(), os.Getegid()
+	if d.root {
+		uid = userFirst + int(d.nextUser.Add(1)%userCount)
+		gid = uid
+	}
+	attr := &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID |
+			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		UidMappings:                []syscall.SysProcIDMap{{ContainerID: helperUserID, HostID: uid, Size: 1}},
+		GidMappings:                []syscall.SysProcIDMap{{ContainerID: helperUserID, HostID: gid, Size: 1}},
+		GidMappingsEnableSetgroups: d.root,
+		Credential:                 &syscall.Credential{Uid: helperUserID, Gid: helperUserID, NoSetGroups: !d.root},
+		AmbientCaps: []uintptr{
+			unix.CAP_KILL, unix.CAP_SETPCAP, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN,
+			unix.CAP_SYS_CHROOT, unix.CAP_SYS_PTRACE, unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE,
+		},
+		Pdeathsig: syscall.SIGKILL,
+		Setsid:    true,
+	}
+	if network != sandbox.NetworkHost {
+		attr.Cloneflags |= syscall.CLONE_NEWNET
+	}
+	return attr
+}
+
+// pipe makes a pipe whose read end suits the poller and whose write end blocks,
+// as programs expect of their output.
+func pipe() (read, write *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, err
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fds[0]), "guest"), os.NewFile(uintptr(fds[1]), "guest"), nil
+}
+
+// onceError runs a function once and keeps its error.
+type onceError struct {
+	once sync.Once
+	err  error
+}
+
+func (o *onceError) do(f func() error) error {
+	o.once.Do(func() { o.err = f() })
+	return o.err
+}
