@@ -340,7 +340,7 @@ func (p *pkg) member(name string, r *Ref) smithy.Member {
 	m.Flags = flags(r.IdempotencyToken, smithy.IdempotencyToken) | flags(r.XMLAttribute, smithy.XMLAttribute) |
 		flags(flattened, smithy.Flattened) | flags(r.Streaming || to.Streaming, smithy.Streaming) |
 		flags(r.JSONValue, smithy.JSONValue) | flags(r.HostLabel, smithy.HostLabel) |
-		flags(r.EventHeader, smithy.EventHeader) | flags(r.EventPayload, smithy.EventPayload) |
+		flags(r.EventHeader, smithy.EventHeader) | flags(r.XMLText, smithy.XMLText) | flags(r.EventPayload, smithy.EventPayload) |
 		flags(r.Sensitive || to.Sensitive, smithy.Sensitive)
 	return m
 }

@@ -268,7 +268,7 @@ var (
 	timestampNames = []string{"TimestampDefault", "TimestampISO8601", "TimestampEpoch", "TimestampRFC822"}
 	flagNames      = []string{
 		"Required", "IdempotencyToken", "XMLAttribute", "Flattened", "Streaming", "JSONValue", "HostLabel",
-		"EventHeader", "EventPayload", "Sensitive",
+		"EventHeader", "EventPayload", "Sensitive", "XMLText",
 	}
 	protocolNames = []string{"AWSJSON10", "AWSJSON11", "RESTJSON1", "RESTXML", "AWSQuery", "EC2Query", "RPCv2CBOR"}
 	authNames     = []string{"AuthSigV4", "AuthNone", "AuthOptional"}

@@ -64,6 +64,8 @@ type Ref struct {
 	EventHeader      bool     `json:"eventheader,omitempty"`
 	EventPayload     bool     `json:"eventpayload,omitempty"`
 	Sensitive        bool     `json:"sensitive,omitempty"`
+	// XMLText comes from overrides only: the member is its structure's text.
+	XMLText bool `json:"xmlText,omitempty"`
 }
 
 // XMLNS is an XML namespace, written as an object or as the URI alone.

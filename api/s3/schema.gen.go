@@ -11,6 +11,7 @@ var Schema = smithy.Service{
 	SigningName:    "s3",
 	EndpointPrefix: "s3",
 	Version:        "2006-03-01",
+	XMLNamespace:   "http://s3.amazonaws.com/doc/2006-03-01/",
 	Protocols:      []smithy.Protocol{smithy.RESTXML},
 	QueryCompat:    false,
 	IAMPrefix:      "s3",
@@ -142,8 +143,12 @@ var Schema = smithy.Service{
 		}},
 		47: {Name: "BucketAbacStatus", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"Enabled", "Disabled"}}},
 		48: {Name: "BucketAccelerateStatus", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"Enabled", "Suspended"}}},
-		49: {Name: "BucketAlreadyExists", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BucketAlreadyExists", Status: 409, Sender: true, Query: ""}},
-		50: {Name: "BucketAlreadyOwnedByYou", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BucketAlreadyOwnedByYou", Status: 409, Sender: true, Query: ""}},
+		49: {Name: "BucketAlreadyExists", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BucketAlreadyExists", Status: 409, Sender: true, Query: ""}, Members: []smithy.Member{
+			{Name: "BucketName", WireName: "BucketName", Shape: 59},
+		}},
+		50: {Name: "BucketAlreadyOwnedByYou", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BucketAlreadyOwnedByYou", Status: 409, Sender: true, Query: ""}, Members: []smithy.Member{
+			{Name: "BucketName", WireName: "BucketName", Shape: 59},
+		}},
 		51: {Name: "BucketCannedACL", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"private", "public-read", "public-read-write", "authenticated-read"}}},
 		52: {Name: "BucketInfo", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "DataRedundancy", WireName: "DataRedundancy", Shape: 138},
@@ -249,7 +254,7 @@ var Schema = smithy.Service{
 		97: {Name: "CommonPrefixList", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
 			{Name: "member", WireName: "member", Shape: 96},
 		}},
-		98: {Name: "CompleteMultipartUploadOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		98: {Name: "CompleteMultipartUploadOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "CompleteMultipartUploadResult", Members: []smithy.Member{
 			{Name: "Location", WireName: "Location", Shape: 402},
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Field: 1},
 			{Name: "Key", WireName: "Key", Shape: 471, Field: 2},
@@ -469,7 +474,7 @@ var Schema = smithy.Service{
 			{Name: "ObjectOwnership", WireName: "x-amz-object-ownership", Shape: 488, Field: 9, Location: smithy.InHeader},
 			{Name: "BucketNamespace", WireName: "x-amz-bucket-namespace", Shape: 60, Field: 10, Location: smithy.InHeader},
 		}},
-		133: {Name: "CreateMultipartUploadOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		133: {Name: "CreateMultipartUploadOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "InitiateMultipartUploadResult", Members: []smithy.Member{
 			{Name: "AbortDate", WireName: "x-amz-abort-date", Shape: 1, Location: smithy.InHeader},
 			{Name: "AbortRuleId", WireName: "x-amz-abort-rule-id", Shape: 5, Field: 1, Location: smithy.InHeader},
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Field: 2},
@@ -522,7 +527,7 @@ var Schema = smithy.Service{
 			{Name: "ChecksumAlgorithm", WireName: "x-amz-checksum-algorithm", Shape: 76, Field: 32, Location: smithy.InHeader},
 			{Name: "ChecksumType", WireName: "x-amz-checksum-type", Shape: 86, Field: 33, Location: smithy.InHeader},
 		}},
-		135: {Name: "CreateSessionOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		135: {Name: "CreateSessionOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "CreateSessionResult", Members: []smithy.Member{
 			{Name: "ServerSideEncryption", WireName: "x-amz-server-side-encryption", Shape: 649, Location: smithy.InHeader},
 			{Name: "SSEKMSKeyId", WireName: "x-amz-server-side-encryption-aws-kms-key-id", Shape: 642, Field: 1, Location: smithy.InHeader, Flags: smithy.Sensitive},
 			{Name: "SSEKMSEncryptionContext", WireName: "x-amz-server-side-encryption-context", Shape: 641, Field: 2, Location: smithy.InHeader, Flags: smithy.Sensitive},
@@ -671,7 +676,7 @@ var Schema = smithy.Service{
 			{Name: "VersionId", WireName: "versionId", Shape: 495, Field: 2, Location: smithy.InQuery},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 3, Location: smithy.InHeader},
 		}},
-		171: {Name: "DeleteObjectsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		171: {Name: "DeleteObjectsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "DeleteResult", Members: []smithy.Member{
 			{Name: "Deleted", WireName: "Deleted", Shape: 175, Flags: smithy.Flattened},
 			{Name: "RequestCharged", WireName: "x-amz-request-charged", Shape: 601, Field: 1, Location: smithy.InHeader},
 			{Name: "Errors", WireName: "Error", Shape: 198, Field: 2, Flags: smithy.Flattened},
@@ -796,7 +801,7 @@ var Schema = smithy.Service{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		223: {Name: "GetBucketAccelerateConfigurationOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		223: {Name: "GetBucketAccelerateConfigurationOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "AccelerateConfiguration", Members: []smithy.Member{
 			{Name: "Status", WireName: "Status", Shape: 48},
 			{Name: "RequestCharged", WireName: "x-amz-request-charged", Shape: 601, Field: 1, Location: smithy.InHeader},
 		}},
@@ -805,7 +810,7 @@ var Schema = smithy.Service{
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 			{Name: "RequestPayer", WireName: "x-amz-request-payer", Shape: 602, Field: 2, Location: smithy.InHeader},
 		}},
-		225: {Name: "GetBucketAclOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		225: {Name: "GetBucketAclOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "AccessControlPolicy", Members: []smithy.Member{
 			{Name: "Owner", WireName: "Owner", Shape: 502},
 			{Name: "Grants", WireName: "AccessControlList", Shape: 300, Field: 1},
 		}},
@@ -821,7 +826,7 @@ var Schema = smithy.Service{
 			{Name: "Id", WireName: "id", Shape: 27, Field: 1, Location: smithy.InQuery, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 2, Location: smithy.InHeader},
 		}},
-		229: {Name: "GetBucketCorsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		229: {Name: "GetBucketCorsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "CORSConfiguration", Members: []smithy.Member{
 			{Name: "CORSRules", WireName: "CORSRule", Shape: 71, Flags: smithy.Flattened},
 		}},
 		230: {Name: "GetBucketCorsRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
@@ -851,7 +856,7 @@ var Schema = smithy.Service{
 			{Name: "Id", WireName: "id", Shape: 342, Field: 1, Location: smithy.InQuery, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 2, Location: smithy.InHeader},
 		}},
-		237: {Name: "GetBucketLifecycleConfigurationOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		237: {Name: "GetBucketLifecycleConfigurationOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "LifecycleConfiguration", Members: []smithy.Member{
 			{Name: "Rules", WireName: "Rule", Shape: 377, Flags: smithy.Flattened},
 			{Name: "TransitionDefaultMinimumObjectSize", WireName: "x-amz-transition-default-minimum-object-size", Shape: 696, Field: 1, Location: smithy.InHeader},
 		}},
@@ -859,21 +864,21 @@ var Schema = smithy.Service{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		239: {Name: "GetBucketLifecycleOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		239: {Name: "GetBucketLifecycleOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "LifecycleConfiguration", Members: []smithy.Member{
 			{Name: "Rules", WireName: "Rule", Shape: 625, Flags: smithy.Flattened},
 		}},
 		240: {Name: "GetBucketLifecycleRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		241: {Name: "GetBucketLocationOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "LocationConstraint", WireName: "LocationConstraint", Shape: 55},
+		241: {Name: "GetBucketLocationOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "LocationConstraint", Members: []smithy.Member{
+			{Name: "LocationConstraint", WireName: "LocationConstraint", Shape: 55, Flags: smithy.XMLText},
 		}},
 		242: {Name: "GetBucketLocationRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		243: {Name: "GetBucketLoggingOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		243: {Name: "GetBucketLoggingOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "BucketLoggingStatus", Members: []smithy.Member{
 			{Name: "LoggingEnabled", WireName: "LoggingEnabled", Shape: 407},
 		}},
 		244: {Name: "GetBucketLoggingRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
@@ -942,21 +947,21 @@ var Schema = smithy.Service{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		262: {Name: "GetBucketRequestPaymentOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		262: {Name: "GetBucketRequestPaymentOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "RequestPaymentConfiguration", Members: []smithy.Member{
 			{Name: "Payer", WireName: "Payer", Shape: 516},
 		}},
 		263: {Name: "GetBucketRequestPaymentRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		264: {Name: "GetBucketTaggingOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		264: {Name: "GetBucketTaggingOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "Tagging", Members: []smithy.Member{
 			{Name: "TagSet", WireName: "TagSet", Shape: 677, Flags: smithy.Required},
 		}},
 		265: {Name: "GetBucketTaggingRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		266: {Name: "GetBucketVersioningOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		266: {Name: "GetBucketVersioningOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "VersioningConfiguration", Members: []smithy.Member{
 			{Name: "Status", WireName: "Status", Shape: 63},
 			{Name: "MFADelete", WireName: "MfaDelete", Shape: 410, Field: 1},
 		}},
@@ -964,7 +969,7 @@ var Schema = smithy.Service{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		268: {Name: "GetBucketWebsiteOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		268: {Name: "GetBucketWebsiteOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "WebsiteConfiguration", Members: []smithy.Member{
 			{Name: "RedirectAllRequestsTo", WireName: "RedirectAllRequestsTo", Shape: 577},
 			{Name: "IndexDocument", WireName: "IndexDocument", Shape: 317, Field: 1},
 			{Name: "ErrorDocument", WireName: "ErrorDocument", Shape: 196, Field: 2},
@@ -974,7 +979,7 @@ var Schema = smithy.Service{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Location: smithy.InLabel, Flags: smithy.Required},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 1, Location: smithy.InHeader},
 		}},
-		270: {Name: "GetObjectAclOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		270: {Name: "GetObjectAclOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "AccessControlPolicy", Members: []smithy.Member{
 			{Name: "Owner", WireName: "Owner", Shape: 502},
 			{Name: "Grants", WireName: "AccessControlList", Shape: 300, Field: 1},
 			{Name: "RequestCharged", WireName: "x-amz-request-charged", Shape: 601, Field: 2, Location: smithy.InHeader},
@@ -1016,7 +1021,7 @@ var Schema = smithy.Service{
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 5, Location: smithy.InHeader},
 			{Name: "ChecksumMode", WireName: "x-amz-checksum-mode", Shape: 82, Field: 6, Location: smithy.InHeader},
 		}},
-		274: {Name: "GetObjectAttributesOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		274: {Name: "GetObjectAttributesOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "GetObjectAttributesResponse", Members: []smithy.Member{
 			{Name: "DeleteMarker", WireName: "x-amz-delete-marker", Shape: 159, Location: smithy.InHeader},
 			{Name: "LastModified", WireName: "Last-Modified", Shape: 370, Field: 1, Location: smithy.InHeader},
 			{Name: "VersionId", WireName: "x-amz-version-id", Shape: 495, Field: 2, Location: smithy.InHeader},
@@ -1147,7 +1152,7 @@ var Schema = smithy.Service{
 			{Name: "RequestPayer", WireName: "x-amz-request-payer", Shape: 602, Field: 3, Location: smithy.InHeader},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 4, Location: smithy.InHeader},
 		}},
-		286: {Name: "GetObjectTaggingOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		286: {Name: "GetObjectTaggingOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "Tagging", Members: []smithy.Member{
 			{Name: "VersionId", WireName: "x-amz-version-id", Shape: 495, Location: smithy.InHeader},
 			{Name: "TagSet", WireName: "TagSet", Shape: 677, Field: 1, Flags: smithy.Required},
 		}},
@@ -1469,7 +1474,7 @@ var Schema = smithy.Service{
 		377: {Name: "LifecycleRules", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
 			{Name: "member", WireName: "member", Shape: 374},
 		}},
-		378: {Name: "ListBucketAnalyticsConfigurationsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		378: {Name: "ListBucketAnalyticsConfigurationsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListBucketAnalyticsConfigurationResult", Members: []smithy.Member{
 			{Name: "IsTruncated", WireName: "IsTruncated", Shape: 355},
 			{Name: "ContinuationToken", WireName: "ContinuationToken", Shape: 689, Field: 1},
 			{Name: "NextContinuationToken", WireName: "NextContinuationToken", Shape: 447, Field: 2},
@@ -1491,7 +1496,7 @@ var Schema = smithy.Service{
 			{Name: "ContinuationToken", WireName: "continuation-token", Shape: 689, Field: 1, Location: smithy.InQuery},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 2, Location: smithy.InHeader},
 		}},
-		382: {Name: "ListBucketInventoryConfigurationsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		382: {Name: "ListBucketInventoryConfigurationsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListInventoryConfigurationsResult", Members: []smithy.Member{
 			{Name: "ContinuationToken", WireName: "ContinuationToken", Shape: 689},
 			{Name: "InventoryConfigurationList", WireName: "InventoryConfiguration", Shape: 335, Field: 1, Flags: smithy.Flattened},
 			{Name: "IsTruncated", WireName: "IsTruncated", Shape: 355, Field: 2},
@@ -1502,7 +1507,7 @@ var Schema = smithy.Service{
 			{Name: "ContinuationToken", WireName: "continuation-token", Shape: 689, Field: 1, Location: smithy.InQuery},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 2, Location: smithy.InHeader},
 		}},
-		384: {Name: "ListBucketMetricsConfigurationsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		384: {Name: "ListBucketMetricsConfigurationsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListMetricsConfigurationsResult", Members: []smithy.Member{
 			{Name: "IsTruncated", WireName: "IsTruncated", Shape: 355},
 			{Name: "ContinuationToken", WireName: "ContinuationToken", Shape: 689, Field: 1},
 			{Name: "NextContinuationToken", WireName: "NextContinuationToken", Shape: 447, Field: 2},
@@ -1513,7 +1518,7 @@ var Schema = smithy.Service{
 			{Name: "ContinuationToken", WireName: "continuation-token", Shape: 689, Field: 1, Location: smithy.InQuery},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 2, Location: smithy.InHeader},
 		}},
-		386: {Name: "ListBucketsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		386: {Name: "ListBucketsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListAllMyBucketsResult", Members: []smithy.Member{
 			{Name: "Buckets", WireName: "Buckets", Shape: 64},
 			{Name: "Owner", WireName: "Owner", Shape: 502, Field: 1},
 			{Name: "ContinuationToken", WireName: "ContinuationToken", Shape: 447, Field: 2},
@@ -1525,7 +1530,7 @@ var Schema = smithy.Service{
 			{Name: "Prefix", WireName: "prefix", Shape: 520, Field: 2, Location: smithy.InQuery},
 			{Name: "BucketRegion", WireName: "bucket-region", Shape: 61, Field: 3, Location: smithy.InQuery},
 		}},
-		388: {Name: "ListDirectoryBucketsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		388: {Name: "ListDirectoryBucketsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListAllMyDirectoryBucketsResult", Members: []smithy.Member{
 			{Name: "Buckets", WireName: "Buckets", Shape: 64},
 			{Name: "ContinuationToken", WireName: "ContinuationToken", Shape: 180, Field: 1},
 		}},
@@ -1533,7 +1538,7 @@ var Schema = smithy.Service{
 			{Name: "ContinuationToken", WireName: "continuation-token", Shape: 180, Location: smithy.InQuery},
 			{Name: "MaxDirectoryBuckets", WireName: "max-directory-buckets", Shape: 415, Field: 1, Location: smithy.InQuery},
 		}},
-		390: {Name: "ListMultipartUploadsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		390: {Name: "ListMultipartUploadsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListMultipartUploadsResult", Members: []smithy.Member{
 			{Name: "Bucket", WireName: "Bucket", Shape: 59},
 			{Name: "KeyMarker", WireName: "KeyMarker", Shape: 364, Field: 1},
 			{Name: "UploadIdMarker", WireName: "UploadIdMarker", Shape: 707, Field: 2},
@@ -1559,7 +1564,7 @@ var Schema = smithy.Service{
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 7, Location: smithy.InHeader},
 			{Name: "RequestPayer", WireName: "x-amz-request-payer", Shape: 602, Field: 8, Location: smithy.InHeader},
 		}},
-		392: {Name: "ListObjectAnnotationsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		392: {Name: "ListObjectAnnotationsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListObjectAnnotationsResult", Members: []smithy.Member{
 			{Name: "Annotations", WireName: "Annotations", Shape: 35},
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Field: 1},
 			{Name: "Key", WireName: "Key", Shape: 471, Field: 2},
@@ -1581,7 +1586,7 @@ var Schema = smithy.Service{
 			{Name: "RequestPayer", WireName: "x-amz-request-payer", Shape: 602, Field: 6, Location: smithy.InHeader},
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 7, Location: smithy.InHeader},
 		}},
-		394: {Name: "ListObjectVersionsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		394: {Name: "ListObjectVersionsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListVersionsResult", Members: []smithy.Member{
 			{Name: "IsTruncated", WireName: "IsTruncated", Shape: 355},
 			{Name: "KeyMarker", WireName: "KeyMarker", Shape: 364, Field: 1},
 			{Name: "VersionIdMarker", WireName: "VersionIdMarker", Shape: 715, Field: 2},
@@ -1609,7 +1614,7 @@ var Schema = smithy.Service{
 			{Name: "RequestPayer", WireName: "x-amz-request-payer", Shape: 602, Field: 8, Location: smithy.InHeader},
 			{Name: "OptionalObjectAttributes", WireName: "x-amz-optional-object-attributes", Shape: 499, Field: 9, Location: smithy.InHeader},
 		}},
-		396: {Name: "ListObjectsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		396: {Name: "ListObjectsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListBucketResult", Members: []smithy.Member{
 			{Name: "IsTruncated", WireName: "IsTruncated", Shape: 355},
 			{Name: "Marker", WireName: "Marker", Shape: 411, Field: 1},
 			{Name: "NextMarker", WireName: "NextMarker", Shape: 445, Field: 2},
@@ -1633,7 +1638,7 @@ var Schema = smithy.Service{
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 7, Location: smithy.InHeader},
 			{Name: "OptionalObjectAttributes", WireName: "x-amz-optional-object-attributes", Shape: 499, Field: 8, Location: smithy.InHeader},
 		}},
-		398: {Name: "ListObjectsV2Output", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		398: {Name: "ListObjectsV2Output", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListBucketResult", Members: []smithy.Member{
 			{Name: "IsTruncated", WireName: "IsTruncated", Shape: 355},
 			{Name: "Contents", WireName: "Contents", Shape: 472, Field: 1, Flags: smithy.Flattened},
 			{Name: "Name", WireName: "Name", Shape: 59, Field: 2},
@@ -1661,7 +1666,7 @@ var Schema = smithy.Service{
 			{Name: "ExpectedBucketOwner", WireName: "x-amz-expected-bucket-owner", Shape: 14, Field: 9, Location: smithy.InHeader},
 			{Name: "OptionalObjectAttributes", WireName: "x-amz-optional-object-attributes", Shape: 499, Field: 10, Location: smithy.InHeader},
 		}},
-		400: {Name: "ListPartsOutput", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		400: {Name: "ListPartsOutput", Kind: smithy.KindStructure, Payload: -1, XMLName: "ListPartsResult", Members: []smithy.Member{
 			{Name: "AbortDate", WireName: "x-amz-abort-date", Shape: 1, Location: smithy.InHeader},
 			{Name: "AbortRuleId", WireName: "x-amz-abort-rule-id", Shape: 5, Field: 1, Location: smithy.InHeader},
 			{Name: "Bucket", WireName: "Bucket", Shape: 59, Field: 2},
@@ -1800,9 +1805,15 @@ var Schema = smithy.Service{
 		448: {Name: "NextUploadIdMarker", Kind: smithy.KindString, Payload: -1},
 		449: {Name: "NextVersionIdMarker", Kind: smithy.KindString, Payload: -1},
 		450: {Name: "NoSuchAnnotation", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "NoSuchAnnotation", Status: 404, Sender: true, Query: ""}},
-		451: {Name: "NoSuchBucket", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "NoSuchBucket", Status: 404, Sender: true, Query: ""}},
-		452: {Name: "NoSuchKey", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "NoSuchKey", Status: 404, Sender: true, Query: ""}},
-		453: {Name: "NoSuchUpload", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "NoSuchUpload", Status: 404, Sender: true, Query: ""}},
+		451: {Name: "NoSuchBucket", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "NoSuchBucket", Status: 404, Sender: true, Query: ""}, Members: []smithy.Member{
+			{Name: "BucketName", WireName: "BucketName", Shape: 59},
+		}},
+		452: {Name: "NoSuchKey", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "NoSuchKey", Status: 404, Sender: true, Query: ""}, Members: []smithy.Member{
+			{Name: "Key", WireName: "Key", Shape: 471},
+		}},
+		453: {Name: "NoSuchUpload", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "NoSuchUpload", Status: 404, Sender: true, Query: ""}, Members: []smithy.Member{
+			{Name: "UploadId", WireName: "UploadId", Shape: 442},
+		}},
 		454: {Name: "NonEmptyKmsKeyArnString", Kind: smithy.KindString, Payload: -1, Flags: smithy.Sensitive, Constraints: &smithy.Constraints{Min: 20, HasMin: true, Max: 2048, HasMax: true, Pattern: "arn:aws[a-zA-Z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+"}},
 		455: {Name: "NoncurrentVersionExpiration", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "NoncurrentDays", WireName: "NoncurrentDays", Shape: 140},
@@ -1822,7 +1833,7 @@ var Schema = smithy.Service{
 			{Name: "LambdaFunctionConfigurations", WireName: "CloudFunctionConfiguration", Shape: 369, Field: 2, Flags: smithy.Flattened},
 			{Name: "EventBridgeConfiguration", WireName: "EventBridgeConfiguration", Shape: 200, Field: 3},
 		}},
-		459: {Name: "NotificationConfigurationDeprecated", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
+		459: {Name: "NotificationConfigurationDeprecated", Kind: smithy.KindStructure, Payload: -1, XMLName: "NotificationConfiguration", Members: []smithy.Member{
 			{Name: "TopicConfiguration", WireName: "TopicConfiguration", Shape: 693},
 			{Name: "QueueConfiguration", WireName: "QueueConfiguration", Shape: 565, Field: 1},
 			{Name: "CloudFunctionConfiguration", WireName: "CloudFunctionConfiguration", Shape: 92, Field: 2},
@@ -3043,7 +3054,7 @@ var Schema = smithy.Service{
 		{Name: "PutBucketNotification", Method: "PUT", URI: "/{Bucket}?notification", Status: 200, Input: 540, Output: 751, Actions: []string{"s3:PutBucketNotification"}, Deprecated: true},
 		{Name: "PutBucketNotificationConfiguration", Method: "PUT", URI: "/{Bucket}?notification", Status: 200, Input: 539, Output: 752, Actions: []string{"s3:PutBucketNotification"}},
 		{Name: "PutBucketOwnershipControls", Method: "PUT", URI: "/{Bucket}?ownershipControls", Status: 200, Input: 541, Output: 753, Actions: []string{"s3:PutBucketOwnershipControls"}},
-		{Name: "PutBucketPolicy", Method: "PUT", URI: "/{Bucket}?policy", Status: 200, Input: 542, Output: 754, Actions: []string{"s3:PutBucketPolicy"}},
+		{Name: "PutBucketPolicy", Method: "PUT", URI: "/{Bucket}?policy", Status: 204, Input: 542, Output: 754, Actions: []string{"s3:PutBucketPolicy"}},
 		{Name: "PutBucketReplication", Method: "PUT", URI: "/{Bucket}?replication", Status: 200, Input: 543, Output: 755, Actions: []string{"s3:PutReplicationConfiguration"}},
 		{Name: "PutBucketRequestPayment", Method: "PUT", URI: "/{Bucket}?requestPayment", Status: 200, Input: 544, Output: 756, Actions: []string{"s3:PutBucketRequestPayment"}},
 		{Name: "PutBucketTagging", Method: "PUT", URI: "/{Bucket}?tagging", Status: 200, Input: 545, Output: 757, Actions: []string{"s3:PutBucketTagging"}},

@@ -142,10 +142,12 @@ type Bucket struct {
 
 // BucketAlreadyExists is a structure of the model.
 type BucketAlreadyExists struct {
+	BucketName *string
 }
 
 // BucketAlreadyOwnedByYou is a structure of the model.
 type BucketAlreadyOwnedByYou struct {
+	BucketName *string
 }
 
 // BucketInfo is a structure of the model.
@@ -2027,14 +2029,17 @@ type NoSuchAnnotation struct {
 
 // NoSuchBucket is a structure of the model.
 type NoSuchBucket struct {
+	BucketName *string
 }
 
 // NoSuchKey is a structure of the model.
 type NoSuchKey struct {
+	Key *string
 }
 
 // NoSuchUpload is a structure of the model.
 type NoSuchUpload struct {
+	UploadId *string
 }
 
 // NoncurrentVersionExpiration is a structure of the model.

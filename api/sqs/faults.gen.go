@@ -6,22 +6,28 @@ import "moln.dev/moln/aws/fault"
 
 // ErrBatchEntryIdsNotDistinct answers BatchEntryIdsNotDistinct with HTTP status 400.
 func ErrBatchEntryIdsNotDistinct(format string, args ...any) *fault.Fault {
-	return fault.New("BatchEntryIdsNotDistinct", 400, format, args...)
+	f := fault.New("BatchEntryIdsNotDistinct", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"
+	return f
 }
 
 // ErrBatchRequestTooLong answers BatchRequestTooLong with HTTP status 400.
 func ErrBatchRequestTooLong(format string, args ...any) *fault.Fault {
-	return fault.New("BatchRequestTooLong", 400, format, args...)
+	f := fault.New("BatchRequestTooLong", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.BatchRequestTooLong"
+	return f
 }
 
 // ErrEmptyBatchRequest answers EmptyBatchRequest with HTTP status 400.
 func ErrEmptyBatchRequest(format string, args ...any) *fault.Fault {
-	return fault.New("EmptyBatchRequest", 400, format, args...)
+	f := fault.New("EmptyBatchRequest", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.EmptyBatchRequest"
+	return f
 }
 
-// ErrInvalidAddress answers InvalidAddress with HTTP status 400.
+// ErrInvalidAddress answers InvalidAddress with HTTP status 404.
 func ErrInvalidAddress(format string, args ...any) *fault.Fault {
-	return fault.New("InvalidAddress", 400, format, args...)
+	return fault.New("InvalidAddress", 404, format, args...)
 }
 
 // ErrInvalidAttributeName answers InvalidAttributeName with HTTP status 400.
@@ -36,7 +42,9 @@ func ErrInvalidAttributeValue(format string, args ...any) *fault.Fault {
 
 // ErrInvalidBatchEntryId answers InvalidBatchEntryId with HTTP status 400.
 func ErrInvalidBatchEntryId(format string, args ...any) *fault.Fault {
-	return fault.New("InvalidBatchEntryId", 400, format, args...)
+	f := fault.New("InvalidBatchEntryId", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.InvalidBatchEntryId"
+	return f
 }
 
 // ErrInvalidIdFormat answers InvalidIdFormat with HTTP status 400.
@@ -49,74 +57,98 @@ func ErrInvalidMessageContents(format string, args ...any) *fault.Fault {
 	return fault.New("InvalidMessageContents", 400, format, args...)
 }
 
-// ErrInvalidSecurity answers InvalidSecurity with HTTP status 400.
+// ErrInvalidSecurity answers InvalidSecurity with HTTP status 403.
 func ErrInvalidSecurity(format string, args ...any) *fault.Fault {
-	return fault.New("InvalidSecurity", 400, format, args...)
+	return fault.New("InvalidSecurity", 403, format, args...)
 }
 
 // ErrKmsAccessDenied answers KmsAccessDenied with HTTP status 400.
 func ErrKmsAccessDenied(format string, args ...any) *fault.Fault {
-	return fault.New("KmsAccessDenied", 400, format, args...)
+	f := fault.New("KmsAccessDenied", 400, format, args...)
+	f.Query = "KMS.AccessDeniedException"
+	return f
 }
 
 // ErrKmsDisabled answers KmsDisabled with HTTP status 400.
 func ErrKmsDisabled(format string, args ...any) *fault.Fault {
-	return fault.New("KmsDisabled", 400, format, args...)
+	f := fault.New("KmsDisabled", 400, format, args...)
+	f.Query = "KMS.DisabledException"
+	return f
 }
 
 // ErrKmsInvalidKeyUsage answers KmsInvalidKeyUsage with HTTP status 400.
 func ErrKmsInvalidKeyUsage(format string, args ...any) *fault.Fault {
-	return fault.New("KmsInvalidKeyUsage", 400, format, args...)
+	f := fault.New("KmsInvalidKeyUsage", 400, format, args...)
+	f.Query = "KMS.InvalidKeyUsageException"
+	return f
 }
 
 // ErrKmsInvalidState answers KmsInvalidState with HTTP status 400.
 func ErrKmsInvalidState(format string, args ...any) *fault.Fault {
-	return fault.New("KmsInvalidState", 400, format, args...)
+	f := fault.New("KmsInvalidState", 400, format, args...)
+	f.Query = "KMS.InvalidStateException"
+	return f
 }
 
 // ErrKmsNotFound answers KmsNotFound with HTTP status 400.
 func ErrKmsNotFound(format string, args ...any) *fault.Fault {
-	return fault.New("KmsNotFound", 400, format, args...)
+	f := fault.New("KmsNotFound", 400, format, args...)
+	f.Query = "KMS.NotFoundException"
+	return f
 }
 
 // ErrKmsOptInRequired answers KmsOptInRequired with HTTP status 400.
 func ErrKmsOptInRequired(format string, args ...any) *fault.Fault {
-	return fault.New("KmsOptInRequired", 400, format, args...)
+	f := fault.New("KmsOptInRequired", 400, format, args...)
+	f.Query = "KMS.OptInRequired"
+	return f
 }
 
 // ErrKmsThrottled answers KmsThrottled with HTTP status 400.
 func ErrKmsThrottled(format string, args ...any) *fault.Fault {
-	return fault.New("KmsThrottled", 400, format, args...)
+	f := fault.New("KmsThrottled", 400, format, args...)
+	f.Query = "KMS.ThrottlingException"
+	return f
 }
 
 // ErrMessageNotInflight answers MessageNotInflight with HTTP status 400.
 func ErrMessageNotInflight(format string, args ...any) *fault.Fault {
-	return fault.New("MessageNotInflight", 400, format, args...)
+	f := fault.New("MessageNotInflight", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.MessageNotInflight"
+	return f
 }
 
-// ErrOverLimit answers OverLimit with HTTP status 400.
+// ErrOverLimit answers OverLimit with HTTP status 403.
 func ErrOverLimit(format string, args ...any) *fault.Fault {
-	return fault.New("OverLimit", 400, format, args...)
+	return fault.New("OverLimit", 403, format, args...)
 }
 
-// ErrPurgeQueueInProgress answers PurgeQueueInProgress with HTTP status 400.
+// ErrPurgeQueueInProgress answers PurgeQueueInProgress with HTTP status 403.
 func ErrPurgeQueueInProgress(format string, args ...any) *fault.Fault {
-	return fault.New("PurgeQueueInProgress", 400, format, args...)
+	f := fault.New("PurgeQueueInProgress", 403, format, args...)
+	f.Query = "AWS.SimpleQueueService.PurgeQueueInProgress"
+	return f
 }
 
 // ErrQueueDeletedRecently answers QueueDeletedRecently with HTTP status 400.
 func ErrQueueDeletedRecently(format string, args ...any) *fault.Fault {
-	return fault.New("QueueDeletedRecently", 400, format, args...)
+	f := fault.New("QueueDeletedRecently", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.QueueDeletedRecently"
+	return f
 }
 
 // ErrQueueDoesNotExist answers QueueDoesNotExist with HTTP status 400.
 func ErrQueueDoesNotExist(format string, args ...any) *fault.Fault {
-	return fault.New("QueueDoesNotExist", 400, format, args...)
+	f := fault.New("QueueDoesNotExist", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.NonExistentQueue"
+	return f
 }
 
 // ErrQueueNameExists answers QueueNameExists with HTTP status 400.
 func ErrQueueNameExists(format string, args ...any) *fault.Fault {
-	return fault.New("QueueNameExists", 400, format, args...)
+	f := fault.New("QueueNameExists", 400, format, args...)
+	f.Query = "QueueAlreadyExists"
+	return f
 }
 
 // ErrReceiptHandleIsInvalid answers ReceiptHandleIsInvalid with HTTP status 400.
@@ -124,22 +156,26 @@ func ErrReceiptHandleIsInvalid(format string, args ...any) *fault.Fault {
 	return fault.New("ReceiptHandleIsInvalid", 400, format, args...)
 }
 
-// ErrRequestThrottled answers RequestThrottled with HTTP status 400.
+// ErrRequestThrottled answers RequestThrottled with HTTP status 403.
 func ErrRequestThrottled(format string, args ...any) *fault.Fault {
-	return fault.New("RequestThrottled", 400, format, args...)
+	return fault.New("RequestThrottled", 403, format, args...)
 }
 
-// ErrResourceNotFoundException answers ResourceNotFoundException with HTTP status 400.
+// ErrResourceNotFoundException answers ResourceNotFoundException with HTTP status 404.
 func ErrResourceNotFoundException(format string, args ...any) *fault.Fault {
-	return fault.New("ResourceNotFoundException", 400, format, args...)
+	return fault.New("ResourceNotFoundException", 404, format, args...)
 }
 
 // ErrTooManyEntriesInBatchRequest answers TooManyEntriesInBatchRequest with HTTP status 400.
 func ErrTooManyEntriesInBatchRequest(format string, args ...any) *fault.Fault {
-	return fault.New("TooManyEntriesInBatchRequest", 400, format, args...)
+	f := fault.New("TooManyEntriesInBatchRequest", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"
+	return f
 }
 
 // ErrUnsupportedOperation answers UnsupportedOperation with HTTP status 400.
 func ErrUnsupportedOperation(format string, args ...any) *fault.Fault {
-	return fault.New("UnsupportedOperation", 400, format, args...)
+	f := fault.New("UnsupportedOperation", 400, format, args...)
+	f.Query = "AWS.SimpleQueueService.UnsupportedOperation"
+	return f
 }

@@ -12,7 +12,8 @@ var Schema = smithy.Service{
 	EndpointPrefix: "sqs",
 	TargetPrefix:   "AmazonSQS",
 	Version:        "2012-11-05",
-	Protocols:      []smithy.Protocol{smithy.AWSJSON10},
+	XMLNamespace:   "http://queue.amazonaws.com/doc/2012-11-05/",
+	Protocols:      []smithy.Protocol{smithy.AWSJSON10, smithy.AWSQuery},
 	QueryCompat:    true,
 	IAMPrefix:      "sqs",
 	Shapes: []smithy.Shape{
@@ -25,16 +26,16 @@ var Schema = smithy.Service{
 		2: {Name: "AddPermissionRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
 			{Name: "Label", WireName: "Label", Shape: 103, Field: 1, Flags: smithy.Required},
-			{Name: "AWSAccountIds", WireName: "AWSAccountIds", Shape: 0, Field: 2, Flags: smithy.Required | smithy.Flattened},
-			{Name: "Actions", WireName: "Actions", Shape: 1, Field: 3, Flags: smithy.Required | smithy.Flattened},
+			{Name: "AWSAccountIds", WireName: "AWSAccountIds", QueryName: "AWSAccountId", Shape: 0, Field: 2, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Actions", WireName: "Actions", QueryName: "ActionName", Shape: 1, Field: 3, Flags: smithy.Required | smithy.Flattened},
 		}},
 		3: {Name: "AttributeNameList", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
 			{Name: "member", WireName: "member", Shape: 81},
 		}},
-		4: {Name: "BatchEntryIdsNotDistinct", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BatchEntryIdsNotDistinct", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		4: {Name: "BatchEntryIdsNotDistinct", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BatchEntryIdsNotDistinct", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		5: {Name: "BatchRequestTooLong", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BatchRequestTooLong", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		5: {Name: "BatchRequestTooLong", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BatchRequestTooLong", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.BatchRequestTooLong"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		6: {Name: "BatchResultErrorEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
@@ -60,7 +61,7 @@ var Schema = smithy.Service{
 		}},
 		14: {Name: "ChangeMessageVisibilityBatchRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "Entries", WireName: "Entries", Shape: 16, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Entries", WireName: "Entries", QueryName: "ChangeMessageVisibilityBatchRequestEntry", Shape: 16, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		15: {Name: "ChangeMessageVisibilityBatchRequestEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Id", WireName: "Id", Shape: 103, Flags: smithy.Required},
@@ -71,8 +72,8 @@ var Schema = smithy.Service{
 			{Name: "member", WireName: "member", Shape: 15},
 		}},
 		17: {Name: "ChangeMessageVisibilityBatchResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "Successful", WireName: "Successful", Shape: 19, Flags: smithy.Required | smithy.Flattened},
-			{Name: "Failed", WireName: "Failed", Shape: 7, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Successful", WireName: "Successful", QueryName: "ChangeMessageVisibilityBatchResultEntry", Shape: 19, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Failed", WireName: "Failed", QueryName: "BatchResultErrorEntry", Shape: 7, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		18: {Name: "ChangeMessageVisibilityBatchResultEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Id", WireName: "Id", Shape: 103, Flags: smithy.Required},
@@ -87,15 +88,15 @@ var Schema = smithy.Service{
 		}},
 		21: {Name: "CreateQueueRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueName", WireName: "QueueName", Shape: 103, Flags: smithy.Required},
-			{Name: "Attributes", WireName: "Attributes", Shape: 80, Field: 1, Flags: smithy.Flattened},
-			{Name: "tags", WireName: "tags", Shape: 107, Field: 2, Flags: smithy.Flattened},
+			{Name: "Attributes", WireName: "Attributes", QueryName: "Attribute", Shape: 80, Field: 1, Flags: smithy.Flattened},
+			{Name: "tags", WireName: "tags", QueryName: "Tag", Shape: 107, Field: 2, Flags: smithy.Flattened},
 		}},
 		22: {Name: "CreateQueueResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103},
 		}},
 		23: {Name: "DeleteMessageBatchRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "Entries", WireName: "Entries", Shape: 25, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Entries", WireName: "Entries", QueryName: "DeleteMessageBatchRequestEntry", Shape: 25, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		24: {Name: "DeleteMessageBatchRequestEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Id", WireName: "Id", Shape: 103, Flags: smithy.Required},
@@ -105,8 +106,8 @@ var Schema = smithy.Service{
 			{Name: "member", WireName: "member", Shape: 24},
 		}},
 		26: {Name: "DeleteMessageBatchResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "Successful", WireName: "Successful", Shape: 28, Flags: smithy.Required | smithy.Flattened},
-			{Name: "Failed", WireName: "Failed", Shape: 7, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Successful", WireName: "Successful", QueryName: "DeleteMessageBatchResultEntry", Shape: 28, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Failed", WireName: "Failed", QueryName: "BatchResultErrorEntry", Shape: 7, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		27: {Name: "DeleteMessageBatchResultEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Id", WireName: "Id", Shape: 103, Flags: smithy.Required},
@@ -121,16 +122,16 @@ var Schema = smithy.Service{
 		30: {Name: "DeleteQueueRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
 		}},
-		31: {Name: "EmptyBatchRequest", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "EmptyBatchRequest", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		31: {Name: "EmptyBatchRequest", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "EmptyBatchRequest", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.EmptyBatchRequest"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		32: {Name: "ExceptionMessage", Kind: smithy.KindString, Payload: -1},
 		33: {Name: "GetQueueAttributesRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "AttributeNames", WireName: "AttributeNames", Shape: 3, Field: 1, Flags: smithy.Flattened},
+			{Name: "AttributeNames", WireName: "AttributeNames", QueryName: "AttributeName", Shape: 3, Field: 1, Flags: smithy.Flattened},
 		}},
 		34: {Name: "GetQueueAttributesResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "Attributes", WireName: "Attributes", Shape: 80, Flags: smithy.Flattened},
+			{Name: "Attributes", WireName: "Attributes", QueryName: "Attribute", Shape: 80, Flags: smithy.Flattened},
 		}},
 		35: {Name: "GetQueueUrlRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueName", WireName: "QueueName", Shape: 103, Flags: smithy.Required},
@@ -139,7 +140,7 @@ var Schema = smithy.Service{
 		36: {Name: "GetQueueUrlResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103},
 		}},
-		37: {Name: "InvalidAddress", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidAddress", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		37: {Name: "InvalidAddress", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidAddress", Status: 404, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		38: {Name: "InvalidAttributeName", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidAttributeName", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
@@ -148,35 +149,35 @@ var Schema = smithy.Service{
 		39: {Name: "InvalidAttributeValue", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidAttributeValue", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		40: {Name: "InvalidBatchEntryId", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidBatchEntryId", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		40: {Name: "InvalidBatchEntryId", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidBatchEntryId", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.InvalidBatchEntryId"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		41: {Name: "InvalidIdFormat", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidIdFormat", Status: 400, Sender: true, Query: ""}},
 		42: {Name: "InvalidMessageContents", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidMessageContents", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		43: {Name: "InvalidSecurity", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidSecurity", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		43: {Name: "InvalidSecurity", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "InvalidSecurity", Status: 403, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		44: {Name: "KmsAccessDenied", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsAccessDenied", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		44: {Name: "KmsAccessDenied", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsAccessDenied", Status: 400, Sender: true, Query: "KMS.AccessDeniedException"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		45: {Name: "KmsDisabled", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsDisabled", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		45: {Name: "KmsDisabled", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsDisabled", Status: 400, Sender: true, Query: "KMS.DisabledException"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		46: {Name: "KmsInvalidKeyUsage", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsInvalidKeyUsage", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		46: {Name: "KmsInvalidKeyUsage", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsInvalidKeyUsage", Status: 400, Sender: true, Query: "KMS.InvalidKeyUsageException"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		47: {Name: "KmsInvalidState", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsInvalidState", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		47: {Name: "KmsInvalidState", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsInvalidState", Status: 400, Sender: true, Query: "KMS.InvalidStateException"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		48: {Name: "KmsNotFound", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsNotFound", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		48: {Name: "KmsNotFound", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsNotFound", Status: 400, Sender: true, Query: "KMS.NotFoundException"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		49: {Name: "KmsOptInRequired", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsOptInRequired", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		49: {Name: "KmsOptInRequired", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsOptInRequired", Status: 400, Sender: true, Query: "KMS.OptInRequired"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		50: {Name: "KmsThrottled", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsThrottled", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		50: {Name: "KmsThrottled", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsThrottled", Status: 400, Sender: true, Query: "KMS.ThrottlingException"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		51: {Name: "ListDeadLetterSourceQueuesRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
@@ -185,7 +186,7 @@ var Schema = smithy.Service{
 			{Name: "MaxResults", WireName: "MaxResults", Shape: 11, Field: 2},
 		}},
 		52: {Name: "ListDeadLetterSourceQueuesResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "queueUrls", WireName: "queueUrls", Shape: 85, Flags: smithy.Required | smithy.Flattened},
+			{Name: "queueUrls", WireName: "queueUrls", QueryName: "QueueUrl", Shape: 85, Flags: smithy.Required | smithy.Flattened},
 			{Name: "NextToken", WireName: "NextToken", Shape: 110, Field: 1},
 		}},
 		53: {Name: "ListMessageMoveTasksRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
@@ -193,7 +194,7 @@ var Schema = smithy.Service{
 			{Name: "MaxResults", WireName: "MaxResults", Shape: 75, Field: 1},
 		}},
 		54: {Name: "ListMessageMoveTasksResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "Results", WireName: "Results", Shape: 56, Flags: smithy.Flattened},
+			{Name: "Results", WireName: "Results", QueryName: "ListMessageMoveTasksResultEntry", Shape: 56, Flags: smithy.Flattened},
 		}},
 		55: {Name: "ListMessageMoveTasksResultEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "TaskHandle", WireName: "TaskHandle", Shape: 103},
@@ -213,7 +214,7 @@ var Schema = smithy.Service{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
 		}},
 		58: {Name: "ListQueueTagsResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "Tags", WireName: "Tags", Shape: 107, Flags: smithy.Flattened},
+			{Name: "Tags", WireName: "Tags", QueryName: "Tag", Shape: 107, Flags: smithy.Flattened},
 		}},
 		59: {Name: "ListQueuesRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueNamePrefix", WireName: "QueueNamePrefix", Shape: 103},
@@ -221,7 +222,7 @@ var Schema = smithy.Service{
 			{Name: "MaxResults", WireName: "MaxResults", Shape: 11, Field: 2},
 		}},
 		60: {Name: "ListQueuesResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "QueueUrls", WireName: "QueueUrls", Shape: 85, Flags: smithy.Flattened},
+			{Name: "QueueUrls", WireName: "QueueUrls", QueryName: "QueueUrl", Shape: 85, Flags: smithy.Flattened},
 			{Name: "NextToken", WireName: "NextToken", Shape: 110, Field: 1},
 		}},
 		61: {Name: "Long", Kind: smithy.KindLong, Payload: -1},
@@ -230,9 +231,9 @@ var Schema = smithy.Service{
 			{Name: "ReceiptHandle", WireName: "ReceiptHandle", Shape: 103, Field: 1},
 			{Name: "MD5OfBody", WireName: "MD5OfBody", Shape: 103, Field: 2},
 			{Name: "Body", WireName: "Body", Shape: 103, Field: 3},
-			{Name: "Attributes", WireName: "Attributes", Shape: 71, Field: 4, Flags: smithy.Flattened},
+			{Name: "Attributes", WireName: "Attributes", QueryName: "Attribute", Shape: 71, Field: 4, Flags: smithy.Flattened},
 			{Name: "MD5OfMessageAttributes", WireName: "MD5OfMessageAttributes", Shape: 103, Field: 5},
-			{Name: "MessageAttributes", WireName: "MessageAttributes", Shape: 66, Field: 6, Flags: smithy.Flattened},
+			{Name: "MessageAttributes", WireName: "MessageAttributes", QueryName: "MessageAttribute", Shape: 66, Field: 6, Flags: smithy.Flattened},
 		}},
 		63: {Name: "MessageAttributeName", Kind: smithy.KindString, Payload: -1},
 		64: {Name: "MessageAttributeNameList", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
@@ -241,61 +242,61 @@ var Schema = smithy.Service{
 		65: {Name: "MessageAttributeValue", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "StringValue", WireName: "StringValue", Shape: 103},
 			{Name: "BinaryValue", WireName: "BinaryValue", Shape: 8, Field: 1},
-			{Name: "StringListValues", WireName: "StringListValues", Shape: 104, Field: 2, Flags: smithy.Flattened},
-			{Name: "BinaryListValues", WireName: "BinaryListValues", Shape: 9, Field: 3, Flags: smithy.Flattened},
+			{Name: "StringListValues", WireName: "StringListValues", QueryName: "StringListValue", Shape: 104, Field: 2, Flags: smithy.Flattened},
+			{Name: "BinaryListValues", WireName: "BinaryListValues", QueryName: "BinaryListValue", Shape: 9, Field: 3, Flags: smithy.Flattened},
 			{Name: "DataType", WireName: "DataType", Shape: 103, Field: 4, Flags: smithy.Required},
 		}},
 		66: {Name: "MessageBodyAttributeMap", Kind: smithy.KindMap, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
-			{Name: "key", WireName: "key", Shape: 103},
-			{Name: "value", WireName: "value", Shape: 65},
+			{Name: "key", WireName: "key", QueryName: "Name", Shape: 103},
+			{Name: "value", WireName: "value", QueryName: "Value", Shape: 65},
 		}},
 		67: {Name: "MessageBodySystemAttributeMap", Kind: smithy.KindMap, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
-			{Name: "key", WireName: "key", Shape: 73},
-			{Name: "value", WireName: "value", Shape: 74},
+			{Name: "key", WireName: "key", QueryName: "Name", Shape: 73},
+			{Name: "value", WireName: "value", QueryName: "Value", Shape: 74},
 		}},
 		68: {Name: "MessageList", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
 			{Name: "member", WireName: "member", Shape: 62},
 		}},
-		69: {Name: "MessageNotInflight", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "MessageNotInflight", Status: 400, Sender: true, Query: ""}},
+		69: {Name: "MessageNotInflight", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "MessageNotInflight", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.MessageNotInflight"}},
 		70: {Name: "MessageSystemAttributeList", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
 			{Name: "member", WireName: "member", Shape: 72},
 		}},
 		71: {Name: "MessageSystemAttributeMap", Kind: smithy.KindMap, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
-			{Name: "key", WireName: "key", Shape: 72},
-			{Name: "value", WireName: "value", Shape: 103},
+			{Name: "key", WireName: "key", QueryName: "Name", Shape: 72},
+			{Name: "value", WireName: "value", QueryName: "Value", Shape: 103},
 		}},
 		72: {Name: "MessageSystemAttributeName", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"All", "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp", "SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "AWSTraceHeader", "DeadLetterQueueSourceArn"}}},
 		73: {Name: "MessageSystemAttributeNameForSends", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"AWSTraceHeader"}}},
 		74: {Name: "MessageSystemAttributeValue", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "StringValue", WireName: "StringValue", Shape: 103},
 			{Name: "BinaryValue", WireName: "BinaryValue", Shape: 8, Field: 1},
-			{Name: "StringListValues", WireName: "StringListValues", Shape: 104, Field: 2, Flags: smithy.Flattened},
-			{Name: "BinaryListValues", WireName: "BinaryListValues", Shape: 9, Field: 3, Flags: smithy.Flattened},
+			{Name: "StringListValues", WireName: "StringListValues", QueryName: "StringListValue", Shape: 104, Field: 2, Flags: smithy.Flattened},
+			{Name: "BinaryListValues", WireName: "BinaryListValues", QueryName: "BinaryListValue", Shape: 9, Field: 3, Flags: smithy.Flattened},
 			{Name: "DataType", WireName: "DataType", Shape: 103, Field: 4, Flags: smithy.Required},
 		}},
 		75: {Name: "NullableInteger", Kind: smithy.KindInteger, Payload: -1},
 		76: {Name: "NullableLong", Kind: smithy.KindLong, Payload: -1},
-		77: {Name: "OverLimit", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "OverLimit", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		77: {Name: "OverLimit", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "OverLimit", Status: 403, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		78: {Name: "PurgeQueueInProgress", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "PurgeQueueInProgress", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		78: {Name: "PurgeQueueInProgress", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "PurgeQueueInProgress", Status: 403, Sender: true, Query: "AWS.SimpleQueueService.PurgeQueueInProgress"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		79: {Name: "PurgeQueueRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
 		}},
 		80: {Name: "QueueAttributeMap", Kind: smithy.KindMap, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
-			{Name: "key", WireName: "key", Shape: 81},
-			{Name: "value", WireName: "value", Shape: 103},
+			{Name: "key", WireName: "key", QueryName: "Name", Shape: 81},
+			{Name: "value", WireName: "value", QueryName: "Value", Shape: 103},
 		}},
 		81: {Name: "QueueAttributeName", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"All", "Policy", "VisibilityTimeout", "MaximumMessageSize", "MessageRetentionPeriod", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn", "ApproximateNumberOfMessagesDelayed", "DelaySeconds", "ReceiveMessageWaitTimeSeconds", "RedrivePolicy", "FifoQueue", "ContentBasedDeduplication", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "DeduplicationScope", "FifoThroughputLimit", "RedriveAllowPolicy", "SqsManagedSseEnabled"}}},
-		82: {Name: "QueueDeletedRecently", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "QueueDeletedRecently", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		82: {Name: "QueueDeletedRecently", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "QueueDeletedRecently", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.QueueDeletedRecently"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		83: {Name: "QueueDoesNotExist", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "QueueDoesNotExist", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		83: {Name: "QueueDoesNotExist", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "QueueDoesNotExist", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.NonExistentQueue"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		84: {Name: "QueueNameExists", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "QueueNameExists", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		84: {Name: "QueueNameExists", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "QueueNameExists", Status: 400, Sender: true, Query: "QueueAlreadyExists"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		85: {Name: "QueueUrlList", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
@@ -306,37 +307,37 @@ var Schema = smithy.Service{
 		}},
 		87: {Name: "ReceiveMessageRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "AttributeNames", WireName: "AttributeNames", Shape: 3, Field: 1, Flags: smithy.Flattened},
-			{Name: "MessageSystemAttributeNames", WireName: "MessageSystemAttributeNames", Shape: 70, Field: 2, Flags: smithy.Flattened},
-			{Name: "MessageAttributeNames", WireName: "MessageAttributeNames", Shape: 64, Field: 3, Flags: smithy.Flattened},
+			{Name: "AttributeNames", WireName: "AttributeNames", QueryName: "AttributeName", Shape: 3, Field: 1, Flags: smithy.Flattened},
+			{Name: "MessageSystemAttributeNames", WireName: "MessageSystemAttributeNames", QueryName: "MessageSystemAttributeName", Shape: 70, Field: 2, Flags: smithy.Flattened},
+			{Name: "MessageAttributeNames", WireName: "MessageAttributeNames", QueryName: "MessageAttributeName", Shape: 64, Field: 3, Flags: smithy.Flattened},
 			{Name: "MaxNumberOfMessages", WireName: "MaxNumberOfMessages", Shape: 75, Field: 4},
 			{Name: "VisibilityTimeout", WireName: "VisibilityTimeout", Shape: 75, Field: 5},
 			{Name: "WaitTimeSeconds", WireName: "WaitTimeSeconds", Shape: 75, Field: 6},
 			{Name: "ReceiveRequestAttemptId", WireName: "ReceiveRequestAttemptId", Shape: 103, Field: 7},
 		}},
 		88: {Name: "ReceiveMessageResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "Messages", WireName: "Messages", Shape: 68, Flags: smithy.Flattened},
+			{Name: "Messages", WireName: "Messages", QueryName: "Message", Shape: 68, Flags: smithy.Flattened},
 		}},
 		89: {Name: "RemovePermissionRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
 			{Name: "Label", WireName: "Label", Shape: 103, Field: 1, Flags: smithy.Required},
 		}},
-		90: {Name: "RequestThrottled", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "RequestThrottled", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		90: {Name: "RequestThrottled", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "RequestThrottled", Status: 403, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		91: {Name: "ResourceNotFoundException", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "ResourceNotFoundException", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		91: {Name: "ResourceNotFoundException", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "ResourceNotFoundException", Status: 404, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		92: {Name: "SendMessageBatchRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "Entries", WireName: "Entries", Shape: 94, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Entries", WireName: "Entries", QueryName: "SendMessageBatchRequestEntry", Shape: 94, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		93: {Name: "SendMessageBatchRequestEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Id", WireName: "Id", Shape: 103, Flags: smithy.Required},
 			{Name: "MessageBody", WireName: "MessageBody", Shape: 103, Field: 1, Flags: smithy.Required},
 			{Name: "DelaySeconds", WireName: "DelaySeconds", Shape: 75, Field: 2},
-			{Name: "MessageAttributes", WireName: "MessageAttributes", Shape: 66, Field: 3, Flags: smithy.Flattened},
-			{Name: "MessageSystemAttributes", WireName: "MessageSystemAttributes", Shape: 67, Field: 4, Flags: smithy.Flattened},
+			{Name: "MessageAttributes", WireName: "MessageAttributes", QueryName: "MessageAttribute", Shape: 66, Field: 3, Flags: smithy.Flattened},
+			{Name: "MessageSystemAttributes", WireName: "MessageSystemAttributes", QueryName: "MessageSystemAttribute", Shape: 67, Field: 4, Flags: smithy.Flattened},
 			{Name: "MessageDeduplicationId", WireName: "MessageDeduplicationId", Shape: 103, Field: 5},
 			{Name: "MessageGroupId", WireName: "MessageGroupId", Shape: 103, Field: 6},
 		}},
@@ -344,8 +345,8 @@ var Schema = smithy.Service{
 			{Name: "member", WireName: "member", Shape: 93},
 		}},
 		95: {Name: "SendMessageBatchResult", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
-			{Name: "Successful", WireName: "Successful", Shape: 97, Flags: smithy.Required | smithy.Flattened},
-			{Name: "Failed", WireName: "Failed", Shape: 7, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Successful", WireName: "Successful", QueryName: "SendMessageBatchResultEntry", Shape: 97, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Failed", WireName: "Failed", QueryName: "BatchResultErrorEntry", Shape: 7, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		96: {Name: "SendMessageBatchResultEntry", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "Id", WireName: "Id", Shape: 103, Flags: smithy.Required},
@@ -362,8 +363,8 @@ var Schema = smithy.Service{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
 			{Name: "MessageBody", WireName: "MessageBody", Shape: 103, Field: 1, Flags: smithy.Required},
 			{Name: "DelaySeconds", WireName: "DelaySeconds", Shape: 75, Field: 2},
-			{Name: "MessageAttributes", WireName: "MessageAttributes", Shape: 66, Field: 3, Flags: smithy.Flattened},
-			{Name: "MessageSystemAttributes", WireName: "MessageSystemAttributes", Shape: 67, Field: 4, Flags: smithy.Flattened},
+			{Name: "MessageAttributes", WireName: "MessageAttributes", QueryName: "MessageAttribute", Shape: 66, Field: 3, Flags: smithy.Flattened},
+			{Name: "MessageSystemAttributes", WireName: "MessageSystemAttributes", QueryName: "MessageSystemAttribute", Shape: 67, Field: 4, Flags: smithy.Flattened},
 			{Name: "MessageDeduplicationId", WireName: "MessageDeduplicationId", Shape: 103, Field: 5},
 			{Name: "MessageGroupId", WireName: "MessageGroupId", Shape: 103, Field: 6},
 		}},
@@ -376,7 +377,7 @@ var Schema = smithy.Service{
 		}},
 		100: {Name: "SetQueueAttributesRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "Attributes", WireName: "Attributes", Shape: 80, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Attributes", WireName: "Attributes", QueryName: "Attribute", Shape: 80, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		101: {Name: "StartMessageMoveTaskRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "SourceArn", WireName: "SourceArn", Shape: 103, Flags: smithy.Required},
@@ -395,24 +396,24 @@ var Schema = smithy.Service{
 			{Name: "member", WireName: "member", Shape: 105},
 		}},
 		107: {Name: "TagMap", Kind: smithy.KindMap, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
-			{Name: "key", WireName: "key", Shape: 105},
-			{Name: "value", WireName: "value", Shape: 109},
+			{Name: "key", WireName: "key", QueryName: "Key", Shape: 105},
+			{Name: "value", WireName: "value", QueryName: "Value", Shape: 109},
 		}},
 		108: {Name: "TagQueueRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "Tags", WireName: "Tags", Shape: 107, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "Tags", WireName: "Tags", QueryName: "Tag", Shape: 107, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		109: {Name: "TagValue", Kind: smithy.KindString, Payload: -1},
 		110: {Name: "Token", Kind: smithy.KindString, Payload: -1},
-		111: {Name: "TooManyEntriesInBatchRequest", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "TooManyEntriesInBatchRequest", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		111: {Name: "TooManyEntriesInBatchRequest", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "TooManyEntriesInBatchRequest", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		112: {Name: "UnsupportedOperation", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "UnsupportedOperation", Status: 400, Sender: true, Query: ""}, Members: []smithy.Member{
+		112: {Name: "UnsupportedOperation", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "UnsupportedOperation", Status: 400, Sender: true, Query: "AWS.SimpleQueueService.UnsupportedOperation"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		113: {Name: "UntagQueueRequest", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "QueueUrl", WireName: "QueueUrl", Shape: 103, Flags: smithy.Required},
-			{Name: "TagKeys", WireName: "TagKeys", Shape: 106, Field: 1, Flags: smithy.Required | smithy.Flattened},
+			{Name: "TagKeys", WireName: "TagKeys", QueryName: "TagKey", Shape: 106, Field: 1, Flags: smithy.Required | smithy.Flattened},
 		}},
 		114: {Name: "AddPermissionOutput", Kind: smithy.KindStructure, Payload: -1},
 		115: {Name: "ChangeMessageVisibilityOutput", Kind: smithy.KindStructure, Payload: -1},
@@ -425,28 +426,28 @@ var Schema = smithy.Service{
 		122: {Name: "UntagQueueOutput", Kind: smithy.KindStructure, Payload: -1},
 	},
 	Operations: []smithy.Operation{
-		{Name: "AddPermission", Method: "POST", URI: "/", Status: 200, Input: 2, Output: 114, Actions: []string{"sqs:AddPermission"}, Errors: []smithy.ShapeID{77, 90, 83, 37, 43, 112}},
-		{Name: "CancelMessageMoveTask", Method: "POST", URI: "/", Status: 200, Input: 12, Output: 13, Actions: []string{"sqs:CancelMessageMoveTask"}, Errors: []smithy.ShapeID{91, 90, 37, 43, 112}},
-		{Name: "ChangeMessageVisibility", Method: "POST", URI: "/", Status: 200, Input: 20, Output: 115, Actions: []string{"sqs:ChangeMessageVisibility"}, Errors: []smithy.ShapeID{69, 86, 90, 83, 112, 37, 43}},
-		{Name: "ChangeMessageVisibilityBatch", Method: "POST", URI: "/", Status: 200, Input: 14, Output: 17, Actions: []string{"sqs:ChangeMessageVisibility"}, Errors: []smithy.ShapeID{111, 31, 4, 40, 90, 83, 112, 37, 43}},
-		{Name: "CreateQueue", Method: "POST", URI: "/", Status: 200, Input: 21, Output: 22, Actions: []string{"sqs:CreateQueue"}, Errors: []smithy.ShapeID{82, 84, 90, 37, 38, 39, 112, 43}},
-		{Name: "DeleteMessage", Method: "POST", URI: "/", Status: 200, Input: 29, Output: 116, Actions: []string{"sqs:DeleteMessage"}, Errors: []smithy.ShapeID{41, 86, 90, 83, 112, 43, 37}},
-		{Name: "DeleteMessageBatch", Method: "POST", URI: "/", Status: 200, Input: 23, Output: 26, Actions: []string{"sqs:DeleteMessage"}, Errors: []smithy.ShapeID{111, 31, 4, 40, 90, 83, 112, 37, 43}},
-		{Name: "DeleteQueue", Method: "POST", URI: "/", Status: 200, Input: 30, Output: 117, Actions: []string{"sqs:DeleteQueue"}, Errors: []smithy.ShapeID{90, 83, 37, 112, 43}},
-		{Name: "GetQueueAttributes", Method: "POST", URI: "/", Status: 200, Input: 33, Output: 34, Actions: []string{"sqs:GetQueueAttributes"}, ReadOnly: true, Errors: []smithy.ShapeID{38, 90, 83, 112, 43, 37}},
-		{Name: "GetQueueUrl", Method: "POST", URI: "/", Status: 200, Input: 35, Output: 36, Actions: []string{"sqs:GetQueueUrl"}, ReadOnly: true, Errors: []smithy.ShapeID{90, 83, 37, 43, 112}},
-		{Name: "ListDeadLetterSourceQueues", Method: "POST", URI: "/", Status: 200, Input: 51, Output: 52, Actions: []string{"sqs:ListDeadLetterSourceQueues"}, ReadOnly: true, Errors: []smithy.ShapeID{83, 90, 43, 37, 112}},
-		{Name: "ListMessageMoveTasks", Method: "POST", URI: "/", Status: 200, Input: 53, Output: 54, Actions: []string{"sqs:ListMessageMoveTasks"}, ReadOnly: true, Errors: []smithy.ShapeID{91, 90, 37, 43, 112}},
-		{Name: "ListQueueTags", Method: "POST", URI: "/", Status: 200, Input: 57, Output: 58, Actions: []string{"sqs:ListQueueTags"}, ReadOnly: true, Errors: []smithy.ShapeID{90, 83, 112, 37, 43}},
-		{Name: "ListQueues", Method: "POST", URI: "/", Status: 200, Input: 59, Output: 60, Actions: []string{"sqs:ListQueues"}, ReadOnly: true, Errors: []smithy.ShapeID{90, 43, 37, 112}},
-		{Name: "PurgeQueue", Method: "POST", URI: "/", Status: 200, Input: 79, Output: 118, Actions: []string{"sqs:PurgeQueue"}, Errors: []smithy.ShapeID{83, 78, 90, 37, 43, 112}},
-		{Name: "ReceiveMessage", Method: "POST", URI: "/", Status: 200, Input: 87, Output: 88, Actions: []string{"sqs:ReceiveMessage"}, ReadOnly: true, Errors: []smithy.ShapeID{112, 77, 90, 83, 43, 45, 47, 48, 49, 50, 44, 46, 37}},
-		{Name: "RemovePermission", Method: "POST", URI: "/", Status: 200, Input: 89, Output: 119, Actions: []string{"sqs:RemovePermission"}, Errors: []smithy.ShapeID{37, 90, 83, 43, 112}},
-		{Name: "SendMessage", Method: "POST", URI: "/", Status: 200, Input: 98, Output: 99, Actions: []string{"sqs:SendMessage"}, Errors: []smithy.ShapeID{42, 112, 90, 83, 43, 45, 47, 48, 49, 50, 44, 46, 37}},
-		{Name: "SendMessageBatch", Method: "POST", URI: "/", Status: 200, Input: 92, Output: 95, Actions: []string{"sqs:SendMessage"}, Errors: []smithy.ShapeID{111, 31, 4, 5, 40, 112, 90, 83, 43, 45, 47, 48, 49, 50, 44, 46, 37}},
-		{Name: "SetQueueAttributes", Method: "POST", URI: "/", Status: 200, Input: 100, Output: 120, Actions: []string{"sqs:SetQueueAttributes"}, Errors: []smithy.ShapeID{38, 39, 90, 83, 112, 77, 37, 43}},
-		{Name: "StartMessageMoveTask", Method: "POST", URI: "/", Status: 200, Input: 101, Output: 102, Actions: []string{"sqs:StartMessageMoveTask"}, Errors: []smithy.ShapeID{91, 90, 37, 43, 112}},
-		{Name: "TagQueue", Method: "POST", URI: "/", Status: 200, Input: 108, Output: 121, Actions: []string{"sqs:TagQueue"}, Errors: []smithy.ShapeID{37, 90, 83, 43, 112}},
-		{Name: "UntagQueue", Method: "POST", URI: "/", Status: 200, Input: 113, Output: 122, Actions: []string{"sqs:UntagQueue"}, Errors: []smithy.ShapeID{37, 90, 83, 43, 112}},
+		{Name: "AddPermission", Method: "POST", URI: "/", Status: 200, Input: 2, Output: 114, ResultWrapper: "AddPermissionResult", Actions: []string{"sqs:AddPermission"}, Errors: []smithy.ShapeID{77, 90, 83, 37, 43, 112}},
+		{Name: "CancelMessageMoveTask", Method: "POST", URI: "/", Status: 200, Input: 12, Output: 13, ResultWrapper: "CancelMessageMoveTaskResult", Actions: []string{"sqs:CancelMessageMoveTask"}, Errors: []smithy.ShapeID{91, 90, 37, 43, 112}},
+		{Name: "ChangeMessageVisibility", Method: "POST", URI: "/", Status: 200, Input: 20, Output: 115, ResultWrapper: "ChangeMessageVisibilityResult", Actions: []string{"sqs:ChangeMessageVisibility"}, Errors: []smithy.ShapeID{69, 86, 90, 83, 112, 37, 43}},
+		{Name: "ChangeMessageVisibilityBatch", Method: "POST", URI: "/", Status: 200, Input: 14, Output: 17, ResultWrapper: "ChangeMessageVisibilityBatchResult", Actions: []string{"sqs:ChangeMessageVisibility"}, Errors: []smithy.ShapeID{111, 31, 4, 40, 90, 83, 112, 37, 43}},
+		{Name: "CreateQueue", Method: "POST", URI: "/", Status: 200, Input: 21, Output: 22, ResultWrapper: "CreateQueueResult", Actions: []string{"sqs:CreateQueue"}, Errors: []smithy.ShapeID{82, 84, 90, 37, 38, 39, 112, 43}},
+		{Name: "DeleteMessage", Method: "POST", URI: "/", Status: 200, Input: 29, Output: 116, ResultWrapper: "DeleteMessageResult", Actions: []string{"sqs:DeleteMessage"}, Errors: []smithy.ShapeID{41, 86, 90, 83, 112, 43, 37}},
+		{Name: "DeleteMessageBatch", Method: "POST", URI: "/", Status: 200, Input: 23, Output: 26, ResultWrapper: "DeleteMessageBatchResult", Actions: []string{"sqs:DeleteMessage"}, Errors: []smithy.ShapeID{111, 31, 4, 40, 90, 83, 112, 37, 43}},
+		{Name: "DeleteQueue", Method: "POST", URI: "/", Status: 200, Input: 30, Output: 117, ResultWrapper: "DeleteQueueResult", Actions: []string{"sqs:DeleteQueue"}, Errors: []smithy.ShapeID{90, 83, 37, 112, 43}},
+		{Name: "GetQueueAttributes", Method: "POST", URI: "/", Status: 200, Input: 33, Output: 34, ResultWrapper: "GetQueueAttributesResult", Actions: []string{"sqs:GetQueueAttributes"}, ReadOnly: true, Errors: []smithy.ShapeID{38, 90, 83, 112, 43, 37}},
+		{Name: "GetQueueUrl", Method: "POST", URI: "/", Status: 200, Input: 35, Output: 36, ResultWrapper: "GetQueueUrlResult", Actions: []string{"sqs:GetQueueUrl"}, ReadOnly: true, Errors: []smithy.ShapeID{90, 83, 37, 43, 112}},
+		{Name: "ListDeadLetterSourceQueues", Method: "POST", URI: "/", Status: 200, Input: 51, Output: 52, ResultWrapper: "ListDeadLetterSourceQueuesResult", Actions: []string{"sqs:ListDeadLetterSourceQueues"}, ReadOnly: true, Errors: []smithy.ShapeID{83, 90, 43, 37, 112}},
+		{Name: "ListMessageMoveTasks", Method: "POST", URI: "/", Status: 200, Input: 53, Output: 54, ResultWrapper: "ListMessageMoveTasksResult", Actions: []string{"sqs:ListMessageMoveTasks"}, ReadOnly: true, Errors: []smithy.ShapeID{91, 90, 37, 43, 112}},
+		{Name: "ListQueueTags", Method: "POST", URI: "/", Status: 200, Input: 57, Output: 58, ResultWrapper: "ListQueueTagsResult", Actions: []string{"sqs:ListQueueTags"}, ReadOnly: true, Errors: []smithy.ShapeID{90, 83, 112, 37, 43}},
+		{Name: "ListQueues", Method: "POST", URI: "/", Status: 200, Input: 59, Output: 60, ResultWrapper: "ListQueuesResult", Actions: []string{"sqs:ListQueues"}, ReadOnly: true, Errors: []smithy.ShapeID{90, 43, 37, 112}},
+		{Name: "PurgeQueue", Method: "POST", URI: "/", Status: 200, Input: 79, Output: 118, ResultWrapper: "PurgeQueueResult", Actions: []string{"sqs:PurgeQueue"}, Errors: []smithy.ShapeID{83, 78, 90, 37, 43, 112}},
+		{Name: "ReceiveMessage", Method: "POST", URI: "/", Status: 200, Input: 87, Output: 88, ResultWrapper: "ReceiveMessageResult", Actions: []string{"sqs:ReceiveMessage"}, ReadOnly: true, Errors: []smithy.ShapeID{112, 77, 90, 83, 43, 45, 47, 48, 49, 50, 44, 46, 37}},
+		{Name: "RemovePermission", Method: "POST", URI: "/", Status: 200, Input: 89, Output: 119, ResultWrapper: "RemovePermissionResult", Actions: []string{"sqs:RemovePermission"}, Errors: []smithy.ShapeID{37, 90, 83, 43, 112}},
+		{Name: "SendMessage", Method: "POST", URI: "/", Status: 200, Input: 98, Output: 99, ResultWrapper: "SendMessageResult", Actions: []string{"sqs:SendMessage"}, Errors: []smithy.ShapeID{42, 112, 90, 83, 43, 45, 47, 48, 49, 50, 44, 46, 37}},
+		{Name: "SendMessageBatch", Method: "POST", URI: "/", Status: 200, Input: 92, Output: 95, ResultWrapper: "SendMessageBatchResult", Actions: []string{"sqs:SendMessage"}, Errors: []smithy.ShapeID{111, 31, 4, 5, 40, 112, 90, 83, 43, 45, 47, 48, 49, 50, 44, 46, 37}},
+		{Name: "SetQueueAttributes", Method: "POST", URI: "/", Status: 200, Input: 100, Output: 120, ResultWrapper: "SetQueueAttributesResult", Actions: []string{"sqs:SetQueueAttributes"}, Errors: []smithy.ShapeID{38, 39, 90, 83, 112, 77, 37, 43}},
+		{Name: "StartMessageMoveTask", Method: "POST", URI: "/", Status: 200, Input: 101, Output: 102, ResultWrapper: "StartMessageMoveTaskResult", Actions: []string{"sqs:StartMessageMoveTask"}, Errors: []smithy.ShapeID{91, 90, 37, 43, 112}},
+		{Name: "TagQueue", Method: "POST", URI: "/", Status: 200, Input: 108, Output: 121, ResultWrapper: "TagQueueResult", Actions: []string{"sqs:TagQueue"}, Errors: []smithy.ShapeID{37, 90, 83, 43, 112}},
+		{Name: "UntagQueue", Method: "POST", URI: "/", Status: 200, Input: 113, Output: 122, ResultWrapper: "UntagQueueResult", Actions: []string{"sqs:UntagQueue"}, Errors: []smithy.ShapeID{37, 90, 83, 43, 112}},
 	},
 }

@@ -69,6 +69,7 @@ const (
 	EventHeader // event streams
 	EventPayload
 	Sensitive
+	XMLText // the member is the text of its structure's element
 )
 
 // Member is a member of a structure or union, the element of a list, or the key
