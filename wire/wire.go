@@ -10,6 +10,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -27,6 +28,10 @@ const (
 	// of attribute values take two levels of JSON each.
 	MaxDepth = 256
 )
+
+// ErrEventStream is what codecs answer for operations whose output is a stream
+// of events, a form that is not spoken yet.
+var ErrEventStream = errors.New("wire: event streams are not spoken yet")
 
 // Request is what a codec reads.
 type Request struct {

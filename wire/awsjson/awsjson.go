@@ -39,6 +39,9 @@ func (c Codec) Decode(svc *smithy.Service, op *smithy.Operation, req *wire.Reque
 
 // Encode writes out as the body of a 200.
 func (c Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestID string, resp *wire.Response) error {
+	if op.EventOut {
+		return wire.ErrEventStream
+	}
 	body, err := jsonval.Append(make([]byte, 0, encodeCap), svc, svc.Shape(op.Output), wire.Struct(out), false)
 	if err != nil {
 		return err

@@ -6,7 +6,9 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/wire"
 	"moln.dev/moln/wire/awsjson"
+	"moln.dev/moln/wire/awsquery"
 	"moln.dev/moln/wire/restjson"
+	"moln.dev/moln/wire/restxml"
 )
 
 // For returns the codec of a protocol, or false for a protocol that is not
@@ -19,6 +21,10 @@ func For(p smithy.Protocol) (wire.Codec, bool) {
 		return awsjson.V11(), true
 	case smithy.RESTJSON1:
 		return restjson.Codec{}, true
+	case smithy.RESTXML:
+		return restxml.Codec{}, true
+	case smithy.AWSQuery:
+		return awsquery.Codec{}, true
 	}
 	return nil, false
 }

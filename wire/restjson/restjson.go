@@ -52,6 +52,9 @@ func decodeBody(svc *smithy.Service, sh *smithy.Shape, req *wire.Request, v refl
 
 // Encode writes status, headers and body.
 func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestID string, resp *wire.Response) error {
+	if op.EventOut {
+		return wire.ErrEventStream
+	}
 	if resp.Status == 0 {
 		resp.Status = op.Status
 	}
@@ -72,7 +75,8 @@ func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestI
 func encodeBody(svc *smithy.Service, sh *smithy.Shape, v reflect.Value, resp *wire.Response) error {
 	m := bind.PayloadMember(sh)
 	if m == nil {
-		if wire.NoBody(resp.Status) || (!bind.HasBody(sh) && len(sh.Members) > 0) {
+		// API Gateway's deletions say 202 and nothing else.
+		if wire.NoBody(resp.Status) || (resp.Status == 202 && len(sh.Members) == 0) {
 			return nil
 		}
 		body, err := jsonval.Append(make([]byte, 0, encodeCap), svc, sh, v, true)

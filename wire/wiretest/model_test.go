@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"sort"
 	"time"
@@ -25,6 +26,7 @@ type rawRef struct {
 	Timestamp     string `json:"timestampFormat"`
 	XMLNamespace  rawNS
 	ResultWrapper string
+	Payload       string
 }
 
 type rawNS struct{ URI, Prefix string }
@@ -44,6 +46,7 @@ type rawShape struct {
 	Key, Value   *rawRef
 	Required     []string
 	Payload      string
+	Location     string
 	LocationName string
 	Flattened    bool
 	Streaming    bool
@@ -242,6 +245,14 @@ func (b *builder) member(name string, ref rawRef) (smithy.Member, reflect.Type, 
 	if ref.LocationName != "" {
 		m.WireName = ref.LocationName
 	}
+	if raw := b.raw[ref.Shape]; ref.Location == "" && raw.Location != "" {
+		// The older vectors put a member's traits on its shape.
+		ref.Location = raw.Location
+		if ref.LocationName == "" {
+			ref.LocationName = raw.LocationName
+			m.WireName = raw.LocationName
+		}
+	}
 	var t reflect.Type
 	var ok bool
 	m.Shape, t, ok = b.shape(ref.Shape)
@@ -290,6 +301,12 @@ func (b *builder) ref(r *rawRef) (smithy.ShapeID, reflect.Type) {
 		id := smithy.ShapeID(len(b.svc.Shapes))
 		b.svc.Shapes = append(b.svc.Shapes, smithy.Shape{Name: "Unit", Kind: smithy.KindStructure, Payload: -1})
 		return id, reflect.TypeFor[struct{}]()
+	}
+	if r.Payload != "" {
+		raw := b.raw[r.Shape]
+		raw.Payload = r.Payload
+		b.raw = maps.Clone(b.raw)
+		b.raw[r.Shape] = raw
 	}
 	id, t, ok := b.shape(r.Shape)
 	if !ok {

@@ -3,6 +3,7 @@ package wiretest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -154,9 +155,9 @@ func run(t *testing.T, direction string, check func(t *testing.T, codec wire.Cod
 func (c *tally) one(t *testing.T, file string, s *suite, v *vector, i, j int, check func(*testing.T, wire.Codec, *suite, *vector)) {
 	id := v.ID
 	if id == "" {
-		id = fmt.Sprintf("%d-%d", i, j)
+		id = fmt.Sprintf("%s/%d-%d", file, i, j)
 	}
-	ok := t.Run(file+"/"+id, func(t *testing.T) {
+	ok := t.Run(file+"/"+filepath.Base(id), func(t *testing.T) {
 		defer func() {
 			if r := recover(); r != nil {
 				u, isReason := r.(unsupported)
@@ -170,7 +171,7 @@ func (c *tally) one(t *testing.T, file string, s *suite, v *vector, i, j int, ch
 		if !known {
 			c.skip(t, "protocol "+s.Metadata.Protocol+" has no codec yet")
 		}
-		if why := exceptions()[v.ID]; why != "" {
+		if why := exceptions()[id]; why != "" {
 			c.skip(t, why)
 		}
 		check(t, codec, s, v)
@@ -215,11 +216,25 @@ func TestInput(t *testing.T) {
 			t.Fatalf("decode: %v\n%s %s\n%s", err, v.Serialized.Method, v.Serialized.URI, v.Serialized.Body)
 		}
 		got := dump(m.svc, nil, m.op.Input, in.Elem())
-		want := any(v.Params)
+		want := any(withToken(v.Params, got))
 		if diff := cmp.Diff(settle(m.svc, m.op.Input, clean(want)), settle(m.svc, m.op.Input, got)); diff != "" {
 			t.Errorf("decoded (-want +got):\n%s\n%s %s\n%s %s", diff, v.Serialized.Method, v.Serialized.URI, v.Serialized.Headers, v.Serialized.Body)
 		}
 	})
+}
+
+// autoToken is what the vectors' client fills idempotency tokens with.
+const autoToken = "00000000-0000-4000-8000-000000000000"
+
+// withToken adds the tokens that the client makes up to the parameters.
+func withToken(params map[string]any, got any) map[string]any {
+	out := maps.Clone(params)
+	for k, v := range got.(map[string]any) {
+		if v == autoToken && out[k] == nil {
+			out[k] = v
+		}
+	}
+	return out
 }
 
 // request makes the request that a vector describes.
@@ -262,7 +277,12 @@ func TestOutput(t *testing.T) {
 	run(t, "output", func(t *testing.T, codec wire.Codec, s *suite, v *vector) {
 		m := build(s, v)
 		resp := &wire.Response{Header: http.Header{}}
-		const requestID = "foo-id"
+		requestID := "foo-id"
+		if id := http.CanonicalHeaderKey("x-amzn-requestid"); v.Response.Headers[id] != "" {
+			requestID = v.Response.Headers[id]
+		} else if id := v.Response.Headers["x-amzn-requestid"]; id != "" {
+			requestID = id
+		}
 		if v.Error != nil || v.ErrorCode != "" {
 			encodeFault(t, codec, &m, v, requestID, resp)
 		} else {
