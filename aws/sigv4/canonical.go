@@ -1,0 +1,168 @@
+package sigv4
+
+import (
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const upperHex = "0123456789ABCDEF"
+
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+// encode percent-encodes all but unreserved bytes, and "/" where keepSlash.
+func encode(s string, keepSlash bool) string {
+	plain := 0
+	for plain < len(s) && (unreserved(s[plain]) || keepSlash && s[plain] == '/') {
+		plain++
+	}
+	if plain == len(s) {
+		return s
+	}
+	b := make([]byte, plain, len(s)+16)
+	copy(b, s)
+	for i := plain; i < len(s); i++ {
+		if c := s[i]; unreserved(c) || keepSlash && c == '/' {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return string(b)
+}
+
+// decode undoes percent-encoding; a "%" that begins none is itself.
+func decode(s string, plusIsSpace bool) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b = append(b, byte(n))
+				i += 2
+				continue
+			}
+		}
+		if s[i] == '+' && plusIsSpace {
+			b = append(b, ' ')
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+// wirePath is the path as the client sent it. RequestURI is the only place that
+// still has it when a router has rewritten r.URL.
+func wirePath(r *http.Request) string {
+	if r.RequestURI == "" {
+		return r.URL.EscapedPath()
+	}
+	p, _, _ := strings.Cut(r.RequestURI, "?")
+	if i := strings.Index(p, "://"); i >= 0 && !strings.HasPrefix(p, "/") { // absolute form, through a proxy
+		p = p[i+len("://"):]
+		slash := strings.IndexByte(p, '/')
+		if slash < 0 {
+			return "/"
+		}
+		p = p[slash:]
+	}
+	return p
+}
+
+// wireQuery is the query as the client sent it.
+func wireQuery(r *http.Request) string {
+	if r.RequestURI == "" {
+		return r.URL.RawQuery
+	}
+	_, q, _ := strings.Cut(r.RequestURI, "?")
+	return q
+}
+
+// canonicalPath is S3's path encoded once, others' normalized and encoded on
+// top of the encoding it came with.
+func canonicalPath(wire string, s3 bool) string {
+	if wire == "" {
+		return "/"
+	}
+	if s3 {
+		segments := strings.Split(wire, "/")
+		for i, segment := range segments {
+			segments[i] = encode(decode(segment, false), false)
+		}
+		return strings.Join(segments, "/")
+	}
+	clean := path.Clean("/" + wire)
+	if clean != "/" && strings.HasSuffix(wire, "/") {
+		clean += "/"
+	}
+	return encode(clean, true)
+}
+
+// canonicalQuery sorts the parameters, leaving out the signature itself.
+func canonicalQuery(wire string, presigned bool) string {
+	type pair struct{ name, value string }
+	var pairs []pair
+	for part := range strings.SplitSeq(wire, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		name = encode(decode(name, true), false)
+		if presigned && name == "X-Amz-Signature" {
+			continue
+		}
+		pairs = append(pairs, pair{name, encode(decode(value, true), false)})
+	}
+	slices.SortFunc(pairs, func(a, b pair) int {
+		if c := strings.Compare(a.name, b.name); c != 0 {
+			return c
+		}
+		return strings.Compare(a.value, b.value)
+	})
+	var b strings.Builder
+	for i, p := range pairs {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(p.name + "=" + p.value)
+	}
+	return b.String()
+}
+
+// canonicalHeader joins a header's values, runs of spaces made one.
+func canonicalHeader(r *http.Request, name, host string) string {
+	values := r.Header.Values(name)
+	switch {
+	case name == "host":
+		return host
+	case name == "content-length" && len(values) == 0 && r.ContentLength >= 0:
+		return strconv.FormatInt(r.ContentLength, 10) // net/http may keep it out of the header
+	case name == "transfer-encoding" && len(values) == 0:
+		values = r.TransferEncoding
+	}
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strings.Join(strings.Fields(v), " ")
+	}
+	return strings.Join(out, ",")
+}
+
+// canonicalRequest is the text whose digest is signed.
+func canonicalRequest(r *http.Request, signed []string, host, payloadHash string, s3, presigned bool) string {
+	var b strings.Builder
+	b.WriteString(r.Method + "\n")
+	b.WriteString(canonicalPath(wirePath(r), s3) + "\n")
+	b.WriteString(canonicalQuery(wireQuery(r), presigned) + "\n")
+	for _, name := range signed {
+		b.WriteString(name + ":" + canonicalHeader(r, name, host) + "\n")
+	}
+	b.WriteString("\n" + strings.Join(signed, ";") + "\n" + payloadHash)
+	return b.String()
+}

@@ -1,0 +1,223 @@
+package sigv4
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Signed is what a request says about its signature. Nothing in it is
+// authentic until Verify has answered nil.
+type Signed struct {
+	AccessKeyID   string
+	Date          string // of the credential scope, YYYYMMDD
+	Region        string
+	Service       string
+	SignedHeaders []string // lower-case, in the order given
+	Signature     string
+	SessionToken  string
+	Time          time.Time
+	Presigned     bool
+	Expires       time.Duration // presigned only
+
+	// PayloadHash is x-amz-content-sha256 from the header, or from the query
+	// where it is presigned; empty if there is none.
+	PayloadHash string
+}
+
+// IsSigned reports whether the request carries a SigV4 signature or pieces of
+// one, so that a gateway can tell anonymous callers and bearer tokens apart.
+func IsSigned(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") || hasQueryAuth(r)
+}
+
+func hasQueryAuth(r *http.Request) bool {
+	return strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm=") && queryValues(r).Has("X-Amz-Algorithm")
+}
+
+// queryValues parses the query keeping what can be read of a broken one.
+func queryValues(r *http.Request) url.Values {
+	values, _ := url.ParseQuery(r.URL.RawQuery)
+	return values
+}
+
+// Parse reads the signature of r. Its error is an *Error.
+func Parse(r *http.Request) (*Signed, error) {
+	header := r.Header.Get("Authorization")
+	inQuery := hasQueryAuth(r)
+	var s *Signed
+	var bad *Error
+	switch {
+	case header != "" && inQuery:
+		bad = &Error{Kind: KindAmbiguous, Message: "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"}
+	case inQuery:
+		s, bad = parseQuery(r)
+	case header != "":
+		s, bad = parseHeader(r, header)
+	default:
+		bad = &Error{Kind: KindMissingToken, Message: "Request is missing Authentication Token"}
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	return s, nil
+}
+
+// parseHeader reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
+func parseHeader(r *http.Request, header string) (*Signed, *Error) {
+	name, rest, _ := strings.Cut(header, " ")
+	if name != algorithm {
+		return nil, unsupported(name)
+	}
+	params := map[string]string{}
+	for part := range strings.SplitSeq(rest, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		key, value, found := strings.Cut(part, "=")
+		if !found {
+			return nil, incomplete("Invalid key=value pair (missing equal-sign) in Authorization header", header)
+		}
+		if _, twice := params[key]; twice {
+			return nil, incomplete("Authorization header has '"+key+"' more than once.", header)
+		}
+		params[key] = value
+	}
+	date := r.Header.Get("X-Amz-Date")
+	if date == "" {
+		date = r.Header.Get("Date")
+	}
+	var missing []string
+	for _, key := range []string{"Credential", "Signature", "SignedHeaders"} {
+		if params[key] == "" {
+			missing = append(missing, "Authorization header requires '"+key+"' parameter.")
+		}
+	}
+	if date == "" {
+		missing = append(missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+	}
+	if len(missing) > 0 {
+		return nil, incomplete(strings.Join(missing, " "), header)
+	}
+	at, ok := parseTime(date)
+	if !ok {
+		return nil, &Error{Kind: KindIncomplete, Message: "Date must be in ISO-8601 'basic format'. Got '" + date + "'. See http://en.wikipedia.org/wiki/ISO_8601"}
+	}
+	s := &Signed{
+		Time: at, Signature: params["Signature"], SignedHeaders: splitHeaders(params["SignedHeaders"]),
+		SessionToken: r.Header.Get("X-Amz-Security-Token"), PayloadHash: r.Header.Get("X-Amz-Content-Sha256"),
+	}
+	if !s.setScope(params["Credential"]) {
+		return nil, &Error{Kind: KindIncomplete, Message: scopeText + " got '" + params["Credential"] + "'"}
+	}
+	return s, nil
+}
+
+const scopeText = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term,"
+
+// incomplete adds the header's digest, as AWS does so as not to echo secrets.
+func incomplete(text, header string) *Error {
+	sum := sha256.Sum256([]byte(header))
+	return &Error{Kind: KindIncomplete, Message: text + " (Hashed with SHA-256 and encoded with Base64) Authorization=" + base64.StdEncoding.EncodeToString(sum[:])}
+}
+
+func unsupported(name string) *Error {
+	return &Error{
+		Kind: KindUnsupported, Message: "Unsupported AWS 'algorithm': '" + name + "'",
+		s3: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+	}
+}
+
+// setScope reads keyid/date/region/service/aws4_request.
+func (s *Signed) setScope(credential string) bool {
+	const scopeParts = 5
+	parts := strings.Split(credential, "/")
+	if len(parts) != scopeParts || parts[4] != terminator || slices.Contains(parts, "") {
+		return false
+	}
+	s.AccessKeyID, s.Date, s.Region, s.Service = parts[0], parts[1], parts[2], parts[3]
+	return true
+}
+
+func splitHeaders(list string) []string {
+	return strings.Split(strings.ToLower(list), ";")
+}
+
+// parseTime reads X-Amz-Date's form, and what a Date header may hold.
+func parseTime(s string) (time.Time, bool) {
+	for _, layout := range []string{timeFormat, http.TimeFormat, time.RFC1123Z, time.RFC3339} {
+		if at, err := time.Parse(layout, s); err == nil {
+			return at.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// parseQuery reads a presigned request.
+func parseQuery(r *http.Request) (*Signed, *Error) {
+	q := queryValues(r)
+	var missing []string
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date", "X-Amz-Expires"} {
+		if len(q[name]) != 1 || q[name][0] == "" {
+			missing = append(missing, "AWS query-string parameters must include '"+name+"'.")
+		}
+	}
+	if len(missing) > 0 {
+		bad := queryError(strings.Join(missing, " ") + " Re-examine the query-string parameters.")
+		bad.s3 = "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+		return nil, bad
+	}
+	if q.Get("X-Amz-Algorithm") != algorithm {
+		bad := queryError("Unsupported AWS 'algorithm': '" + q.Get("X-Amz-Algorithm") + "'")
+		bad.s3 = `X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`
+		return nil, bad
+	}
+	at, err := time.Parse(timeFormat, q.Get("X-Amz-Date"))
+	if err != nil {
+		bad := queryError("Date must be in ISO-8601 'basic format'. Got '" + q.Get("X-Amz-Date") + "'. See http://en.wikipedia.org/wiki/ISO_8601")
+		bad.s3 = `X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`
+		return nil, bad
+	}
+	expires, bad := parseExpires(q.Get("X-Amz-Expires"))
+	if bad != nil {
+		return nil, bad
+	}
+	s := &Signed{
+		Presigned: true, Time: at, Expires: expires, Signature: q.Get("X-Amz-Signature"), SignedHeaders: splitHeaders(q.Get("X-Amz-SignedHeaders")),
+		SessionToken: q.Get("X-Amz-Security-Token"), PayloadHash: q.Get("X-Amz-Content-Sha256"),
+	}
+	if s.PayloadHash == "" {
+		s.PayloadHash = r.Header.Get("X-Amz-Content-Sha256")
+	}
+	if s.SessionToken == "" {
+		s.SessionToken = r.Header.Get("X-Amz-Security-Token")
+	}
+	if !s.setScope(q.Get("X-Amz-Credential")) {
+		bad := queryError(scopeText + " got '" + q.Get("X-Amz-Credential") + "'")
+		bad.s3 = `Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
+		return nil, bad
+	}
+	return s, nil
+}
+
+func queryError(text string) *Error { return &Error{Kind: KindQueryParameters, Message: text} }
+
+func parseExpires(text string) (time.Duration, *Error) {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	limit := int64(MaxExpires / time.Second)
+	switch {
+	case err != nil:
+		return 0, queryError("X-Amz-Expires should be a number")
+	case seconds < 0:
+		return 0, queryError("X-Amz-Expires must be non-negative")
+	case seconds > limit:
+		return 0, queryError("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than " + strconv.FormatInt(limit, 10) + " seconds")
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
