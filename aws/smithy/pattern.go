@@ -47,12 +47,32 @@ func (c *patternCache) match(pattern, s string) bool {
 // dialect and must match the whole string. It fails for what Go's expressions
 // cannot say: look-around, back references, intersections of classes.
 func CompilePattern(pattern string) (*regexp.Regexp, error) {
+	if same, ok := withoutLookAround[pattern]; ok {
+		pattern = same
+	}
 	t := translator{in: pattern}
 	out, err := t.translate()
 	if err != nil {
 		return nil, err
 	}
 	return regexp.Compile(`\A(?:` + out + `)\z`)
+}
+
+// withoutLookAround has the patterns of the models that look around, and the
+// same said without. A pattern that is matched as a whole can often be.
+var withoutLookAround = map[string]string{
+	// Not only white space.
+	`^(?!\s*$).+`: `.*\S.*`,
+	// Does not end in a dot.
+	`[0-9A-Za-z\.\-_]*(?<!\.)`:   `([0-9A-Za-z._-]*[0-9A-Za-z_-])?`,
+	`^[0-9A-Za-z\.\-_]*(?<!\.)$`: `([0-9A-Za-z._-]*[0-9A-Za-z_-])?`,
+	// No two hyphens in a row; the shape bounds the length.
+	`^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`: `[a-z0-9]+(-[a-z0-9]+)*`,
+	// Not only digits.
+	`(?!^[0-9]+$)([a-zA-Z0-9-_]+)`:           `[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*`,
+	`((?!^\d+$)^[0-9a-zA-Z-_]+$)`:            `[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*`,
+	`^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$`: `[0-9]*[a-zA-Z_.-][a-zA-Z0-9_.-]*`,
+	`(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?`: `(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:(\d*[a-zA-Z_-][0-9a-zA-Z-_]*))?`,
 }
 
 // javaClasses are Java's POSIX classes in Go's words, for use in a class.

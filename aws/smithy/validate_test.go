@@ -166,6 +166,11 @@ func TestCompilePattern(t *testing.T) {
 		{`[\S\s]{1,1000000}`, []string{"a\nb"}, []string{""}},
 		{`[^\]]a++`, []string{"baa"}, []string{"]aa"}},
 		{`[[a]+`, []string{"[a"}, []string{"b"}},
+		{`^(?!\s*$).+`, []string{" a "}, []string{"", "  "}},
+		{`[0-9A-Za-z\.\-_]*(?<!\.)`, []string{"", "a.b"}, []string{"a.", "."}},
+		{`^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`, []string{"a-b-c"}, []string{"a--b", "-ab", "ab-"}},
+		{`(?!^[0-9]+$)([a-zA-Z0-9-_]+)`, []string{"1a", "live", "1-1"}, []string{"12", ""}},
+		{`^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$`, []string{"1a1", "a"}, []string{"12", ""}},
 		{`(?:a|b)?c`, []string{"ac", "c"}, []string{"abc"}},
 	} {
 		re, err := CompilePattern(tt.pattern)
