@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"moln.dev/moln/platform/audit"
+	"moln.dev/moln/server"
+)
+
+// admin are the flags of commands that ask a running moln.
+type admin struct {
+	Endpoint string `help:"The running moln." default:"http://127.0.0.1:4566"`
+	Token    string `help:"Admin token of a served moln (in its data directory)."`
+	JSON     bool   `help:"Machine-readable output."`
+}
+
+type whyCmd struct {
+	admin
+	Request string `arg:"" optional:"" help:"A request id; without it, the latest denials."`
+}
+
+// Run prints decisions with their reasons.
+func (c *whyCmd) Run() error {
+	var records []audit.Record
+	query := "/_moln/audit?denied=1&max=20"
+	if c.Request != "" {
+		query = "/_moln/audit?max=100&request=" + c.Request
+	}
+	if err := server.Ask(c.Endpoint, c.Token, "GET", query, &records); err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(records)
+	}
+	if len(records) == 0 {
+		fmt.Println("nothing was denied")
+	}
+	for _, r := range records {
+		printWhy(r)
+	}
+	return nil
+}
+
+func printWhy(r audit.Record) {
+	fmt.Printf("%s  %s  %s %s by %s: %d %s\n", r.Time.Format(time.TimeOnly), r.RequestID, r.Service, r.Operation, r.Caller, r.Status, r.Code)
+	for _, d := range r.Decisions {
+		verdict := "denied "
+		if d.Allowed {
+			verdict = "allowed"
+		}
+		fmt.Printf("  %s %s on %s: %s\n", verdict, d.Action, d.Resource, d.Reason)
+		for _, s := range d.Statements {
+			fmt.Printf("    by %s\n", s)
+		}
+		if d.Least != "" {
+			fmt.Printf("    would allow it: %s\n", d.Least)
+		}
+	}
+	for _, n := range r.Notes {
+		fmt.Println("  note: " + n)
+	}
+}
+
+type clockCmd struct {
+	admin
+	Verb string        `arg:"" optional:"" enum:"show,advance" default:"show" help:"show or advance."`
+	By   time.Duration `arg:"" optional:"" help:"How far to move the clock forward: 90s, 1h."`
+}
+
+// Run shows or advances the account's clock.
+func (c *clockCmd) Run() error {
+	var out struct{ Now string }
+	method, path := "GET", "/_moln/info"
+	if c.Verb == "advance" {
+		method, path = "POST", "/_moln/clock?advance="+c.By.String()
+	}
+	if err := server.Ask(c.Endpoint, c.Token, method, path, &out); err != nil {
+		return err
+	}
+	fmt.Println(out.Now)
+	return nil
+}
+
+type versionCmd struct {
+	JSON bool `help:"Machine-readable output."`
+}
+
+// Run prints the version.
+func (c *versionCmd) Run() error {
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(map[string]string{"version": server.Version()})
+	}
+	fmt.Println("moln " + server.Version())
+	return nil
+}

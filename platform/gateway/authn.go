@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/sigv4"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/wire"
+)
+
+// authenticate establishes the caller and prepares the body. A request without
+// a signature is anonymous: only operations without authentication and S3's
+// policies let it go further.
+func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
+	signed, err := sigv4.Parse(x.r)
+	if err != nil {
+		return nil, g.signatureFault(x, err)
+	}
+	if signed == nil {
+		return g.anonymous(x)
+	}
+	cred, err := g.cfg.Directory.Credential(x.r.Context(), signed.AccessKeyID, signed.SessionToken)
+	x.record.AccessKey = signed.AccessKeyID
+	if err == nil && cred.Inactive {
+		err = identity.ErrUnknownKey
+	}
+	if err != nil {
+		return nil, g.credentialFault(x, err)
+	}
+	req, hash, err := g.openBody(x, signed)
+	if err != nil {
+		return nil, err
+	}
+	opts := sigv4.Options{Now: x.call.Now, S3: x.target == g.s3, Keys: g.keys}
+	if err := signed.Verify(x.r, cred.Secret, hash, opts); err != nil {
+		return nil, g.signatureFault(x, err)
+	}
+	if err := g.openChunks(x, signed, cred.Secret, req); err != nil {
+		return nil, err
+	}
+	g.setCaller(x, cred.Principal, signed)
+	return req, nil
+}
+
+func (g *Gateway) setCaller(x *exchange, p identity.Principal, signed *sigv4.Signed) {
+	c := x.call
+	c.Caller = p
+	c.Caller.AccessKeyID = signed.AccessKeyID
+	if p.AccountID != "" {
+		c.Account = p.AccountID
+	}
+	if signed.Region != "" {
+		c.Region = signed.Region
+	}
+	c.HTTP.Presigned = signed.Presigned
+	c.HTTP.SignedPayload = signed.PayloadHash
+	x.record.Caller, x.record.Account, x.record.Region = callerName(p), c.Account, c.Region
+}
+
+// anonymous prepares an unsigned request. The operation is not known yet, so
+// whether it may go on is judged in authorize: an anonymous principal passes
+// only operations of AuthNone and resource policies that name everyone.
+func (g *Gateway) anonymous(x *exchange) (*wire.Request, error) {
+	x.record.Caller = "anonymous"
+	if name, ok := g.cutSuffix(x.host); ok {
+		if labels := strings.Split(name, "."); len(labels) > 1 && looksLikeRegion(labels[len(labels)-1]) {
+			x.call.Region = labels[len(labels)-1]
+			x.record.Region = x.call.Region
+		}
+	}
+	req, _, err := g.openBody(x, nil)
+	return req, err
+}
+
+func looksLikeRegion(s string) bool {
+	return strings.Count(s, "-") >= 2 && s[len(s)-1] >= '0' && s[len(s)-1] <= '9'
+}
+
+// callerName is how the audit record and messages name a principal.
+func callerName(p identity.Principal) string {
+	switch p.Kind {
+	case policy.Anonymous:
+		return "anonymous"
+	case policy.Service:
+		return p.Service
+	}
+	return p.ARN
+}
+
+// credentialFault words a failed look-up of the access key as each protocol's
+// services do.
+func (g *Gateway) credentialFault(x *exchange, err error) error {
+	s3, json := x.target == g.s3, x.target.json() || x.target.kind == smithy.RESTJSON1
+	switch {
+	case errors.Is(err, identity.ErrExpired) && s3:
+		return fault.New("ExpiredToken", http.StatusBadRequest, "The provided token has expired.")
+	case errors.Is(err, identity.ErrExpired) && json:
+		return fault.New("ExpiredTokenException", g.authStatus(x), "The security token included in the request is expired")
+	case errors.Is(err, identity.ErrExpired):
+		return fault.New("ExpiredToken", http.StatusForbidden, "The security token included in the request is expired")
+	case errors.Is(err, identity.ErrBadToken) && s3:
+		return fault.New("InvalidToken", http.StatusBadRequest, "The provided token is malformed or otherwise invalid.")
+	case !errors.Is(err, identity.ErrUnknownKey) && !errors.Is(err, identity.ErrBadToken):
+		return err
+	case s3:
+		return fault.New("InvalidAccessKeyId", http.StatusForbidden, "The AWS Access Key Id you provided does not exist in our records.")
+	case json:
+		return fault.New("UnrecognizedClientException", g.authStatus(x), "The security token included in the request is invalid.")
+	}
+	return fault.New("InvalidClientTokenId", http.StatusForbidden, "The security token included in the request is invalid.")
+}
+
+// authStatus is 400 for awsJson services and 403 for REST ones, as AWS answers.
+func (g *Gateway) authStatus(x *exchange) int {
+	if x.target.json() {
+		return http.StatusBadRequest
+	}
+	return http.StatusForbidden
+}
+
+// signatureFault words what sigv4 found wrong.
+func (g *Gateway) signatureFault(x *exchange, err error) error {
+	var e *sigv4.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	s3, json := x.target == g.s3, x.target.json() || x.target.kind == smithy.RESTJSON1
+	switch e.Kind {
+	case sigv4.Incomplete:
+		if s3 {
+			return fault.New("AuthorizationHeaderMalformed", http.StatusBadRequest, "%s", e.Message)
+		}
+		if json {
+			return fault.New("IncompleteSignatureException", g.authStatus(x), "%s", e.Message)
+		}
+		return fault.New("IncompleteSignature", http.StatusBadRequest, "%s", e.Message)
+	case sigv4.Skewed:
+		if s3 {
+			return fault.New("RequestTimeTooSkewed", http.StatusForbidden, "The difference between the request time and the current time is too large.")
+		}
+	case sigv4.Expired:
+		if s3 {
+			return fault.New("AccessDenied", http.StatusForbidden, "Request has expired")
+		}
+	case sigv4.BadQuery:
+		return fault.New("AuthorizationQueryParametersError", http.StatusBadRequest, "%s", e.Message)
+	}
+	switch {
+	case s3:
+		return fault.New("SignatureDoesNotMatch", http.StatusForbidden, "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+	case json:
+		return fault.New("InvalidSignatureException", g.authStatus(x), "%s", e.Message)
+	}
+	return fault.New("SignatureDoesNotMatch", http.StatusForbidden, "%s", e.Message)
+}
+
+// missingToken is the answer to an anonymous caller where AWS wants a signature.
+func (g *Gateway) missingToken(t *target) error {
+	switch t.kind {
+	case smithy.AWSJSON10, smithy.AWSJSON11:
+		return fault.New("MissingAuthenticationTokenException", http.StatusBadRequest, "Missing Authentication Token")
+	case smithy.RESTJSON1:
+		return fault.New("MissingAuthenticationTokenException", http.StatusForbidden, "Missing Authentication Token")
+	}
+	return fault.New("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
+}
+
+// policies asks the directory once per call.
+func (g *Gateway) policies(ctx context.Context, p identity.Principal) (identity.Policies, error) {
+	switch p.Kind {
+	case policy.Anonymous, policy.Service, policy.Root:
+		return identity.Policies{}, nil
+	}
+	return g.cfg.Directory.Policies(ctx, p)
+}

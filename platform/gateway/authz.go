@@ -1,0 +1,260 @@
+package gateway
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/service"
+)
+
+// authorize judges every check that an operation's request needs (G1).
+func (g *Gateway) authorize(ctx context.Context, c *service.Call, b *bound, in any) error {
+	if b.op.Auth == smithy.AuthNone {
+		return nil
+	}
+	checks, err := g.checks(ctx, c, b, in)
+	if err != nil {
+		return err
+	}
+	if c.Caller.Kind == policy.Anonymous && b.target != g.s3 && !allPublic(checks) {
+		return g.missingToken(b.target)
+	}
+	for _, check := range checks {
+		if err := g.judge(ctx, c, b.target, check); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func allPublic(checks []service.Check) bool {
+	for _, c := range checks {
+		if !c.Public {
+			return false
+		}
+	}
+	return len(checks) > 0
+}
+
+func (g *Gateway) checks(ctx context.Context, c *service.Call, b *bound, in any) ([]service.Check, error) {
+	if auth := b.target.def.Authorize; auth != nil {
+		return auth(ctx, c, b.op, in)
+	}
+	out := make([]service.Check, 0, len(b.op.Actions))
+	for _, a := range b.op.Actions {
+		out = append(out, service.Check{Action: a, Resource: "*"})
+	}
+	return out, nil
+}
+
+// judge decides one check and keeps the decision with its reasons.
+func (g *Gateway) judge(ctx context.Context, c *service.Call, t *target, check service.Check) error {
+	if check.Public {
+		return nil
+	}
+	set, err := g.policies(ctx, c.Caller)
+	if err != nil {
+		return err
+	}
+	account := check.Account
+	if account == "" {
+		account = c.Account
+	}
+	d := policy.Evaluate(policy.Request{
+		Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource,
+		ResourceAccount: account, ResourcePolicyMandatory: check.PolicyMandatory,
+		Context: &requestContext{call: c, account: account, own: check.Context},
+	}, policy.Set{
+		Identity: set.Identity, Resource: check.Policy,
+		Boundary: set.Boundary, HasBoundary: set.HasBoundary,
+		Session: set.Session, HasSession: set.HasSession,
+	})
+	c.Trace.Decisions = append(c.Trace.Decisions, service.Decision{Action: check.Action, Resource: check.Resource, Decision: d})
+	if d.Allowed {
+		return nil
+	}
+	if check.Fault != nil {
+		return check.Fault(d)
+	}
+	return g.denied(c, t, check, d)
+}
+
+func (g *Gateway) denied(c *service.Call, t *target, check service.Check, d policy.Decision) error {
+	code, status := "AccessDeniedException", http.StatusForbidden
+	if t != nil {
+		code, status = t.deniedCode()
+	}
+	msg := d.Message(callerName(c.Caller), check.Action, check.Resource)
+	if c.Caller.Kind == policy.Anonymous {
+		msg = "Access Denied"
+	}
+	f := fault.New(code, status, "%s", msg)
+	f.Why = d.Reason
+	return f
+}
+
+// Judge implements service.Backend.
+func (g *Gateway) Judge(ctx context.Context, c *service.Call, check service.Check) error {
+	return g.judge(ctx, c, g.targetOfAction(check.Action), check)
+}
+
+// targetOfAction finds the service whose faults word a denial.
+func (g *Gateway) targetOfAction(action string) *target {
+	prefix, _, _ := strings.Cut(action, ":")
+	for _, t := range g.services {
+		if t.def.Schema.IAMPrefix == prefix {
+			return t
+		}
+	}
+	return nil
+}
+
+// requestContext gives the global condition keys of a call, and the service's
+// own over them. Keys are looked up only when a statement asks.
+type requestContext struct {
+	call    *service.Call
+	account string
+	own     policy.Keys
+}
+
+// Lookup implements policy.Context.
+func (r *requestContext) Lookup(key string) ([]string, bool) {
+	if v, ok := r.own[key]; ok {
+		return v, true
+	}
+	p := &r.call.Caller
+	if v, ok := p.WebKeys[key]; ok {
+		return v, true
+	}
+	if tag, ok := strings.CutPrefix(key, "aws:principaltag/"); ok {
+		for k, v := range p.Tags {
+			if strings.EqualFold(k, tag) {
+				return []string{v}, true
+			}
+		}
+		return nil, false
+	}
+	v, ok := r.global(key)
+	if !ok || v == "" {
+		return nil, false
+	}
+	return []string{v}, true
+}
+
+func (r *requestContext) global(key string) (string, bool) {
+	c, p := r.call, &r.call.Caller
+	switch key {
+	case "aws:currenttime":
+		return c.Now.UTC().Format(time.RFC3339), true
+	case "aws:epochtime":
+		return strconv.FormatInt(c.Now.Unix(), 10), true
+	case "aws:securetransport":
+		// moln's own endpoint counts as secure: deploy tools put policies on
+		// their buckets that deny everything else, and the listener is either
+		// loopback or TLS.
+		return "true", true
+	case "aws:requestedregion":
+		return c.Region, true
+	case "aws:resourceaccount":
+		return r.account, true
+	case "aws:principalarn":
+		return principalARN(p), true
+	case "aws:principalaccount":
+		return p.AccountID, p.Kind != policy.Anonymous
+	case "aws:principaltype":
+		return principalType(p), true
+	case "aws:userid":
+		return p.UserID, true
+	case "aws:username":
+		return p.UserName, true
+	case "aws:federatedprovider":
+		return p.Federated, true
+	case "aws:tokenissuetime":
+		if p.Issued.IsZero() {
+			return "", false
+		}
+		return p.Issued.UTC().Format(time.RFC3339), true
+	case "aws:multifactorauthpresent":
+		// Absent for long-term keys, as at AWS.
+		return strconv.FormatBool(p.MFA), p.Kind == policy.AssumedRole
+	}
+	return r.origin(key)
+}
+
+// origin gives the keys about where the request came from.
+func (r *requestContext) origin(key string) (string, bool) {
+	c, p := r.call, &r.call.Caller
+	isService := p.Kind == policy.Service
+	switch key {
+	case "aws:sourcearn":
+		return p.SourceARN, isService
+	case "aws:sourceaccount":
+		return p.SourceAccount, isService
+	case "aws:principalisawsservice":
+		return strconv.FormatBool(isService), true
+	case "aws:principalservicename":
+		return p.Service, isService
+	case "aws:viaawsservice":
+		return strconv.FormatBool(c.Depth > 0 && !isService), true
+	}
+	if c.HTTP == nil {
+		return "", false
+	}
+	switch key {
+	case "aws:sourceip":
+		host, _, err := net.SplitHostPort(c.HTTP.Request.RemoteAddr)
+		return host, err == nil
+	case "aws:useragent":
+		return c.HTTP.Request.UserAgent(), true
+	case "aws:referer":
+		return c.HTTP.Request.Referer(), true
+	}
+	return "", false
+}
+
+// principalARN is aws:PrincipalArn: for a role session the role, not the session.
+func principalARN(p *identity.Principal) string {
+	if p.Kind == policy.AssumedRole {
+		return p.RoleARN
+	}
+	return p.ARN
+}
+
+func principalType(p *identity.Principal) string {
+	switch p.Kind {
+	case policy.Root:
+		return "Account"
+	case policy.User:
+		return "User"
+	case policy.AssumedRole:
+		return "AssumedRole"
+	case policy.FederatedUser:
+		return "FederatedUser"
+	case policy.Service:
+		return ""
+	}
+	return "Anonymous"
+}
+
+// Assume implements service.Backend.
+func (g *Gateway) Assume(ctx context.Context, c *service.Call, a service.Assume) (service.Session, error) {
+	role, err := arn.Parse(a.RoleARN)
+	if err != nil {
+		return service.Session{}, fault.New("ValidationError", http.StatusBadRequest, "%s is invalid", a.RoleARN)
+	}
+	d := *c
+	d.Account = role.Account
+	d.Trace = &service.Trace{}
+	s, err := g.cfg.Assumer.AssumeRole(ctx, &d, a)
+	c.Trace.Decisions = append(c.Trace.Decisions, d.Trace.Decisions...)
+	return s, err
+}

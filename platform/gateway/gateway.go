@@ -1,0 +1,287 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/sigv4"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/engine/ident"
+	"moln.dev/moln/engine/observe"
+	"moln.dev/moln/platform/audit"
+	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/wire"
+	"moln.dev/moln/wire/protocols"
+)
+
+// Config is what a Gateway is made from. All fields but Assumer are required.
+type Config struct {
+	Services  []service.Definition
+	Directory identity.Directory
+	Assumer   service.Assumer
+	Clock     clock.Clock
+	Ident     *ident.Source
+	Log       *slog.Logger
+	Metrics   *observe.Registry
+	Audit     *audit.Log
+	// Account owns everything that is reached without credentials.
+	Account string
+	// Suffixes are host names below which AWS's host forms work, besides
+	// amazonaws.com: "localhost".
+	Suffixes []string
+}
+
+// Gateway answers AWS requests. Safe for concurrent use.
+type Gateway struct {
+	cfg       Config
+	services  []*target
+	bySigning map[string][]*target
+	byTarget  map[string]*target // X-Amz-Target prefix
+	byVersion map[string][]*target
+	s3        *target
+	ops       map[*smithy.Operation]*bound
+	endpoints []service.Endpoint
+	keys      *sigv4.KeyCache
+	validator *smithy.Validator
+	requests  *observe.CounterVec
+	latency   *observe.HistogramVec
+}
+
+// bound is an operation with its handler and its service.
+type bound struct {
+	service.Operation
+	target *target
+	op     *smithy.Operation
+}
+
+// New builds the gateway's indexes from the services' definitions.
+func New(cfg Config) (*Gateway, error) {
+	g := &Gateway{
+		cfg:       cfg,
+		bySigning: map[string][]*target{},
+		byTarget:  map[string]*target{},
+		byVersion: map[string][]*target{},
+		ops:       map[*smithy.Operation]*bound{},
+		keys:      sigv4.NewKeyCache(signingKeysMax),
+		validator: smithy.NewValidator(),
+		requests:  cfg.Metrics.Counter("moln_requests_total", "requests by service, operation and status", "service", "operation", "status"),
+		latency:   cfg.Metrics.Histogram("moln_request_seconds", "time from the first byte read to the last byte written", nil, "service"),
+	}
+	for i := range cfg.Services {
+		if err := g.add(&cfg.Services[i]); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+func (g *Gateway) add(def *service.Definition) error {
+	t := newTarget(def)
+	g.services = append(g.services, t)
+	s := def.Schema
+	g.bySigning[s.SigningName] = append(g.bySigning[s.SigningName], t)
+	if s.TargetPrefix != "" {
+		g.byTarget[s.TargetPrefix] = t
+	}
+	g.byVersion[s.Version] = append(g.byVersion[s.Version], t)
+	if s.Name == "s3" {
+		g.s3 = t
+	}
+	g.endpoints = append(g.endpoints, def.Endpoints...)
+	for _, op := range def.Operations {
+		schema, model := op.Of()
+		if schema != s {
+			return fmt.Errorf("gateway: %s lists %s of another service", s.Name, model.Name)
+		}
+		if g.ops[model] != nil {
+			return fmt.Errorf("gateway: %s lists %s twice", s.Name, model.Name)
+		}
+		g.ops[model] = &bound{Operation: op, target: t, op: model}
+	}
+	return nil
+}
+
+// exchange is one request on its way.
+type exchange struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	host    string // lower case, no port
+	began   time.Time
+	call    *service.Call
+	target  *target
+	codec   wire.Codec
+	op      *bound
+	record  audit.Record
+	stream  bool // the body was not buffered
+	written bool
+}
+
+// ServeHTTP answers one request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := g.begin(w, r)
+	defer g.recordExchange(x)
+	defer func() {
+		if v := recover(); v != nil {
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			g.fail(x, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+		}
+	}()
+	for i := range g.endpoints {
+		if e := &g.endpoints[i]; e.Match(r, x.host) {
+			x.record.Service = e.Name
+			sw := &statusWriter{ResponseWriter: w}
+			x.w, x.written = sw, true
+			e.Serve(sw, r, x.call)
+			x.record.Status = sw.code()
+			return
+		}
+	}
+	if err := g.serveAPI(x); err != nil {
+		g.fail(x, err)
+	}
+}
+
+func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	now := g.cfg.Clock.Now()
+	id := g.cfg.Ident.RequestID()
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	x := &exchange{w: w, r: r, host: strings.ToLower(host), began: time.Now()}
+	call := service.NewCall(g, service.Call{
+		Caller: identity.Anonymous(), Account: g.cfg.Account, Region: identity.DefaultRegion,
+		RequestID: id, Now: now, Log: g.cfg.Log.With("request", id),
+		HTTP: &service.HTTP{Request: r, Header: http.Header{}},
+	})
+	x.call = call
+	source, _, _ := net.SplitHostPort(r.RemoteAddr)
+	x.record = audit.Record{
+		Time: now, RequestID: id, SourceIP: source, UserAgent: r.UserAgent(),
+		Account: call.Account, Region: call.Region,
+	}
+	return x
+}
+
+// serveAPI takes an AWS API request through the fixed order.
+func (g *Gateway) serveAPI(x *exchange) error {
+	if err := g.route(x); err != nil {
+		return err
+	}
+	if x.r.Method == http.MethodOptions && x.target.def.CORS {
+		return g.preflight(x)
+	}
+	if x.target.def.CORS {
+		allowBrowser(x.call.HTTP.Header)
+	}
+	req, err := g.authenticate(x)
+	if err != nil {
+		return err
+	}
+	if err := g.identify(x, req); err != nil {
+		return err
+	}
+	if x.op.Level == service.LevelNone {
+		return notImplemented(x.op)
+	}
+	in := x.op.NewInput()
+	if err := x.codec.Decode(x.target.def.Schema, x.op.op, req, in); err != nil {
+		return err
+	}
+	if err := g.validate(x, in); err != nil {
+		return err
+	}
+	ctx := x.r.Context()
+	if err := g.authorize(ctx, x.call, x.op, in); err != nil {
+		return err
+	}
+	out, err := x.op.Call(ctx, x.call, in)
+	if err != nil {
+		return err
+	}
+	return g.answer(x, out)
+}
+
+// validate checks the model's constraints. S3 and API Gateway, whose models
+// state few, word their own errors.
+func (g *Gateway) validate(x *exchange, in any) error {
+	v := g.validator.Validate(x.target.def.Schema, x.op.op.Input, in)
+	if len(v) == 0 {
+		return nil
+	}
+	return fault.New(x.target.validationCode(), http.StatusBadRequest, "%s", smithy.Message(v))
+}
+
+func (g *Gateway) answer(x *exchange, out any) error {
+	resp := &wire.Response{Status: x.call.HTTP.Status, Header: http.Header{}}
+	if err := x.codec.Encode(x.target.def.Schema, x.op.op, out, x.call.RequestID, resp); err != nil {
+		if resp.Stream != nil {
+			resp.Stream.Close()
+		}
+		return fmt.Errorf("encode %s: %w", x.op.op.Name, err)
+	}
+	if x.call.HTTP.Status != 0 {
+		resp.Status = x.call.HTTP.Status
+	}
+	g.write(x, resp)
+	return nil
+}
+
+// fail answers err: a fault as it is, anything else as InternalFailure.
+func (g *Gateway) fail(x *exchange, err error) {
+	f := fault.As(err)
+	if f == nil {
+		if errors.Is(err, context.Canceled) && x.r.Context().Err() != nil {
+			f = fault.New("RequestCanceled", 499, "The client went away.")
+		} else {
+			x.call.Log.Error("internal failure", "operation", x.record.Operation, "service", x.record.Service, "error", err)
+			f = fault.New("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure.")
+			if x.target == g.s3 {
+				f.Code, f.Message = "InternalError", "We encountered an internal error. Please try again."
+			}
+		}
+	}
+	x.record.Code, x.record.Message = f.Code, f.Message
+	if f.Why != "" {
+		x.call.Note(f.Why)
+	}
+	if x.written {
+		return
+	}
+	codec := x.codec
+	var schema *smithy.Service
+	var op *smithy.Operation
+	if x.target != nil {
+		schema = x.target.def.Schema
+	}
+	if codec == nil {
+		codec, _ = protocols.For(smithy.RESTXML)
+		if x.target != nil {
+			codec = x.target.codec
+		}
+	}
+	if x.op != nil {
+		op = x.op.op
+	}
+	resp := &wire.Response{Status: f.Status, Header: http.Header{}}
+	if err := codec.EncodeFault(schema, op, f, x.call.RequestID, resp); err != nil {
+		x.call.Log.Error("encode fault", "code", f.Code, "error", err)
+		resp.Status, resp.Body = http.StatusInternalServerError, nil
+	}
+	for k, v := range f.Header {
+		resp.Header[k] = v
+	}
+	g.write(x, resp)
+}

@@ -1,0 +1,227 @@
+package gateway
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/sigv4"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/wire"
+)
+
+// route finds the service: by credential scope, then X-Amz-Target, then host,
+// then a query API's version, then path, with S3 as the last resort. The
+// operation is found later, once the body is there.
+func (g *Gateway) route(x *exchange) error {
+	x.target = g.findTarget(x)
+	if x.target == nil {
+		return fault.New("UnknownService", http.StatusNotFound, "moln has no service that answers this request.")
+	}
+	x.record.Service = x.target.def.Schema.Name
+	x.codec = x.target.codec
+	return nil
+}
+
+func (g *Gateway) findTarget(x *exchange) *target {
+	if prefix, _, ok := strings.Cut(x.r.Header.Get("X-Amz-Target"), "."); ok {
+		if t := g.byTarget[prefix]; t != nil {
+			return t
+		}
+	}
+	if scope, ok := sigv4.Scope(x.r); ok {
+		if ts := g.bySigning[scope.Service]; len(ts) > 0 {
+			return g.pick(ts, x.r)
+		}
+	}
+	if t := g.byHost(x); t != nil {
+		return t
+	}
+	if isBrowserPreflight(x.r) {
+		for _, t := range g.services {
+			if t.def.CORS {
+				return t
+			}
+		}
+	}
+	if v := queryVersion(x.r); v != "" {
+		if ts := g.byVersion[v]; len(ts) > 0 {
+			return g.pick(ts, x.r)
+		}
+	}
+	for _, t := range g.services {
+		if t.router == nil || t == g.s3 {
+			continue
+		}
+		if _, _, ok := t.router.Match(x.r.Method, x.r.URL.EscapedPath(), x.r.URL.Query(), x.r.Header); ok {
+			return t
+		}
+	}
+	return g.s3
+}
+
+// pick chooses between services that share a signing name: API Gateway's two
+// versions by path, others by the operation they know.
+func (g *Gateway) pick(ts []*target, r *http.Request) *target {
+	if len(ts) == 1 {
+		return ts[0]
+	}
+	query := r.URL.Query()
+	for _, t := range ts {
+		if t.router != nil {
+			if _, _, ok := t.router.Match(r.Method, r.URL.EscapedPath(), query, r.Header); ok {
+				return t
+			}
+		}
+		if t.query != nil && query.Get("Action") != "" && t.byName[query.Get("Action")] != nil {
+			return t
+		}
+	}
+	return ts[0]
+}
+
+// byHost understands <prefix>.<region>.amazonaws.com and the same below the
+// configured suffixes.
+func (g *Gateway) byHost(x *exchange) *target {
+	name, ok := g.cutSuffix(x.host)
+	if !ok {
+		return nil
+	}
+	labels := strings.Split(name, ".")
+	for _, t := range g.services {
+		if labels[0] == t.def.Schema.EndpointPrefix && len(labels) <= 2 {
+			return t
+		}
+	}
+	if _, ok := bucketOfHost(name); ok {
+		return g.s3
+	}
+	return nil
+}
+
+// cutSuffix removes amazonaws.com or a configured suffix from a host name.
+func (g *Gateway) cutSuffix(host string) (string, bool) {
+	for _, s := range append([]string{"amazonaws.com.cn", "amazonaws.com"}, g.cfg.Suffixes...) {
+		if name, ok := strings.CutSuffix(host, "."+s); ok {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// bucketOfHost finds the bucket in a virtual-hosted name whose suffix is gone:
+// B.s3, B.s3.REGION, B.s3-REGION, B.s3.dualstack.REGION.
+func bucketOfHost(name string) (string, bool) {
+	for at := 0; ; {
+		i := strings.Index(name[at:], ".s3")
+		if i < 0 {
+			return "", false
+		}
+		rest := name[at+i+len(".s3"):]
+		if rest == "" || rest[0] == '.' || (rest[0] == '-' && !strings.HasPrefix(rest, "-website")) {
+			bucket := name[:at+i]
+			return bucket, bucket != ""
+		}
+		at += i + 1
+	}
+}
+
+// queryVersion gives the Version of a query API request whose parameters stand
+// in the URL. Those in the body carry a credential scope, or are Action only.
+func queryVersion(r *http.Request) string {
+	if r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "Action=") {
+		return r.URL.Query().Get("Version")
+	}
+	return ""
+}
+
+// identify finds the operation, and completes req with labels and query.
+func (g *Gateway) identify(x *exchange, req *wire.Request) error {
+	op, err := g.operation(x, req)
+	if err != nil {
+		return err
+	}
+	b := g.ops[op]
+	if b == nil {
+		return fault.New("UnknownOperationException", http.StatusNotFound, "moln lists no operation %s.", op.Name)
+	}
+	x.op = b
+	x.record.Operation = op.Name
+	return nil
+}
+
+func (g *Gateway) operation(x *exchange, req *wire.Request) (*smithy.Operation, error) {
+	t := x.target
+	if t.rest() {
+		return g.restOperation(x, req)
+	}
+	if header := x.r.Header.Get("X-Amz-Target"); header != "" {
+		_, name, _ := strings.Cut(header, ".")
+		if op := t.byName[name]; op != nil && t.json() {
+			return op, nil
+		}
+		return nil, fault.New("UnknownOperationException", http.StatusNotFound, "")
+	}
+	if t.query == nil {
+		return nil, fault.New("UnknownOperationException", http.StatusNotFound, "")
+	}
+	x.codec = t.query
+	action := req.Query.Get("Action")
+	if action == "" {
+		action = formAction(req.Body)
+	}
+	if op := t.byName[action]; op != nil {
+		return op, nil
+	}
+	if action == "" {
+		return nil, fault.New("MissingAction", http.StatusBadRequest, "Missing Action")
+	}
+	return nil, fault.New("InvalidAction", http.StatusBadRequest, "Could not find operation %s for version %s", action, t.def.Schema.Version)
+}
+
+// formAction reads Action from a form body without decoding all of it.
+func formAction(body []byte) string {
+	for rest := body; len(rest) > 0; {
+		pair, tail, _ := bytes.Cut(rest, []byte("&"))
+		if v, ok := bytes.CutPrefix(pair, []byte("Action=")); ok {
+			s, _ := url.QueryUnescape(string(v))
+			return s
+		}
+		rest = tail
+	}
+	return ""
+}
+
+func (g *Gateway) restOperation(x *exchange, req *wire.Request) (*smithy.Operation, error) {
+	path := x.r.URL.EscapedPath()
+	if x.target == g.s3 {
+		path = g.bucketPath(x, path)
+	}
+	op, labels, ok := x.target.router.Match(x.r.Method, path, req.Query, x.r.Header)
+	if !ok {
+		if x.target == g.s3 {
+			return nil, fault.New("MethodNotAllowed", http.StatusMethodNotAllowed, "The specified method is not allowed against this resource.")
+		}
+		return nil, fault.New("UnknownOperationException", http.StatusNotFound, "Unable to determine service/operation name to be authorized")
+	}
+	req.Labels = labels
+	return op, nil
+}
+
+// bucketPath puts the bucket of a virtual-hosted request in front of its path.
+func (g *Gateway) bucketPath(x *exchange, path string) string {
+	name, ok := g.cutSuffix(x.host)
+	if !ok {
+		return path
+	}
+	bucket, ok := bucketOfHost(name)
+	if !ok {
+		return path
+	}
+	if path == "" {
+		path = "/"
+	}
+	return "/" + url.PathEscape(bucket) + path
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+
+	"moln.dev/moln/platform/identity"
+)
+
+// The key of `moln up`, which tools made for local emulators expect. It is
+// accepted on loopback listeners only.
+const (
+	LocalAccessKey = "test"
+	LocalSecretKey = "test"
+)
+
+// secretMin is the shortest root secret that a non-loopback listener accepts.
+const secretMin = 20
+
+// Config says how a server runs.
+type Config struct {
+	Listen  string // "127.0.0.1:4566"; port 0 picks one
+	DataDir string // state, keys, CA; "" with Ephemeral
+	// Ephemeral keeps state in memory and scratch files in a temporary
+	// directory that is removed at shutdown.
+	Ephemeral bool
+	// Store is where state lives: "" (embedded, below DataDir), "mem:" or
+	// "postgres://…".
+	Store string
+	// Blobs is where object bytes live: "" (files below DataDir) or
+	// "s3://bucket/prefix?endpoint=…".
+	Blobs string
+	// RootAccessKey and RootSecretKey belong to the account's root user.
+	RootAccessKey, RootSecretKey string
+	Account                      string
+	// AdminToken guards /_moln/ pages beyond ready and health. Empty: they
+	// answer loopback clients only.
+	AdminToken string
+	// ProxyAllow are foreign hosts that CONNECT may reach ("*": all).
+	ProxyAllow []string
+	// SMTP is "smtp://user:pass@host:port" for outgoing mail; empty: mail
+	// stays in the local mailbox.
+	SMTP     string
+	MailFrom string
+	// Sandbox names the isolation of functions: "" (the best there is), "ns",
+	// "process", "none". Strict refuses to run with less than asked.
+	Sandbox string
+	Strict  bool
+	// Egress lets functions reach the network: "none" (moln only) or "host".
+	Egress string
+	// RuntimesDir holds further interpreters.
+	RuntimesDir string
+	// TLSCert and TLSKey are files for the listener itself; empty: plain HTTP.
+	TLSCert, TLSKey string
+	// LogLevel and LogJSON shape the log on stderr.
+	LogLevel string
+	LogJSON  bool
+}
+
+// normalise fills defaults in and refuses what is unsafe.
+func (c *Config) normalise() error {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:4566"
+	}
+	if c.Account == "" {
+		c.Account = identity.DefaultAccount
+	}
+	if c.Egress == "" {
+		c.Egress = "none"
+	}
+	if c.Egress != "none" && c.Egress != "host" {
+		return fmt.Errorf("egress %q is neither none nor host", c.Egress)
+	}
+	if !c.Ephemeral && c.DataDir == "" {
+		return errors.New("a data directory is needed, or --ephemeral")
+	}
+	if c.DataDir != "" {
+		dir, err := filepath.Abs(c.DataDir)
+		if err != nil {
+			return err
+		}
+		c.DataDir = dir
+	}
+	return c.checkExposure()
+}
+
+// checkExposure refuses weak keys on a listener that others can reach.
+func (c *Config) checkExposure() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen address %q: %w", c.Listen, err)
+	}
+	if isLoopback(host) {
+		return nil
+	}
+	if len(c.RootSecretKey) < secretMin {
+		return fmt.Errorf("the root secret has fewer than %d characters; on %s, which others can reach, that is refused", secretMin, c.Listen)
+	}
+	if c.AdminToken == "" {
+		return fmt.Errorf("listening on %s, which others can reach, needs an admin token", c.Listen)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback()
+}
