@@ -52,22 +52,24 @@ func decodeStructure(svc *smithy.Service, sh *smithy.Shape, f *field, v reflect.
 	return nil
 }
 
+// queryName is the name of a member in forms.
+func queryName(m *smithy.Member) string {
+	if m.QueryName != "" {
+		return m.QueryName
+	}
+	return m.WireName
+}
+
 func decodeMember(svc *smithy.Service, m *smithy.Member, parent *field, v reflect.Value) error {
 	sh := svc.Shape(m.Shape)
-	name := m.WireName
-	if m.QueryName != "" {
-		name = m.QueryName
+	f := parent.child(queryName(m))
+	if f == nil && m.QueryName != "" {
+		f = parent.child(m.WireName)
 	}
-	f := parent.child(name)
-	if xmlval.IsFlat(m, sh) {
+	if f == nil && sh.Kind == smithy.KindList && xmlval.IsFlat(m, sh) {
 		// Clients disagree about the name of a flattened list: the member's own
 		// or that of its elements.
-		if f == nil {
-			f = parent.child(xmlval.FlatName(m, sh))
-		}
-		if f == nil && sh.Kind == smithy.KindList {
-			f = parent.child(sh.Members[0].WireName)
-		}
+		f = parent.child(sh.Members[0].WireName)
 	}
 	if f == nil {
 		return nil
@@ -139,7 +141,7 @@ func decodeMap(svc *smithy.Service, m *smithy.Member, sh *smithy.Shape, f *field
 	}
 	out := reflect.MakeMapWithSize(v.Type(), len(items))
 	for _, item := range items {
-		k, x := item.child(key.WireName), item.child(value.WireName)
+		k, x := item.child(queryName(key)), item.child(queryName(value))
 		if k == nil || !k.present {
 			return fmt.Errorf("%s: an entry has no %s", m.WireName, key.WireName)
 		}

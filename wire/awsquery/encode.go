@@ -14,7 +14,7 @@ const (
 
 // Encode writes <OpResponse><OpResult>...</OpResult><ResponseMetadata>.
 func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestID string, resp *wire.Response) error {
-	e := xmlval.Encoder{Service: svc}
+	e := xmlval.Encoder{Service: svc, QueryNames: true}
 	name := op.Name + "Response"
 	body := appendStart(make([]byte, 0, encodeCap), name, svc.XMLNamespace)
 	v := wire.Struct(out)
@@ -71,11 +71,12 @@ func (Codec) EncodeFault(svc *smithy.Service, op *smithy.Operation, f *fault.Fau
 	body = xmlval.AppendTag(body, "Type", side)
 	body = xmlval.AppendTag(body, "Code", code(sh, f))
 	m := wire.MessageMember(sh)
-	if !v.IsValid() || m == nil || v.Field(int(m.Field)).IsZero() {
+	bare := sh != nil && m == nil && f.Message == "" // an error without a message
+	if !bare && (!v.IsValid() || m == nil || v.Field(int(m.Field)).IsZero()) {
 		body = xmlval.AppendTag(body, "Message", f.Message)
 	}
 	if v.IsValid() {
-		e := xmlval.Encoder{Service: svc}
+		e := xmlval.Encoder{Service: svc, QueryNames: true}
 		if body, err = e.Append(body, sh, v, false); err != nil {
 			return err
 		}

@@ -231,7 +231,8 @@ func appendError(dst []byte, e *xmlval.Encoder, sh *smithy.Shape, v reflect.Valu
 	}
 	dst = xmlval.AppendTag(dst, "Code", f.Code)
 	m := wire.MessageMember(sh)
-	if !v.IsValid() || m == nil || v.Field(int(m.Field)).IsZero() {
+	bare := sh != nil && m == nil && f.Message == "" // an error without a message
+	if !bare && (!v.IsValid() || m == nil || v.Field(int(m.Field)).IsZero()) {
 		dst = xmlval.AppendTag(dst, "Message", f.Message)
 	}
 	if !v.IsValid() {

@@ -248,7 +248,7 @@ func (b *builder) member(name string, ref rawRef) (smithy.Member, reflect.Type, 
 	if raw := b.raw[ref.Shape]; ref.Location == "" && raw.Location != "" {
 		// The older vectors put a member's traits on its shape.
 		ref.Location = raw.Location
-		if ref.LocationName == "" {
+		if ref.LocationName == "" && raw.LocationName != "" {
 			ref.LocationName = raw.LocationName
 			m.WireName = raw.LocationName
 		}

@@ -42,7 +42,7 @@ func decodeMember(svc *smithy.Service, m *smithy.Member, parent *Node, v reflect
 		return nil
 	}
 	if IsFlat(m, sh) {
-		name := FlatName(m, sh)
+		name := local(m.WireName)
 		var items []*Node
 		for _, c := range parent.Children {
 			if c.Name == name {
@@ -69,15 +69,6 @@ func IsFlat(m *smithy.Member, sh *smithy.Shape) bool {
 		return false
 	}
 	return m.Has(smithy.Flattened) || sh.Flags&smithy.Flattened != 0
-}
-
-// FlatName is the name of a flattened collection's elements: the member's where
-// the model gives it one, then that of a list's elements.
-func FlatName(m *smithy.Member, sh *smithy.Shape) string {
-	if m.WireName == m.Name && sh.Kind == smithy.KindList && sh.Members[0].WireName != "member" {
-		return sh.Members[0].WireName
-	}
-	return m.WireName
 }
 
 func (n *Node) child(name string) *Node {

@@ -23,6 +23,8 @@ type Encoder struct {
 	Service *smithy.Service
 	// Millis writes times always with three digits of fraction, as S3 does.
 	Millis bool
+	// QueryNames prefers the members' names of the query protocol.
+	QueryNames bool
 }
 
 // Append writes the members of the struct v as elements, without an element
@@ -122,7 +124,7 @@ func (e *Encoder) members(dst []byte, sh *smithy.Shape, v reflect.Value, body bo
 		if IsFlat(m, target) {
 			dst, err = e.flat(dst, m, target, field, depth+1)
 		} else {
-			dst, err = e.element(dst, m.WireName, m, field, depth+1)
+			dst, err = e.element(dst, e.name(m), m, field, depth+1)
 		}
 		if err != nil {
 			return nil, err
@@ -131,18 +133,26 @@ func (e *Encoder) members(dst []byte, sh *smithy.Shape, v reflect.Value, body bo
 	return dst, nil
 }
 
+// name is the element name of a member.
+func (e *Encoder) name(m *smithy.Member) string {
+	if e.QueryNames && m.QueryName != "" {
+		return m.QueryName
+	}
+	return m.WireName
+}
+
 // flat writes the elements of a flattened collection, each under the
 // collection's name.
 func (e *Encoder) flat(dst []byte, m *smithy.Member, sh *smithy.Shape, v reflect.Value, depth int) ([]byte, error) {
-	name := FlatName(m, sh)
+	name := e.name(m)
 	var err error
 	if sh.Kind == smithy.KindMap {
 		return e.entries(dst, name, m.XMLNS, m.XMLPrefix, sh, v, depth)
 	}
-	// The namespace of a flattened list is the member's; its elements' own does
-	// not show.
 	elem := sh.Members[0]
-	elem.XMLNS, elem.XMLPrefix = m.XMLNS, m.XMLPrefix
+	if m.XMLNS != "" {
+		elem.XMLNS, elem.XMLPrefix = m.XMLNS, m.XMLPrefix
+	}
 	for i := range v.Len() {
 		item, _ := scalar.Source(v.Index(i))
 		if dst, err = e.element(dst, name, &elem, item, depth); err != nil {
@@ -166,7 +176,7 @@ func (e *Encoder) element(dst []byte, name string, m *smithy.Member, v reflect.V
 	case smithy.KindList:
 		for i := range v.Len() {
 			item, _ := scalar.Source(v.Index(i))
-			if dst, err = e.element(dst, sh.Members[0].WireName, &sh.Members[0], item, depth+1); err != nil {
+			if dst, err = e.element(dst, e.name(&sh.Members[0]), &sh.Members[0], item, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -189,10 +199,10 @@ func (e *Encoder) entries(dst []byte, name, ns, prefix string, sh *smithy.Shape,
 	for _, k := range jsonval.SortedKeys(v) {
 		item, _ := scalar.Source(v.MapIndex(k))
 		dst = e.open(dst, name, ns, prefix, nil, reflect.Value{})
-		if dst, err = e.element(dst, key.WireName, key, k, depth+1); err != nil {
+		if dst, err = e.element(dst, e.name(key), key, k, depth+1); err != nil {
 			return nil, err
 		}
-		if dst, err = e.element(dst, value.WireName, value, item, depth+1); err != nil {
+		if dst, err = e.element(dst, e.name(value), value, item, depth+1); err != nil {
 			return nil, err
 		}
 		dst = Close(dst, name)
