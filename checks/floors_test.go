@@ -11,7 +11,7 @@ import (
 var mayImport = map[string][]string{
 	"aws":      {},
 	"engine":   {},
-	"runtimes": {},
+	"runtimes": {"engine"},
 	"wire":     {"aws"},
 	"api":      {"aws"},
 	"gen":      {"aws"},
