@@ -27,14 +27,24 @@ func writeAPI(models, out string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		dir := filepath.Join(out, s.name)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := writeFiles(filepath.Join(out, s.name), files); err != nil {
 			return err
 		}
-		for name, data := range files {
-			if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-				return err
-			}
+	}
+	files, err := iamFiles(models)
+	if err != nil {
+		return err
+	}
+	return writeFiles(filepath.Join(out, "iamdata"), files)
+}
+
+func writeFiles(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -18,6 +18,8 @@ import (
 	"os"
 )
 
+//go:generate go run . api -models ../models -out ../api
+
 // source names one service: our package, botocore's directory, the IAM prefix.
 type source struct{ name, botocore, iam string }
 

@@ -54,6 +54,11 @@ func writeModels(dir, botocore, iam string) error {
 		}
 		files["iam/"+prefix+".json"] = data
 	}
+	global, err := trimGlobalKeys(iam)
+	if err != nil {
+		return err
+	}
+	files["iam/global.json"] = global
 	manifest, err := manifestOf(files, botocore, iam)
 	if err != nil {
 		return err
