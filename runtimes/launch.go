@@ -1,0 +1,116 @@
+package runtimes
+
+import (
+	_ "embed"
+
+	"moln.dev/moln/engine/sandbox"
+)
+
+//go:embed node/bootstrap.js
+var nodeBootstrap []byte
+
+//go:embed python/bootstrap.py
+var pythonBootstrap []byte
+
+// Places inside the sandbox, and the Runtime API's address there.
+const (
+	TaskRoot   = "/var/task"
+	LayerRoot  = "/opt"
+	RuntimeDir = "/var/runtime"
+	// Address is where every sandbox finds its Runtime API.
+	Address = "127.0.0.1:9001"
+	// LogFD is the descriptor for framed log records, LogPipes their number.
+	LogFD    = 3
+	LogPipes = 1
+)
+
+// Launch is how a runtime is started.
+type Launch struct {
+	// ID names the process that results; two launches with one ID are the same.
+	ID      string
+	Command []string
+	Files   map[string][]byte
+	Mounts  []sandbox.Mount
+	// Env are the variables the process starts with where a function's own
+	// environment does not say otherwise.
+	Env map[string]string
+	// Assignable says that the process, started with MOLN_POOL=1, waits to be
+	// told which function it is.
+	Assignable bool
+}
+
+// commonEnv is the start environment managed runtimes share.
+func commonEnv() map[string]string {
+	return map[string]string{
+		"LANG":               "en_US.UTF-8",
+		"TZ":                 ":UTC",
+		"PATH":               "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+		"LD_LIBRARY_PATH":    "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+		"LAMBDA_TASK_ROOT":   sandbox.PathRef(TaskRoot),
+		"LAMBDA_RUNTIME_DIR": sandbox.PathRef(RuntimeDir),
+	}
+}
+
+// Launch returns how the interpreter runs its bootstrap.
+func (i Interpreter) Launch() Launch {
+	l := Launch{ID: string(i.Language) + ":" + i.Path, Mounts: i.Mounts, Env: commonEnv(), Assignable: true}
+	switch i.Language {
+	case Node:
+		file := RuntimeDir + "/bootstrap.js"
+		l.Command = []string{i.Path, sandbox.PathRef(file)}
+		l.Files = map[string][]byte{file: nodeBootstrap}
+		l.Env["NODE_PATH"] = "/opt/nodejs/node" + i.majorText() + "/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules"
+	case Python:
+		file := RuntimeDir + "/bootstrap.py"
+		l.Command = []string{i.Path, "-s", sandbox.PathRef(file)}
+		l.Files = map[string][]byte{file: pythonBootstrap}
+		l.Env["PYTHONDONTWRITEBYTECODE"] = "1"
+	}
+	return l
+}
+
+// Custom is the launch of a function that brings its own runtime: the program
+// "bootstrap" in the code, or else in a layer.
+func Custom() Launch {
+	return Launch{
+		ID: "provided",
+		Command: []string{"/bin/sh", "-c", `for b in "$1" "$2"; do [ -x "$b" ] && exec "$b"; done; ` +
+			`echo "no executable named bootstrap in the code or its layers" >&2; exit 127`, "sh",
+			sandbox.PathRef(TaskRoot + "/bootstrap"), sandbox.PathRef(LayerRoot + "/bootstrap")},
+		Env: commonEnv(),
+	}
+}
+
+// startVariables are read by interpreters, the loader or the C library when a
+// process starts, so that setting them later is too late.
+var startVariables = []string{
+	"NODE_*", "PYTHON*", "LD_*", "MALLOC_*", "GLIBC_*", "OPENSSL_*", "SSLKEYLOGFILE", "UV_*", "LC_*", "LANG",
+	"AWS_LAMBDA_EXEC_WRAPPER",
+}
+
+// lateVariables are exceptions the bootstraps apply by themselves when assigned.
+var lateVariables = map[string]bool{"NODE_PATH": true, "PYTHONPATH": true, "NODE_ENV": true}
+
+// IsStartVariable says that a function which sets this variable to something
+// else than its launch does must not be served by a process started before.
+func IsStartVariable(name string) bool {
+	if lateVariables[name] {
+		return false
+	}
+	for _, pattern := range startVariables {
+		if prefix, ok := cutStar(pattern); ok && len(name) >= len(prefix) && name[:len(prefix)] == prefix {
+			return true
+		}
+		if name == pattern {
+			return true
+		}
+	}
+	return false
+}
+
+func cutStar(pattern string) (string, bool) {
+	if n := len(pattern) - 1; pattern[n] == '*' {
+		return pattern[:n], true
+	}
+	return pattern, false
+}

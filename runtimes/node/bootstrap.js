@@ -1,0 +1,450 @@
+'use strict';
+// The Node.js bootstrap: it loads the handler and runs it for each event of the
+// Runtime API. One kept-open socket, no dependencies; the answer to one event and
+// the request for the next leave in one write.
+//
+// Started with MOLN_POOL=1 it first asks which function it is.
+
+const net = require('net');
+const fs = require('fs');
+const path = require('path');
+const Module = require('module');
+const { format } = require('util');
+const { pathToFileURL } = require('url');
+
+const API = '/2018-06-01/runtime/';
+const CALLBACK_ARGUMENTS = 3;
+const FRAME_TEXT = 0xa55a0003;
+const FRAME_JSON = 0xa55a0002;
+const LEVELS = { TRACE: 4, DEBUG: 8, INFO: 12, WARN: 16, ERROR: 20, FATAL: 24 };
+const EXIT_UNCAUGHT = 129;
+const EXIT_REJECTION = 128;
+
+let host = process.env.AWS_LAMBDA_RUNTIME_API;
+let logFD = parseInt(process.env._LAMBDA_TELEMETRY_LOG_FD, 10);
+delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+let current = null; // the invocation under way
+let handler = null;
+let modern = false; // nodejs24 and later: no callbacks
+
+// ---- the socket -----------------------------------------------------------
+
+let socket = null;
+let received = Buffer.alloc(0);
+let chunks = []; // what came after received, until there is enough of it
+let have = 0;
+let need = 0;
+const waiting = []; // callbacks of requests sent, in order
+
+function connect() {
+  const colon = host.lastIndexOf(':');
+  socket = net.connect({ host: host.slice(0, colon), port: +host.slice(colon + 1), noDelay: true });
+  socket.on('data', (chunk) => {
+    chunks.push(chunk);
+    have += chunk.length;
+    if (received.length + have < need) return;
+    received = received.length || chunks.length > 1 ? Buffer.concat([received, ...chunks]) : chunk;
+    chunks = [];
+    have = 0;
+    need = 0;
+    while (take()) { /* one response after the other */ }
+  });
+  // The platform is gone, or has had enough of us: there is nobody to tell.
+  socket.on('error', () => process.reallyExit(1));
+  socket.on('close', () => process.reallyExit(1));
+}
+
+// take handles one complete response of the buffer, if there is one.
+function take() {
+  const end = received.indexOf('\r\n\r\n');
+  if (end < 0) return false;
+  const lines = received.latin1Slice(0, end).split('\r\n');
+  const headers = {};
+  for (let i = 1; i < lines.length; i++) {
+    const colon = lines[i].indexOf(':');
+    headers[lines[i].slice(0, colon).toLowerCase()] = lines[i].slice(colon + 1).trim();
+  }
+  const total = end + 4 + (+headers['content-length'] || 0);
+  if (received.length < total) {
+    need = total;
+    return false;
+  }
+  const body = received.subarray(end + 4, total);
+  received = received.subarray(total);
+  const status = +lines[0].slice(9, 12);
+  if (status === 100) return true;
+  // Header values are UTF-8 on the wire.
+  waiting.shift()({ status, headers, body });
+  return received.length > 0;
+}
+
+function request(method, target, body, headers, callback) {
+  let head = method + ' ' + target + ' HTTP/1.1\r\nHost: ' + host + '\r\n' + (headers || '');
+  if (method === 'POST') head += 'Content-Length: ' + Buffer.byteLength(body) + '\r\n';
+  waiting.push(callback);
+  return head + '\r\n' + (body || '');
+}
+
+const utf8 = (text) => (text === undefined ? undefined : Buffer.from(text, 'latin1').toString('utf8'));
+
+// ---- logs -----------------------------------------------------------------
+
+function writeAll(fd, data) {
+  for (let at = 0; at < data.length;) {
+    try {
+      at += fs.writeSync(fd, data, at);
+    } catch (e) {
+      if (e.code !== 'EAGAIN') return;
+    }
+  }
+}
+
+function emit(level, text, json) {
+  const ms = Date.now();
+  if (!(logFD > 0)) {
+    writeAll(1, Buffer.from(text.replace(/\n/g, '\r') + '\n'));
+    return;
+  }
+  const body = Buffer.from(text);
+  const frame = Buffer.allocUnsafe(16 + body.length);
+  frame.writeUInt32BE(((json ? FRAME_JSON : FRAME_TEXT) | LEVELS[level]) >>> 0, 0);
+  frame.writeUInt32BE(body.length, 4);
+  frame.writeBigInt64BE(BigInt(ms) * 1000n, 8);
+  body.copy(frame, 16);
+  writeAll(logFD, frame);
+}
+
+function log(level, args) {
+  const id = current ? current.id : undefined;
+  const now = new Date().toISOString();
+  if (process.env.AWS_LAMBDA_LOG_FORMAT !== 'JSON') {
+    emit(level, now + '\t' + id + '\t' + level + '\t' + format(...args), false);
+    return;
+  }
+  const record = { timestamp: now, level, requestId: id };
+  const failed = args.find((a) => a instanceof Error);
+  record.message = args.length === 1 && !failed ? args[0] : format(...args);
+  if (failed) {
+    record.errorType = failed.name;
+    record.errorMessage = failed.message;
+    record.stackTrace = String(failed.stack).split('\n');
+  }
+  let text;
+  try {
+    text = JSON.stringify(record);
+  } catch (e) {
+    record.message = format(...args);
+    text = JSON.stringify(record);
+  }
+  emit(level, text, true);
+}
+
+function patchConsole() {
+  const least = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON'
+    ? LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || 'INFO').toUpperCase()] || 0 : 0;
+  const to = (level) => (...args) => { if (LEVELS[level] >= least) log(level, args); };
+  console.log = to('INFO');
+  console.info = to('INFO');
+  console.debug = to('DEBUG');
+  console.warn = to('WARN');
+  console.error = to('ERROR');
+  console.trace = to('TRACE');
+  console.fatal = to('FATAL');
+}
+
+// ---- errors ---------------------------------------------------------------
+
+const isError = (e) => e instanceof Error
+  || (e && typeof e === 'object' && typeof e.message === 'string' && typeof e.stack === 'string');
+
+function errorBody(e) {
+  if (!isError(e)) {
+    return { errorType: typeof e, errorMessage: String(e), trace: [] };
+  }
+  return { errorType: e.name, errorMessage: e.message, trace: String(e.stack || '').split('\n') };
+}
+
+function describe(e) {
+  if (!isError(e)) return '\t' + JSON.stringify(errorBody(e));
+  const all = { errorType: e.name, errorMessage: e.message };
+  for (const key of Object.keys(e)) all[key] = e[key];
+  all.stack = String(e.stack || '').split('\n');
+  try {
+    return '\t' + JSON.stringify(all);
+  } catch (failed) {
+    return '\t' + JSON.stringify(errorBody(e));
+  }
+}
+
+class RuntimeError extends Error {
+  constructor(name, message) {
+    super(message);
+    this.name = 'Runtime.' + name;
+  }
+}
+
+const headerSafe = (text) => String(text).replace(/[^\x20-\x7e]/g, '?');
+const errorHeaders = (body) => 'Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: '
+  + headerSafe(body.errorType) + '\r\n';
+
+// ---- loading the handler --------------------------------------------------
+
+function isESM(file) {
+  if (file.endsWith('.mjs')) return true;
+  if (!file.endsWith('.js')) return false;
+  for (let dir = path.dirname(file); path.basename(dir) !== 'node_modules'; dir = path.dirname(dir)) {
+    try {
+      return JSON.parse(fs.readFileSync(path.join(dir, 'package.json'), 'utf8')).type === 'module';
+    } catch (e) {
+      if (e.code !== 'ENOENT' && e.code !== 'ENOTDIR') return false;
+    }
+    if (dir === path.dirname(dir)) break;
+  }
+  return false;
+}
+
+async function loadModule(root, name) {
+  const base = path.resolve(root, name);
+  for (const file of [base, base + '.js', base + '.mjs', base + '.cjs']) {
+    let st;
+    try { st = fs.statSync(file); } catch (e) { continue; }
+    if (st.isDirectory()) continue;
+    return isESM(file) ? import(pathToFileURL(file).href) : require(file);
+  }
+  return require(require.resolve(name, { paths: [root] }));
+}
+
+async function loadHandler(root, spec) {
+  if (!spec || spec.includes('..')) {
+    throw new RuntimeError('MalformedHandlerName', "'" + spec + "' is not a valid handler name. Use absolute paths when specifying root directories in handler names.");
+  }
+  const dir = spec.slice(0, spec.lastIndexOf('/') + 1);
+  const rest = spec.slice(dir.length);
+  const dot = rest.indexOf('.');
+  if (dot <= 0 || dot === rest.length - 1) {
+    throw new RuntimeError('MalformedHandlerName', 'Bad handler');
+  }
+  let found;
+  try {
+    found = await loadModule(root, dir + rest.slice(0, dot));
+  } catch (e) {
+    if (e instanceof SyntaxError) throw Object.assign(new RuntimeError('UserCodeSyntaxError', String(e)), { stack: e.stack });
+    if (e && (e.code === 'MODULE_NOT_FOUND' || e.code === 'ERR_MODULE_NOT_FOUND')) {
+      throw Object.assign(new RuntimeError('ImportModuleError', String(e)), { stack: e.stack });
+    }
+    throw e;
+  }
+  let value = found;
+  for (const part of rest.slice(dot + 1).split('.')) {
+    value = value === undefined || value === null ? undefined
+      : value[part] !== undefined ? value[part] : value.default && value.default[part];
+  }
+  if (value === undefined || value === null) throw new RuntimeError('HandlerNotFound', spec + ' is undefined or not exported');
+  if (typeof value !== 'function') throw new RuntimeError('HandlerNotFound', spec + ' is not a function');
+  if (modern && value.length >= CALLBACK_ARGUMENTS) {
+    throw new RuntimeError('CallbackHandlerDeprecated', 'this runtime does not call back: make the handler async, or return a promise.');
+  }
+  return value;
+}
+
+// trustPlatform makes TLS clients trust one more authority where they name none
+// themselves. The environment's own way to say so costs 45 ms at each start.
+function trustPlatform(file) {
+  if (!file) return;
+  const pem = fs.readFileSync(file);
+  const tls = require('tls');
+  const create = tls.createSecureContext;
+  tls.createSecureContext = (options) => {
+    const made = create(options);
+    if (!options || !options.ca) made.context.addCACert(pem);
+    return made;
+  };
+}
+
+// ---- invocations ----------------------------------------------------------
+
+// post answers the current invocation, once, and asks for the next event.
+function post(kind, body, headers) {
+  const id = current.id;
+  current = null;
+  process.removeAllListeners('beforeExit');
+  socket.ref();
+  const answer = request('POST', API + 'invocation/' + id + '/' + kind, body, headers, () => {});
+  socket.write(answer + request('GET', API + 'invocation/next', '', '', receive));
+}
+
+function succeed(inv, value) {
+  if (current !== inv) return;
+  let body;
+  try {
+    body = JSON.stringify(value === undefined ? null : value);
+    if (body === undefined) body = 'null';
+  } catch (e) {
+    fail(inv, new Error('Unable to stringify response body'));
+    return;
+  }
+  post('response', body, 'Content-Type: application/json\r\n');
+}
+
+function fail(inv, e) {
+  if (current !== inv) return;
+  log('ERROR', ['Invoke Error', describe(e)]);
+  const body = errorBody(e);
+  post('error', JSON.stringify(body), errorHeaders(body));
+}
+
+function whenIdle(inv, then) {
+  process.removeAllListeners('beforeExit');
+  process.once('beforeExit', () => setImmediate(() => { if (current === inv) then(); }));
+}
+
+function contextOf(inv, headers) {
+  const deadline = +headers['lambda-runtime-deadline-ms'];
+  const parsed = (name) => (headers[name] ? JSON.parse(utf8(headers[name])) : undefined);
+  const env = process.env;
+  const context = {
+    callbackWaitsForEmptyEventLoop: true,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: parsed('lambda-runtime-client-context'),
+    identity: parsed('lambda-runtime-cognito-identity'),
+    invokedFunctionArn: utf8(headers['lambda-runtime-invoked-function-arn']),
+    awsRequestId: inv.id,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+  const tenant = headers['lambda-runtime-aws-tenant-id'];
+  if (tenant !== undefined) context.tenantId = tenant;
+  if (modern) {
+    delete context.callbackWaitsForEmptyEventLoop;
+    return context;
+  }
+  context.succeed = (value) => succeed(inv, value);
+  context.fail = (e) => fail(inv, e === undefined || e === null ? 'handled' : e);
+  context.done = (e, value) => (e === undefined || e === null ? succeed(inv, value) : fail(inv, e));
+  return context;
+}
+
+function callbackOf(inv, context) {
+  let called = false;
+  return (e, value) => {
+    if (called || current !== inv) return;
+    called = true;
+    if (e !== undefined && e !== null) {
+      fail(inv, e);
+    } else if (context.callbackWaitsForEmptyEventLoop === false) {
+      succeed(inv, value);
+    } else {
+      whenIdle(inv, () => succeed(inv, value));
+    }
+  };
+}
+
+// receive takes an event. While the handler runs, our socket must not keep the
+// loop alive: an empty loop has a meaning.
+function receive(response) {
+  const inv = { id: response.headers['lambda-runtime-aws-request-id'] };
+  current = inv;
+  const trace = response.headers['lambda-runtime-trace-id'];
+  if (trace) process.env._X_AMZN_TRACE_ID = trace;
+  else delete process.env._X_AMZN_TRACE_ID;
+  socket.unref();
+  let event;
+  let context;
+  try {
+    event = JSON.parse(response.body.toString('utf8'));
+    context = contextOf(inv, response.headers);
+  } catch (e) {
+    fail(inv, e);
+    return;
+  }
+  setImmediate(run, inv, event, context);
+}
+
+function run(inv, event, context) {
+  // A handler that neither calls back nor waits for anything has answered null.
+  whenIdle(inv, () => succeed(inv, null));
+  let result;
+  try {
+    result = modern ? handler(event, context) : handler(event, context, callbackOf(inv, context));
+  } catch (e) {
+    fail(inv, e);
+    return;
+  }
+  if (!result || typeof result.then !== 'function') {
+    if (modern) succeed(inv, result);
+    return;
+  }
+  if (current === inv) {
+    whenIdle(inv, () => {
+      if (modern) process.exit(0);
+      fail(inv, new RuntimeError('NodeJsExit', 'the event loop is empty and the promise of the handler was never settled.'));
+    });
+  }
+  result.then((value) => succeed(inv, value), (e) => fail(inv, e));
+}
+
+// die reports an error nobody caught, and ends the process.
+function die(e, status) {
+  const inv = current;
+  log('ERROR', [inv ? 'Invoke Error' : 'Uncaught Exception', describe(e)]);
+  const body = errorBody(e);
+  const target = inv ? API + 'invocation/' + inv.id + '/error' : API + 'init/error';
+  current = null;
+  process.removeAllListeners('beforeExit');
+  if (!socket || (!inv && handler)) process.reallyExit(status);
+  socket.ref();
+  waiting.length = 0;
+  socket.write(request('POST', target, JSON.stringify(body), errorHeaders(body), () => process.reallyExit(status)));
+}
+
+process.on('uncaughtException', (e) => die(e, EXIT_UNCAUGHT));
+process.on('unhandledRejection', (reason, promise) => {
+  const e = new RuntimeError('UnhandledPromiseRejection', String(reason));
+  e.reason = reason;
+  e.promise = String(promise);
+  if (isError(reason)) e.stack = e.name + ': ' + e.message + '\n' + String(reason.stack).split('\n').slice(1).join('\n');
+  die(e, EXIT_REJECTION);
+});
+
+global.awslambda = {
+  streamifyResponse() {
+    throw new RuntimeError('StreamingNotSupported', 'awslambda.streamifyResponse is not supported here yet');
+  },
+};
+
+async function init(root, spec) {
+  modern = /nodejs(\d+)/.test(process.env.AWS_EXECUTION_ENV || '') && +RegExp.$1 >= 24;
+  patchConsole();
+  try {
+    trustPlatform(process.env.MOLN_CA_FILE);
+    process.chdir(root);
+    handler = await loadHandler(root, spec);
+  } catch (e) {
+    log('ERROR', [isError(e) && e.name.startsWith('Runtime.') ? 'Uncaught Exception' : 'Init Error', describe(e)]);
+    const body = errorBody(e);
+    socket.write(request('POST', API + 'init/error', JSON.stringify(body), errorHeaders(body), () => process.reallyExit(1)));
+    return;
+  }
+  socket.write(request('GET', API + 'invocation/next', '', '', receive));
+}
+
+// assign takes the answer to "which function am I".
+function assign(response) {
+  const order = JSON.parse(response.body.toString('utf8'));
+  delete process.env.MOLN_POOL;
+  for (const name of Object.keys(order.env)) process.env[name] = order.env[name];
+  Module._initPaths(); // NODE_PATH may have changed
+  init(order.taskRoot, order.handler);
+}
+
+connect();
+if (process.env.MOLN_POOL === '1') {
+  require('tls'); // what functions load first is cheap to have ready
+  require('https');
+  socket.write(request('GET', '/moln/assign', '', '', assign));
+} else {
+  init(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
+}
