@@ -50,6 +50,9 @@ func (db *DB) Scope(prefix []byte) *DB {
 	return &s
 }
 
+// whole returns the store without a scope, whose keys are full keys.
+func (db *DB) whole() *DB { return &DB{drv: db.drv, locks: db.locks} }
+
 // Driver returns the driver below, for what only some can do, such as
 // driver.Checkpointer.
 func (db *DB) Driver() driver.DB { return db.drv }

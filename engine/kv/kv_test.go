@@ -76,3 +76,45 @@ func TestUpdateGivesUp(t *testing.T) {
 		t.Errorf("Update = %v after %d tries, want ErrConflict", err, tries)
 	}
 }
+
+func TestTxOnWritesToBothScopesOrNeither(t *testing.T) {
+	ctx := t.Context()
+	db := kv.New(memkv.New())
+	defer db.Close()
+	a, b := db.Scope([]byte("a/")), db.Scope([]byte("b/"))
+	broken := errors.New("broken")
+	for _, want := range []error{broken, nil} {
+		err := a.Update(ctx, func(tx *kv.Tx) error {
+			other := tx.On(b)
+			if err := errors.Join(tx.Put([]byte("k"), []byte("in a")), other.Put([]byte("k"), []byte("in b")), other.Put([]byte("l"), nil)); err != nil {
+				return err
+			}
+			if v, err := other.Get([]byte("k")); err != nil || string(v) != "in b" {
+				t.Errorf("own write through the other scope: %q, %v", v, err)
+			}
+			if err := other.DeleteRange([]byte("l"), nil); err != nil {
+				return err
+			}
+			if items, err := tx.On(db).Scan(kv.Range{}); err != nil || len(items) != 2 {
+				t.Errorf("both scopes hold %v, %v", items, err)
+			}
+			return want
+		})
+		if !errors.Is(err, want) {
+			t.Fatalf("Update: %v, want %v", err, want)
+		}
+		items, err := db.Scan(ctx, kv.Range{})
+		got := fmt.Sprintf("%s", items)
+		if wanted := map[bool]string{true: "[]", false: "[{a/k in a} {b/k in b}]"}[want != nil]; err != nil || got != wanted {
+			t.Errorf("stored %s, %v; want %s", got, err, wanted)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("On of another store does not panic")
+		}
+	}()
+	elsewhere := kv.New(memkv.New())
+	defer elsewhere.Close()
+	_ = a.Update(ctx, func(tx *kv.Tx) error { tx.On(elsewhere); return nil })
+}

@@ -77,7 +77,7 @@ func (db *DB) attempt(ctx context.Context, fn func(tx *Tx) error, locks []string
 	if err != nil {
 		return nil, false, err
 	}
-	tx := &Tx{ctx: ctx, db: db, drv: d}
+	tx := &Tx{db: db, txState: &txState{ctx: ctx, drv: d}}
 	again, err = tx.finish(fn(tx))
 	if again {
 		return tx.learned(), true, nil
@@ -104,8 +104,13 @@ func backOff(ctx context.Context, attempt int) error {
 // through. Reads see its own writes. It must not be used after that function
 // has returned, nor by several goroutines.
 type Tx struct {
+	db *DB
+	*txState
+}
+
+// txState is what all views of a transaction share. Its keys are full keys.
+type txState struct {
 	ctx context.Context
-	db  *DB
 	drv driver.Tx
 
 	writes Batch
@@ -123,6 +128,16 @@ type Tx struct {
 type ownWrite struct {
 	value   []byte
 	deleted bool
+}
+
+// On returns the same transaction with the keys of db, another scope of the
+// same store: what is written through either is committed together. It panics
+// when db is of another store.
+func (tx *Tx) On(db *DB) *Tx {
+	if db.locks != tx.db.locks {
+		panic("kv: Tx.On of another store")
+	}
+	return &Tx{db: db, txState: tx.txState}
 }
 
 // Get is as DB.Get.
@@ -164,7 +179,7 @@ func (tx *Tx) Put(key, value []byte) error {
 	if len(value) > MaxValue {
 		return fmt.Errorf("%w: value of %d bytes", ErrTooLarge, len(value))
 	}
-	tx.writes.Put(key, value)
+	tx.writes.Put(full, value)
 	tx.setOwn(full, ownWrite{value: value})
 	return tx.checkSize()
 }
@@ -175,7 +190,7 @@ func (tx *Tx) Delete(key []byte) error {
 	if err != nil {
 		return err
 	}
-	tx.writes.Delete(key)
+	tx.writes.Delete(full)
 	tx.setOwn(full, ownWrite{deleted: true})
 	return tx.checkSize()
 }
@@ -183,8 +198,8 @@ func (tx *Tx) Delete(key []byte) error {
 // DeleteRange deletes, at commit, the keys from start up to, not including,
 // end; if that is nil, to the end of the scope.
 func (tx *Tx) DeleteRange(start, end []byte) error {
-	tx.writes.DeleteRange(start, end)
 	r := tx.db.fullRange(start, end)
+	tx.writes.DeleteRange(r.Start, r.End)
 	for k := range tx.own {
 		if inRange([]byte(k), r) {
 			delete(tx.own, k)
@@ -256,7 +271,7 @@ func (tx *Tx) finish(fnErr error) (again bool, err error) {
 	}
 	b := &driver.Batch{}
 	if fnErr == nil {
-		if b, err = tx.db.canonical(&tx.writes); err != nil {
+		if b, err = tx.db.whole().canonical(&tx.writes); err != nil {
 			return false, err
 		}
 	}

@@ -328,16 +328,26 @@ func testWatch(f *fixture) {
 	b.DeleteRange([]byte("w"), []byte("x"))
 	f.ok(f.db.Apply(f.ctx, &b))
 	expect("DeleteRange")
+	spurious := drained(other)
 	f.put("w/b", "x")
 	f.put("w/a2", "1", "w/a3", "2") // may share a value
 	expect("two Puts")
-	select {
-	case <-other:
+	// A driver may wake everybody once, when it begins to listen.
+	if spurious += drained(other); spurious > 1 {
 		f.Error("woken by commits elsewhere")
-	default:
 	}
 	stop()
 	stop()
+}
+
+// drained returns how many values were in c.
+func drained(c <-chan struct{}) int {
+	select {
+	case <-c:
+		return 1
+	default:
+		return 0
+	}
 }
 
 func testCancel(f *fixture) {

@@ -12,6 +12,7 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/memkv"
 	"moln.dev/moln/engine/kv/pebblekv"
+	"moln.dev/moln/engine/kv/pgkv"
 )
 
 // ErrUnknown is returned for a URL of no store that is known.
@@ -21,6 +22,7 @@ var ErrUnknown = errors.New("open: store must be mem:, pebble:DIRECTORY or postg
 //
 //	mem:               in memory, gone when closed
 //	pebble:DIRECTORY   in a directory, made if need be, for this process only
+//	postgres://...     in PostgreSQL, shared by any number of processes
 func Open(ctx context.Context, url string) (*kv.DB, error) {
 	scheme, rest, ok := strings.Cut(url, ":")
 	if !ok {
@@ -34,6 +36,12 @@ func Open(ctx context.Context, url string) (*kv.DB, error) {
 			return nil, errors.New("open: pebble: needs a directory")
 		}
 		d, err := pebblekv.Open(strings.TrimPrefix(rest, "//"), slog.Default())
+		if err != nil {
+			return nil, err
+		}
+		return kv.New(d), nil
+	case "postgres", "postgresql":
+		d, err := pgkv.Open(ctx, url)
 		if err != nil {
 			return nil, err
 		}
