@@ -18,6 +18,19 @@ import (
 	"moln.dev/moln/wire/scalar"
 )
 
+// Error says that a member outside the body could not be read.
+type Error struct {
+	Name string // of the label, parameter or header
+	Kind smithy.Kind
+	err  error
+}
+
+// Error returns the name and what is wrong with its value.
+func (e *Error) Error() string { return e.Name + ": " + e.err.Error() }
+
+// Unwrap returns what is wrong with the value.
+func (e *Error) Unwrap() error { return e.err }
+
 // Decode fills the members of the struct v that travel outside the body. Errors
 // say which member could not be read.
 func Decode(svc *smithy.Service, sh *smithy.Shape, req *wire.Request, v reflect.Value) error {
@@ -27,7 +40,7 @@ func Decode(svc *smithy.Service, sh *smithy.Shape, req *wire.Request, v reflect.
 			continue
 		}
 		if err := decodeMember(svc, sh, m, req, v.Field(int(m.Field))); err != nil {
-			return fmt.Errorf("%s: %w", m.WireName, err)
+			return &Error{Name: m.WireName, Kind: svc.Shape(m.Shape).Kind, err: err}
 		}
 	}
 	return nil

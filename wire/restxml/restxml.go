@@ -3,6 +3,7 @@
 package restxml
 
 import (
+	"errors"
 	"reflect"
 
 	"moln.dev/moln/aws/fault"
@@ -28,12 +29,21 @@ func malformedXML() *fault.Fault {
 	return fault.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
+// invalidArgument is S3's answer to a header or parameter of the wrong form.
+func invalidArgument(err error) *fault.Fault {
+	var e *bind.Error
+	if errors.As(err, &e) && (e.Kind == smithy.KindInteger || e.Kind == smithy.KindLong) {
+		return fault.New("InvalidArgument", 400, "Provided %s not an integer or within integer range", e.Name)
+	}
+	return fault.New("InvalidArgument", 400, "%s", err.Error())
+}
+
 // Decode reads labels, query, headers and body into in.
 func (Codec) Decode(svc *smithy.Service, op *smithy.Operation, req *wire.Request, in any) error {
 	v := reflect.ValueOf(in).Elem()
 	sh := svc.Shape(op.Input)
 	if err := bind.Decode(svc, sh, req, v); err != nil {
-		return fault.New("InvalidArgument", 400, "%s", err.Error())
+		return invalidArgument(err)
 	}
 	m := bind.PayloadMember(sh)
 	if m == nil && !bind.HasBody(sh) {

@@ -11,8 +11,12 @@ import (
 	"moln.dev/moln/aws/smithy"
 )
 
-// maxSeconds is the last second of the year 9999: what four-digit years hold.
-const maxSeconds = 253402300799
+// What years of four digits hold: the first second of the year 1 and the last of
+// the year 9999.
+const (
+	minSeconds = -62135596800
+	maxSeconds = 253402300799
+)
 
 const (
 	isoLayout    = "2006-01-02T15:04:05Z"
@@ -83,7 +87,7 @@ func ParseEpoch(s string) (time.Time, error) {
 	}
 	if strings.ContainsAny(s, "eE") {
 		f, err := strconv.ParseFloat(s, 64)
-		if err != nil || math.Abs(f) > maxSeconds {
+		if err != nil || f < minSeconds || f > maxSeconds {
 			return time.Time{}, fmt.Errorf("%q is out of range", clip(s))
 		}
 		return time.UnixMilli(int64(math.Round(f * 1e3))).UTC(), nil
@@ -106,6 +110,9 @@ func ParseEpoch(s string) (time.Time, error) {
 	}
 	if negative {
 		sec, nsec = -sec, -nsec
+		if sec <= minSeconds {
+			return time.Time{}, fmt.Errorf("%q is out of range", clip(s))
+		}
 	}
 	return time.Unix(sec, nsec).UTC(), nil
 }

@@ -145,17 +145,17 @@ func run(t *testing.T, direction string, check func(t *testing.T, codec wire.Cod
 		counts := tally{skipped: map[string]int{}}
 		for i := range suites {
 			for j := range suites[i].Cases {
-				counts.one(t, name, &suites[i], &suites[i].Cases[j], i, j, check)
+				counts.one(t, direction, name, &suites[i], &suites[i].Cases[j], i, j, check)
 			}
 		}
 		t.Logf("%-45s passed %3d, failed %d, skipped %d%s", direction+"/"+name, counts.passed, counts.failed, counts.total(), counts.reasons())
 	}
 }
 
-func (c *tally) one(t *testing.T, file string, s *suite, v *vector, i, j int, check func(*testing.T, wire.Codec, *suite, *vector)) {
+func (c *tally) one(t *testing.T, direction, file string, s *suite, v *vector, i, j int, check func(*testing.T, wire.Codec, *suite, *vector)) {
 	id := v.ID
 	if id == "" {
-		id = fmt.Sprintf("%s/%d-%d", file, i, j)
+		id = fmt.Sprintf("%s/%s/%d-%d", direction, file, i, j)
 	}
 	ok := t.Run(file+"/"+filepath.Base(id), func(t *testing.T) {
 		defer func() {
