@@ -58,6 +58,9 @@ func build(s source, m *Model, iam *IAMData) (*pkg, error) {
 	if err := p.service(); err != nil {
 		return nil, err
 	}
+	if err := checkTraits(m); err != nil {
+		return nil, err
+	}
 	p.splitMemberEnums()
 	p.addEmptyShapes()
 	p.number()
@@ -80,6 +83,47 @@ func build(s source, m *Model, iam *IAMData) (*pkg, error) {
 		p.table.Operations = append(p.table.Operations, operation)
 	}
 	return p, nil
+}
+
+// checkTraits refuses a model that says what the tables cannot: a value that
+// gen does not know would otherwise become the default.
+func checkTraits(m *Model) error {
+	check := func(shape, member string, r *Ref) error {
+		if r == nil {
+			return nil
+		}
+		if _, ok := locations[r.Location]; !ok {
+			return fmt.Errorf("%s.%s: unknown location %q", shape, member, r.Location)
+		}
+		if _, ok := timestamps[r.TimestampFormat]; !ok {
+			return fmt.Errorf("%s.%s: unknown timestamp format %q", shape, member, r.TimestampFormat)
+		}
+		if _, ok := m.Shapes.Get(r.Shape); !ok {
+			return fmt.Errorf("%s.%s: no shape %q", shape, member, r.Shape)
+		}
+		return nil
+	}
+	for _, sh := range m.Shapes {
+		if _, ok := timestamps[sh.Value.TimestampFormat]; !ok {
+			return fmt.Errorf("%s: unknown timestamp format %q", sh.Name, sh.Value.TimestampFormat)
+		}
+		if p := sh.Value.Payload; p != "" {
+			if _, ok := sh.Value.Members.Get(p); !ok {
+				return fmt.Errorf("%s: no member for payload %q", sh.Name, p)
+			}
+		}
+		for _, r := range []Named[*Ref]{{"member", sh.Value.Member}, {"key", sh.Value.Key}, {"value", sh.Value.Value}} {
+			if err := check(sh.Name, r.Name, r.Value); err != nil {
+				return err
+			}
+		}
+		for _, r := range sh.Value.Members {
+			if err := check(sh.Name, r.Name, r.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (p *pkg) service() error {

@@ -59,6 +59,15 @@ func writeModels(dir, botocore, iam string) error {
 		return err
 	}
 	files["iam/global.json"] = global
+	for name, path := range map[string]string{
+		"LICENSE":     filepath.Join(botocore, "LICENSE.txt"),
+		"NOTICE":      filepath.Join(botocore, "NOTICE"),
+		"iam/LICENSE": filepath.Join(iam, "LICENSE.txt"),
+	} {
+		if files[name], err = os.ReadFile(path); err != nil {
+			return err
+		}
+	}
 	manifest, err := manifestOf(files, botocore, iam)
 	if err != nil {
 		return err
