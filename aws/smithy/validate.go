@@ -77,14 +77,21 @@ func (va *Validator) Validate(svc *Service, shape ShapeID, v any) []Violation {
 	if !ok {
 		plain, _ = va.plain.LoadOrStore(svc, plainShapes(svc))
 	}
-	w := walk{validator: va, svc: svc, plain: plain.([]bool)}
 	value := reflect.ValueOf(v)
 	if value.Kind() == reflect.Pointer {
 		value = value.Elem()
 	}
-	if value.IsValid() {
-		w.inside(shape, value, "")
+	if !value.IsValid() {
+		return nil
 	}
+	// Nearly every value is sound. The first pass finds only whether this one
+	// is, and needs no paths, no texts and no order in maps.
+	w := walk{validator: va, svc: svc, plain: plain.([]bool), quick: true}
+	if w.inside(shape, value, ""); len(w.found) == 0 {
+		return nil
+	}
+	w.quick, w.found = false, nil
+	w.inside(shape, value, "")
 	return w.found
 }
 
@@ -93,12 +100,13 @@ type walk struct {
 	validator *Validator
 	svc       *Service
 	plain     []bool
+	quick     bool // stop at the first violation and say nothing about it
 	found     []Violation
 }
 
 // inside checks what a structure, list or map holds.
 func (w *walk) inside(id ShapeID, v reflect.Value, path string) {
-	if w.plain[id] || len(w.found) >= maxViolations {
+	if w.plain[id] || len(w.found) >= maxViolations || w.quick && len(w.found) > 0 {
 		return
 	}
 	sh := w.svc.Shape(id)
@@ -116,10 +124,12 @@ func (w *walk) inside(id ShapeID, v reflect.Value, path string) {
 
 // field checks a member of a structure and what is inside it.
 func (w *walk) field(m *Member, v reflect.Value, path string) {
-	if path != "" {
-		path += "."
+	if !w.quick {
+		if path != "" {
+			path += "."
+		}
+		path += lowerFirst(m.Name)
 	}
-	path += lowerFirst(m.Name)
 	if v.IsNil() {
 		if m.Has(Required) {
 			w.found = append(w.found, Violation{Path: path, Null: true, Constraint: "Member must not be null"})
@@ -133,6 +143,9 @@ func (w *walk) field(m *Member, v reflect.Value, path string) {
 	if m.Has(Streaming) || sh.EventStream {
 		return
 	}
+	if w.plain[m.Shape] && sh.Constraints == nil {
+		return
+	}
 	for _, text := range w.broken(sh, v) {
 		w.add(sh, v, path, text, m.Flags)
 	}
@@ -143,20 +156,37 @@ func (w *walk) field(m *Member, v reflect.Value, path string) {
 // whole list, with all the constraints of an element.
 func (w *walk) list(sh *Shape, v reflect.Value, path string) {
 	element := w.svc.Shape(sh.Members[0].Shape)
-	for i := range v.Len() {
+	for i := 0; element.Constraints != nil && i < v.Len(); i++ {
 		if len(w.broken(element, v.Index(i))) > 0 {
 			w.add(sh, v, path, "Member must satisfy constraint: "+allOf(element), sh.Members[0].Flags)
 			break
 		}
 	}
+	if w.plain[sh.Members[0].Shape] {
+		return
+	}
 	for i := range v.Len() {
-		w.inside(sh.Members[0].Shape, v.Index(i), path+"."+strconv.Itoa(i+1)+".member")
+		at := ""
+		if !w.quick {
+			at = path + "." + strconv.Itoa(i+1) + ".member"
+		}
+		w.inside(sh.Members[0].Shape, v.Index(i), at)
 	}
 }
 
 // dict is list for maps, whose keys and values are constrained apart.
 func (w *walk) dict(sh *Shape, v reflect.Value, path string) {
 	key, value := w.svc.Shape(sh.Members[0].Shape), w.svc.Shape(sh.Members[1].Shape)
+	if w.quick {
+		for entry := v.MapRange(); entry.Next(); {
+			if len(w.broken(key, entry.Key())) > 0 || len(w.broken(value, entry.Value())) > 0 {
+				w.found = append(w.found, Violation{})
+				return
+			}
+			w.inside(sh.Members[1].Shape, entry.Value(), "")
+		}
+		return
+	}
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 	for _, k := range keys {
@@ -177,6 +207,10 @@ func (w *walk) dict(sh *Shape, v reflect.Value, path string) {
 }
 
 func (w *walk) add(sh *Shape, v reflect.Value, path, text string, f MemberFlags) {
+	if w.quick {
+		w.found = append(w.found, Violation{})
+		return
+	}
 	violation := Violation{Path: path, Constraint: text, Hidden: (f|sh.Flags)&Sensitive != 0}
 	if !violation.Hidden {
 		var b strings.Builder

@@ -216,3 +216,17 @@ func TestLowerFirst(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func BenchmarkValidate(b *testing.B) {
+	in := createInput{
+		TableName: new("table"), KeySchema: []keyElement{{AttributeName: new("key"), KeyType: new("HASH")}},
+		Tags: map[string]string{"owner": "HASH"}, Batches: map[string][]keyElement{"k": {{AttributeName: new("key")}}},
+	}
+	va := NewValidator()
+	b.ReportAllocs()
+	for b.Loop() {
+		if v := va.Validate(&testService, tInput, &in); v != nil {
+			b.Fatal(Message(v))
+		}
+	}
+}
