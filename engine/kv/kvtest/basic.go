@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"moln.dev/moln/engine/kv"
@@ -371,8 +372,9 @@ func testCancel(f *fixture) {
 	// Waiting for a lock ends with the context.
 	inside, release := make(chan struct{}), make(chan struct{})
 	holder := make(chan error)
+	entered := sync.OnceFunc(func() { close(inside) })
 	go func() {
-		holder <- f.db.Update(f.ctx, func(*kv.Tx) error { close(inside); <-release; return nil }, []byte("k"))
+		holder <- f.db.Update(f.ctx, func(*kv.Tx) error { entered(); <-release; return nil }, []byte("k"))
 	}()
 	<-inside
 	short, cancel := context.WithTimeout(f.ctx, 20*time.Millisecond)
