@@ -1,0 +1,369 @@
+package pool
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"moln.dev/moln/engine/pool/runtimeapi"
+	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/runtimes"
+)
+
+const (
+	// eventsMax is room for what a runtime can report in one invocation; more
+	// can only come from one that misbehaves, and is dropped.
+	eventsMax    = 8
+	statsMinimum = 500 * time.Millisecond
+)
+
+type eventKind int
+
+const (
+	eventReady eventKind = iota
+	eventAnswered
+	eventInitError
+)
+
+type event struct {
+	kind   eventKind
+	answer runtimeapi.Answer
+}
+
+// Env is one execution environment. Between Acquire and Release it belongs to
+// the caller, who may call Invoke, one at a time.
+type Env struct {
+	pool     *Pool
+	sb       sandbox.Sandbox
+	api      *runtimeapi.Server
+	logs     *collector
+	events   chan event
+	exited   chan struct{}
+	exit     sandbox.ExitState // valid once exited is closed
+	template *Template         // nil while generic
+	class    string
+	memory   int64
+
+	began    time.Time // when init began: the assignment, or the start
+	initDone bool      // the first next has come
+	broken   bool
+	peak     int64
+	sampled  time.Time
+
+	mu     sync.Mutex // guards frozen and thaw timers against each other
+	frozen bool
+	timer  *time.Timer
+
+	// Guarded by Pool.mu.
+	idleSince time.Time
+	released  bool // its reservation was given back
+}
+
+// boot starts a sandbox and returns when the process runs; a generic one, when
+// it waits to be assigned.
+func (p *Pool) boot(ctx context.Context, t *Template, generic bool) (*Env, error) {
+	began := time.Now()
+	sb, err := p.cfg.Driver.Start(ctx, t.spec(generic))
+	if err != nil {
+		return nil, err
+	}
+	e := &Env{
+		pool: p, sb: sb, class: t.class(), memory: t.MemoryBytes, began: began,
+		events: make(chan event, eventsMax), exited: make(chan struct{}),
+	}
+	e.logs = newCollector(sb.Pipes(), p.cfg.Clock.Now)
+	e.api = runtimeapi.New(runtimeapi.Events{
+		Ready:     func() { e.push(event{kind: eventReady}) },
+		Answered:  func(a runtimeapi.Answer) { e.push(event{eventAnswered, a}) },
+		InitError: func(a runtimeapi.Answer) { e.push(event{eventInitError, a}) },
+	})
+	go e.api.Serve(sb.Listener(runtimes.Address))
+	go func() {
+		e.exit = sb.Wait()
+		close(e.exited)
+	}()
+	if !generic {
+		e.become(t)
+		return e, nil
+	}
+	if err := e.awaitGeneric(ctx); err != nil {
+		e.kill()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Env) push(ev event) {
+	select {
+	case e.events <- ev:
+	default:
+	}
+}
+
+// awaitGeneric waits until the process asks which function it is.
+func (e *Env) awaitGeneric(ctx context.Context) error {
+	timeout := time.NewTimer(initTimeoutDefault)
+	defer timeout.Stop()
+	select {
+	case <-e.events:
+		return nil
+	case <-e.exited:
+		e.logs.finish()
+		return fmt.Errorf("pool: the runtime ended while starting (%v): %s", e.exit, e.logs.end())
+	case <-timeout.C:
+		return fmt.Errorf("pool: the runtime did not start in %v", initTimeoutDefault)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// assign turns a generic environment into the template's.
+func (e *Env) assign(t *Template) error {
+	e.thaw()
+	e.began = time.Now()
+	for _, m := range t.mounts() {
+		if err := e.sb.Mount(m); err != nil {
+			return err
+		}
+	}
+	if s, ok := e.sb.(sandbox.Sealer); ok {
+		if err := s.Seal(); err != nil {
+			return err
+		}
+	}
+	e.become(t)
+	env := make(map[string]string, len(t.Env)+1)
+	for name, value := range t.Env {
+		env[name] = value
+	}
+	env[handlerVariable] = t.Handler
+	order, err := json.Marshal(map[string]any{
+		"env": env, "handler": t.Handler, "taskRoot": e.sb.Path(runtimes.TaskRoot),
+	})
+	if err != nil {
+		return err
+	}
+	return e.api.Assign(order)
+}
+
+// become gives the environment its identity (P1).
+func (e *Env) become(t *Template) {
+	e.template = t
+	if t.Log != nil {
+		e.logs.assign(t.Log)
+	}
+	if t.Serve == nil {
+		return
+	}
+	for _, addr := range t.Listen {
+		go t.Serve(addr, e.sb.Listener(addr))
+	}
+}
+
+// Isolation is what holds this environment.
+func (e *Env) Isolation() sandbox.Isolation { return e.sb.Isolation() }
+
+// freezeLater freezes the environment unless it is used again soon; freezing and
+// thawing at once would cost more than they save.
+func (e *Env) freezeLater(after time.Duration) {
+	f, ok := e.sb.(sandbox.Freezer)
+	if !ok || after < 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var timer *time.Timer
+	timer = time.AfterFunc(after, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.timer == timer && !e.frozen {
+			e.frozen = f.Freeze() == nil
+		}
+	})
+	e.timer = timer
+}
+
+func (e *Env) thaw() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.timer != nil {
+		e.timer.Stop()
+		e.timer = nil
+	}
+	if !e.frozen {
+		return
+	}
+	e.frozen = false
+	if f, ok := e.sb.(sandbox.Freezer); ok {
+		_ = f.Thaw()
+	}
+}
+
+// kill ends the environment and frees what it holds on the host.
+func (e *Env) kill() {
+	e.mu.Lock()
+	if e.timer != nil {
+		e.timer.Stop()
+		e.timer = nil
+	}
+	e.mu.Unlock()
+	if err := e.sb.Kill(); err != nil {
+		e.pool.cfg.Logger.Error("kill an environment", "error", err)
+	}
+	e.api.Close()
+	e.logs.finish()
+	for _, f := range e.sb.Pipes() {
+		_ = f.Close()
+	}
+}
+
+// Invoke runs one invocation, waiting for init where that is still under way.
+// The error is not the function's: it is ours, or ctx's, and the environment is
+// broken then.
+func (e *Env) Invoke(ctx context.Context, inv Invocation) (Result, error) {
+	e.thaw()
+	e.logs.begin(inv.RequestID)
+	r, err := e.invoke(ctx, inv)
+	if err != nil || !r.Outcome.Healthy() {
+		e.broken = true
+	}
+	if e.broken && err == nil {
+		// Nothing runs on behind the caller's back, and the log is complete.
+		_ = e.sb.Kill()
+		r.Exit = e.sb.Wait()
+		e.logs.finish()
+	}
+	e.logs.drain()
+	r.LogTail = e.logs.end()
+	r.PeakMemoryBytes = e.peak
+	return r, err
+}
+
+func (e *Env) invoke(ctx context.Context, inv Invocation) (Result, error) {
+	var r Result
+	if !e.initDone {
+		if done, err := e.awaitInit(ctx, &r); done || err != nil {
+			return r, err
+		}
+	}
+	start := time.Now()
+	err := e.api.Deliver(&runtimeapi.Invocation{
+		RequestID: inv.RequestID, Payload: inv.Payload, DeadlineMs: inv.Deadline.UnixMilli(),
+		FunctionARN: inv.FunctionARN, TraceID: inv.TraceID, ClientContext: inv.ClientContext,
+		CognitoIdentity: inv.CognitoIdentity, TenantID: inv.TenantID,
+	})
+	if err != nil {
+		return r, fmt.Errorf("pool: deliver: %w", err)
+	}
+	err = e.awaitAnswer(ctx, inv, &r)
+	r.Duration = time.Since(start)
+	e.sample()
+	return r, err
+}
+
+// awaitInit waits for the first next. done says that there will be none.
+func (e *Env) awaitInit(ctx context.Context, r *Result) (done bool, err error) {
+	r.Cold = true
+	defer func() { r.InitDuration = time.Since(e.began) }()
+	limit := time.NewTimer(time.Until(e.began.Add(e.template.initTimeout())))
+	defer limit.Stop()
+	var ev event
+	select {
+	case ev = <-e.events:
+	case <-e.exited:
+		select {
+		case ev = <-e.events: // it spoke before it went
+		default:
+			r.Outcome = e.ended(InitExited)
+			return true, nil
+		}
+	case <-limit.C:
+		r.Outcome = InitTimedOut
+		return true, nil
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+	if ev.kind == eventInitError {
+		r.Outcome, r.Payload, r.ErrorType = InitFailed, ev.answer.Body, ev.answer.ErrorType
+		return true, nil
+	}
+	e.initDone = true
+	if l, ok := e.sb.(sandbox.CPULimiter); ok && e.template.CPUMilli > 0 {
+		return false, l.SetCPU(e.template.CPUMilli)
+	}
+	return false, nil
+}
+
+// awaitAnswer waits until the runtime has answered and asked for more.
+func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, r *Result) error {
+	deadline := time.NewTimer(time.Until(inv.Deadline))
+	defer deadline.Stop()
+	answered := false
+	take := func(ev event) (done bool) {
+		if ev.kind == eventReady {
+			return answered
+		}
+		answered = true
+		r.fill(ev.answer)
+		return false
+	}
+	for {
+		select {
+		case ev := <-e.events:
+			if take(ev) {
+				return nil
+			}
+		case <-e.exited:
+			for len(e.events) > 0 {
+				take(<-e.events)
+			}
+			e.broken = true
+			if !answered {
+				r.Outcome = e.ended(Exited)
+			}
+			return nil
+		case <-deadline.C:
+			e.broken = true
+			if !answered {
+				r.Outcome = TimedOut
+			}
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *Result) fill(a runtimeapi.Answer) {
+	r.Payload, r.ContentType, r.ErrorType, r.Streamed = a.Body, a.ContentType, a.ErrorType, a.Streamed
+	r.PayloadBytes = int64(len(a.Body))
+	switch {
+	case a.Failed:
+		r.Outcome = Failed
+	case a.OversizeBytes > 0:
+		r.Outcome, r.Payload, r.PayloadBytes = ResponseTooLarge, nil, a.OversizeBytes
+	default:
+		r.Outcome = Succeeded
+	}
+}
+
+func (e *Env) ended(otherwise Outcome) Outcome {
+	if e.exit.OutOfMemory {
+		return OutOfMemory
+	}
+	return otherwise
+}
+
+// sample reads the peak memory, now and then: it is far dearer than a call.
+func (e *Env) sample() {
+	now := time.Now()
+	if now.Sub(e.sampled) < statsMinimum {
+		return
+	}
+	e.sampled = now
+	if s, err := e.sb.Stats(); err == nil && s.MemoryPeakBytes > e.peak {
+		e.peak = s.MemoryPeakBytes
+	}
+}

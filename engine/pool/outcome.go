@@ -1,0 +1,75 @@
+package pool
+
+import (
+	"time"
+
+	"moln.dev/moln/engine/sandbox"
+)
+
+// Outcome is how an invocation ended.
+type Outcome int
+
+const (
+	// Succeeded: Payload is the response.
+	Succeeded Outcome = iota
+	// Failed: the function reported an error; Payload is its body, ErrorType
+	// its sanitized type.
+	Failed
+	// ResponseTooLarge: PayloadBytes is the size of the refused response.
+	ResponseTooLarge
+	// TimedOut: the deadline passed.
+	TimedOut
+	// Exited: the process ended before it answered; see Exit.
+	Exited
+	// OutOfMemory: the memory limit ended the process.
+	OutOfMemory
+	// InitFailed: the runtime reported an error before its first next; Payload
+	// and ErrorType as for Failed.
+	InitFailed
+	// InitTimedOut: the first next did not come in time.
+	InitTimedOut
+	// InitExited: the process ended before its first next; see Exit.
+	InitExited
+)
+
+var outcomeNames = [...]string{
+	"succeeded", "failed", "response too large", "timed out", "exited", "out of memory",
+	"init failed", "init timed out", "init exited",
+}
+
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// Healthy says whether the environment may serve again.
+func (o Outcome) Healthy() bool { return o == Succeeded || o == Failed || o == ResponseTooLarge }
+
+// Invocation is one event for a function.
+type Invocation struct {
+	RequestID       string
+	Payload         []byte
+	Deadline        time.Time // of real time
+	FunctionARN     string
+	TraceID         string
+	ClientContext   string // JSON
+	CognitoIdentity string // JSON
+	TenantID        string
+}
+
+// Result is what became of an invocation.
+type Result struct {
+	Outcome      Outcome
+	Payload      []byte
+	ContentType  string
+	ErrorType    string
+	Streamed     bool
+	PayloadBytes int64
+	Exit         sandbox.ExitState
+	// Cold says that this invocation waited for init, which took
+	// InitDuration.
+	Cold         bool
+	InitDuration time.Duration
+	Duration     time.Duration
+	// PeakMemoryBytes is sampled, at most twice a second.
+	PeakMemoryBytes int64
+	// LogTail is the last LogTailBytes of the invocation's log.
+	LogTail string
+}

@@ -1,0 +1,142 @@
+package pool
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"sort"
+	"strings"
+	"time"
+
+	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/runtimes"
+)
+
+const (
+	initTimeoutDefault = 10 * time.Second
+	poolVariable       = "MOLN_POOL"
+	apiVariable        = "AWS_LAMBDA_RUNTIME_API"
+	logVariable        = "_LAMBDA_TELEMETRY_LOG_FD"
+	handlerVariable    = "_HANDLER"
+)
+
+// Template says what environments of a key are like. It must not change while
+// in use; a function that changes gets a new key.
+type Template struct {
+	// Key is the identity that environments are never shared across: function,
+	// version, configuration, code and tenant.
+	Key    string
+	Launch runtimes.Launch
+	// CodeDir and LayerDir appear at /var/task and /opt; "" for none.
+	CodeDir, LayerDir string
+	// Env is the function's whole environment: the caller's variables and the
+	// platform's. The launch's own are added where Env does not name them.
+	Env         map[string]string
+	Handler     string
+	MemoryBytes int64
+	TmpBytes    int64
+	CPUMilli    int // enforced from the first invocation on; 0: no quota
+	InitTimeout time.Duration
+	Network     sandbox.Network
+	// Listen are further addresses in the sandbox's loopback; Serve is called
+	// with each once the environment is assigned, in a goroutine of its own.
+	// The listener closes with the environment.
+	Listen []string
+	Serve  func(addr string, l net.Listener)
+	Hosts  map[string]string
+	Files  map[string][]byte
+	// Log receives every log record of the environment, from one goroutine at
+	// a time.
+	Log func(LogRecord)
+}
+
+// assignable says whether a process started before can become this function.
+func (t *Template) assignable() bool {
+	if !t.Launch.Assignable {
+		return false
+	}
+	for name, value := range t.Env {
+		if runtimes.IsStartVariable(name) && t.Launch.Env[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// class is what generic environments must share with the template.
+func (t *Template) class() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s|%d|%d|%s|%s", t.Launch.ID, t.MemoryBytes, t.TmpBytes, t.Network, strings.Join(t.Listen, ","))
+	names := make([]string, 0, len(t.Hosts)+len(t.Files))
+	for name, addr := range t.Hosts {
+		names = append(names, name+"="+addr)
+	}
+	for name, data := range t.Files {
+		sum := sha256.Sum256(data)
+		names = append(names, name+"="+hex.EncodeToString(sum[:]))
+	}
+	sort.Strings(names)
+	return b.String() + "|" + strings.Join(names, "|")
+}
+
+// spec is the sandbox to start: generic, or the function's own from the start.
+func (t *Template) spec(generic bool) sandbox.Spec {
+	spec := sandbox.Spec{
+		Command:     t.Launch.Command,
+		Mounts:      append([]sandbox.Mount{}, t.Launch.Mounts...),
+		Files:       map[string][]byte{},
+		Hosts:       t.Hosts,
+		Network:     t.Network,
+		Listen:      append([]string{runtimes.Address}, t.Listen...),
+		Pipes:       runtimes.LogPipes,
+		Late:        generic,
+		MemoryBytes: t.MemoryBytes,
+		TmpBytes:    t.TmpBytes,
+	}
+	for name, data := range t.Launch.Files {
+		spec.Files[name] = data
+	}
+	for name, data := range t.Files {
+		spec.Files[name] = data
+	}
+	env := map[string]string{}
+	for name, value := range t.Launch.Env {
+		env[name] = value
+	}
+	if generic {
+		env[poolVariable] = "1"
+	} else {
+		for name, value := range t.Env {
+			env[name] = value
+		}
+		env[handlerVariable] = t.Handler
+		spec.Mounts = append(spec.Mounts, t.mounts()...)
+	}
+	env[apiVariable] = sandbox.ListenRef(runtimes.Address)
+	env[logVariable] = fmt.Sprint(runtimes.LogFD)
+	for name, value := range env {
+		spec.Env = append(spec.Env, name+"="+value)
+	}
+	sort.Strings(spec.Env)
+	return spec
+}
+
+// mounts are the function's own.
+func (t *Template) mounts() []sandbox.Mount {
+	var list []sandbox.Mount
+	if t.CodeDir != "" {
+		list = append(list, sandbox.Mount{Source: t.CodeDir, Target: runtimes.TaskRoot, ReadOnly: true})
+	}
+	if t.LayerDir != "" {
+		list = append(list, sandbox.Mount{Source: t.LayerDir, Target: runtimes.LayerRoot, ReadOnly: true})
+	}
+	return list
+}
+
+func (t *Template) initTimeout() time.Duration {
+	if t.InitTimeout > 0 {
+		return t.InitTimeout
+	}
+	return initTimeoutDefault
+}
