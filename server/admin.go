@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"moln.dev/moln/engine/observe"
 	"moln.dev/moln/platform/audit"
 )
 
@@ -38,8 +39,8 @@ func (s *Server) admin() http.Handler {
 		w.Write(s.ca.pem)
 	})
 	mux.HandleFunc("GET /_moln/metrics", s.guard(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-		s.metrics.WriteText(w)
+		w.Header().Set("Content-Type", observe.ContentType)
+		s.metrics.WritePrometheus(w)
 	}))
 	mux.HandleFunc("GET /_moln/audit", s.guard(s.auditPage))
 	mux.HandleFunc("GET /_moln/operations", s.guard(s.operations))

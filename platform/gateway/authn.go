@@ -18,10 +18,10 @@ import (
 // a signature is anonymous: only operations without authentication and S3's
 // policies let it go further.
 func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
-	signed, err := sigv4.Parse(x.r)
-	if err != nil {
-		return nil, g.signatureFault(x, err)
+	if x.unsignedWhy != nil {
+		return nil, g.signatureFault(x, x.unsignedWhy)
 	}
+	signed := x.signed
 	if signed == nil {
 		return g.anonymous(x)
 	}
@@ -124,36 +124,48 @@ func (g *Gateway) authStatus(x *exchange) int {
 	return http.StatusForbidden
 }
 
-// signatureFault words what sigv4 found wrong.
+// s3Codes are S3's codes for what can be wrong with a signature.
+var s3Codes = map[sigv4.Kind]struct {
+	code   string
+	status int
+}{
+	sigv4.KindMissingToken:     {"AccessDenied", http.StatusForbidden},
+	sigv4.KindIncomplete:       {"AuthorizationHeaderMalformed", http.StatusBadRequest},
+	sigv4.KindQueryParameters:  {"AuthorizationQueryParametersError", http.StatusBadRequest},
+	sigv4.KindAmbiguous:        {"InvalidArgument", http.StatusBadRequest},
+	sigv4.KindUnsupported:      {"InvalidRequest", http.StatusBadRequest},
+	sigv4.KindMismatch:         {"SignatureDoesNotMatch", http.StatusForbidden},
+	sigv4.KindTimeSkewed:       {"RequestTimeTooSkewed", http.StatusForbidden},
+	sigv4.KindExpired:          {"AccessDenied", http.StatusForbidden},
+	sigv4.KindNotYetValid:      {"AccessDenied", http.StatusForbidden},
+	sigv4.KindUnsignedHeaders:  {"AccessDenied", http.StatusForbidden},
+	sigv4.KindPayloadMismatch:  {"XAmzContentSHA256Mismatch", http.StatusBadRequest},
+	sigv4.KindIncompleteBody:   {"IncompleteBody", http.StatusBadRequest},
+	sigv4.KindInvalidChunk:     {"InvalidRequest", http.StatusBadRequest},
+	sigv4.KindInvalidChunkSize: {"InvalidChunkSizeError", http.StatusForbidden},
+	sigv4.KindMalformedTrailer: {"MalformedTrailerError", http.StatusBadRequest},
+}
+
+// signatureFault words what sigv4 found wrong; errors that are not its own are
+// returned as they are.
 func (g *Gateway) signatureFault(x *exchange, err error) error {
 	var e *sigv4.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	s3, json := x.target == g.s3, x.target.json() || x.target.kind == smithy.RESTJSON1
-	switch e.Kind {
-	case sigv4.Incomplete:
-		if s3 {
-			return fault.New("AuthorizationHeaderMalformed", http.StatusBadRequest, "%s", e.Message)
-		}
-		if json {
-			return fault.New("IncompleteSignatureException", g.authStatus(x), "%s", e.Message)
-		}
-		return fault.New("IncompleteSignature", http.StatusBadRequest, "%s", e.Message)
-	case sigv4.Skewed:
-		if s3 {
-			return fault.New("RequestTimeTooSkewed", http.StatusForbidden, "The difference between the request time and the current time is too large.")
-		}
-	case sigv4.Expired:
-		if s3 {
-			return fault.New("AccessDenied", http.StatusForbidden, "Request has expired")
-		}
-	case sigv4.BadQuery:
-		return fault.New("AuthorizationQueryParametersError", http.StatusBadRequest, "%s", e.Message)
+	if x.target == g.s3 {
+		c := s3Codes[e.Kind]
+		return fault.New(c.code, c.status, "%s", e.S3Message())
 	}
+	json := x.target.json() || x.target.kind == smithy.RESTJSON1
+	incomplete := e.Kind == sigv4.KindIncomplete || e.Kind == sigv4.KindQueryParameters || e.Kind == sigv4.KindUnsupported
 	switch {
-	case s3:
-		return fault.New("SignatureDoesNotMatch", http.StatusForbidden, "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+	case e.Kind == sigv4.KindMissingToken:
+		return g.missingToken(x.target)
+	case incomplete && json:
+		return fault.New("IncompleteSignatureException", g.authStatus(x), "%s", e.Message)
+	case incomplete:
+		return fault.New("IncompleteSignature", http.StatusBadRequest, "%s", e.Message)
 	case json:
 		return fault.New("InvalidSignatureException", g.authStatus(x), "%s", e.Message)
 	}

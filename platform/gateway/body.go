@@ -6,9 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"moln.dev/moln/aws/fault"
@@ -16,9 +16,6 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/wire"
 )
-
-// emptyHash is the SHA-256 of nothing.
-const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // openBody prepares the request's body and says which payload hash the
 // signature must cover. S3 object bodies are streams whose hash is checked as
@@ -46,108 +43,122 @@ func (g *Gateway) openBody(x *exchange, signed *sigv4.Signed) (*wire.Request, st
 	return req, hash, nil
 }
 
-// openS3Body leaves the body of stream operations unread. Which those are is
-// known by method and shape of the request: PUT with a key, and POST never.
+// openS3Body leaves the body of stream operations unread; sigv4's readers check
+// it while it is read. Other bodies are read and checked here.
 func (g *Gateway) openS3Body(x *exchange, signed *sigv4.Signed, req *wire.Request) (*wire.Request, string, error) {
 	op, err := g.operation(x, req)
 	if err != nil {
 		return nil, "", err
 	}
-	hash := ""
-	if signed != nil {
-		hash = signed.PayloadHash
-	}
 	x.stream = op.StreamIn
-	if x.stream {
-		req.Stream = x.r.Body
-		if len(hash) == sha256.Size*2 {
-			req.Stream = &hashedReader{r: x.r.Body, h: sha256.New(), want: hash}
-		}
-		x.call.HTTP.Body = req.Stream
-		return req, hash, nil
+	hash := payloadHash(x.r, signed)
+	if hash == "" {
+		return nil, "", fault.New("InvalidRequest", http.StatusBadRequest, "Missing required header for this request: x-amz-content-sha256")
 	}
-	if sigv4.IsChunked(hash) {
-		return req, hash, nil // openChunks reads it
+	if signed == nil && isChunked(hash) {
+		// Anonymous callers frame their bodies as well.
+		return req, hash, g.openChunks(x, nil, "", req)
 	}
-	body, err := readBody(x.r)
-	if err != nil {
-		return nil, "", err
+	if isChunked(hash) {
+		return req, hash, nil // openChunks, once the signature was verified
 	}
+	var body io.Reader = x.r.Body
 	if len(hash) == sha256.Size*2 {
-		sum := sha256.Sum256(body)
-		if hex.EncodeToString(sum[:]) != strings.ToLower(hash) {
-			return nil, "", payloadMismatch()
-		}
+		body = sigv4.NewPayloadReader(x.r.Body, hash)
 	}
-	req.Body = body
-	x.call.HTTP.Body = bytes.NewReader(body)
-	return req, hash, nil
+	return req, hash, g.setBody(x, req, body)
 }
 
-// openChunks removes aws-chunked framing once the seed signature was verified.
-func (g *Gateway) openChunks(x *exchange, signed *sigv4.Signed, secret string, req *wire.Request) error {
-	if x.target != g.s3 || !sigv4.IsChunked(signed.PayloadHash) {
-		return nil
+// payloadHash is x-amz-content-sha256, which presigned and anonymous requests
+// may leave out.
+func payloadHash(r *http.Request, signed *sigv4.Signed) string {
+	if signed != nil && signed.PayloadHash != "" {
+		return signed.PayloadHash
 	}
-	cr, err := signed.NewChunkedReader(x.r, secret)
-	if err != nil {
-		return g.signatureFault(x, err)
+	if h := r.Header.Get("X-Amz-Content-Sha256"); h != "" {
+		return h
 	}
-	x.call.HTTP.Trailer = cr.Trailer
+	if signed == nil || signed.Presigned {
+		return sigv4.UnsignedPayload
+	}
+	return ""
+}
+
+func isChunked(hash string) bool { return strings.HasPrefix(hash, "STREAMING-") }
+
+// setBody hands the body on: as a stream, or read whole.
+func (g *Gateway) setBody(x *exchange, req *wire.Request, body io.Reader) error {
 	if x.stream {
-		req.Stream = &chunkFaults{r: cr, g: g, x: x}
+		req.Stream = &faultReader{r: body, g: g, x: x}
 		x.call.HTTP.Body = req.Stream
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(cr, wire.MaxBodyBytes+1))
+	all, err := io.ReadAll(io.LimitReader(body, wire.MaxBodyBytes+1))
 	if err != nil {
-		return g.signatureFault(x, err)
+		return g.bodyFault(x, err)
 	}
-	if len(body) > wire.MaxBodyBytes {
+	if len(all) > wire.MaxBodyBytes {
 		return tooLarge()
 	}
-	req.Body = body
-	x.call.HTTP.Body = bytes.NewReader(body)
+	req.Body = all
+	x.call.HTTP.Body = bytes.NewReader(all)
 	return nil
 }
 
-// chunkFaults words what the chunk reader finds wrong as S3 does.
-type chunkFaults struct {
+// openChunks removes S3's aws-chunked framing once the signature that the
+// chunks chain from was verified.
+func (g *Gateway) openChunks(x *exchange, signed *sigv4.Signed, secret string, req *wire.Request) error {
+	hash := payloadHash(x.r, signed)
+	if x.target != g.s3 || !isChunked(hash) {
+		return nil
+	}
+	length := int64(-1)
+	if v := x.r.Header.Get("X-Amz-Decoded-Content-Length"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < 0 {
+			return fault.New("InvalidArgument", http.StatusBadRequest, "The x-amz-decoded-content-length header is not a number.")
+		}
+		length = n
+	}
+	if signed == nil && hash != sigv4.StreamingUnsignedTrailer {
+		return fault.New("AccessDenied", http.StatusForbidden, "Access Denied")
+	}
+	var trailers []string
+	for _, v := range x.r.Header.Values("X-Amz-Trailer") {
+		for name := range strings.SplitSeq(v, ",") {
+			trailers = append(trailers, strings.ToLower(strings.TrimSpace(name)))
+		}
+	}
+	cr := sigv4.NewChunkedReader(x.r.Body, sigv4.Chunked{
+		Signed: signed, Secret: secret, Keys: g.keys,
+		PayloadHash: hash, DecodedLength: length, Trailers: trailers,
+	})
+	x.call.HTTP.Trailer = cr.Trailer
+	x.call.HTTP.DecodedLength = length
+	return g.setBody(x, req, cr)
+}
+
+// faultReader words what a body's reader finds wrong as S3 does.
+type faultReader struct {
 	r io.Reader
 	g *Gateway
 	x *exchange
 }
 
-func (c *chunkFaults) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
+// Read implements io.Reader.
+func (f *faultReader) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
 	if err == nil || err == io.EOF {
 		return n, err
 	}
+	return n, f.g.bodyFault(f.x, err)
+}
+
+func (g *Gateway) bodyFault(x *exchange, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return n, fault.New("IncompleteBody", http.StatusBadRequest, "The request body terminated unexpectedly")
+		return fault.New("IncompleteBody", http.StatusBadRequest, "You did not provide the number of bytes specified by the Content-Length HTTP header")
 	}
-	return n, c.g.signatureFault(c.x, err)
-}
-
-// hashedReader reports a body that does not have the hash which was signed. It
-// does so instead of the last EOF, so a handler cannot commit such a body.
-type hashedReader struct {
-	r    io.Reader
-	h    hash.Hash
-	want string
-}
-
-func (b *hashedReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	b.h.Write(p[:n])
-	if err == io.EOF && hex.EncodeToString(b.h.Sum(nil)) != strings.ToLower(b.want) {
-		return n, payloadMismatch()
-	}
-	return n, err
-}
-
-func payloadMismatch() error {
-	return fault.New("XAmzContentSHA256Mismatch", http.StatusBadRequest, "The provided 'x-amz-content-sha256' header does not match what was computed.")
+	return g.signatureFault(x, err)
 }
 
 func tooLarge() error {

@@ -113,17 +113,20 @@ func (g *Gateway) add(def *service.Definition) error {
 
 // exchange is one request on its way.
 type exchange struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	host    string // lower case, no port
-	began   time.Time
-	call    *service.Call
-	target  *target
-	codec   wire.Codec
-	op      *bound
-	record  audit.Record
-	stream  bool // the body was not buffered
-	written bool
+	w      http.ResponseWriter
+	r      *http.Request
+	host   string // lower case, no port
+	began  time.Time
+	call   *service.Call
+	target *target
+	codec  wire.Codec
+	op     *bound
+	record audit.Record
+	signed *sigv4.Signed // nil: not signed, or not readably
+	// unsignedWhy is what is wrong with a signature that could not be read.
+	unsignedWhy error
+	stream      bool // the body was not buffered
+	written     bool
 }
 
 // ServeHTTP answers one request.

@@ -16,6 +16,11 @@ import (
 // then a query API's version, then path, with S3 as the last resort. The
 // operation is found later, once the body is there.
 func (g *Gateway) route(x *exchange) error {
+	if sigv4.IsSigned(x.r) {
+		// What is wrong with a signature is told in the words of the service,
+		// which must be found first.
+		x.signed, x.unsignedWhy = sigv4.Parse(x.r)
+	}
 	x.target = g.findTarget(x)
 	if x.target == nil {
 		return fault.New("UnknownService", http.StatusNotFound, "moln has no service that answers this request.")
@@ -31,8 +36,8 @@ func (g *Gateway) findTarget(x *exchange) *target {
 			return t
 		}
 	}
-	if scope, ok := sigv4.Scope(x.r); ok {
-		if ts := g.bySigning[scope.Service]; len(ts) > 0 {
+	if x.signed != nil {
+		if ts := g.bySigning[x.signed.Service]; len(ts) > 0 {
 			return g.pick(ts, x.r)
 		}
 	}

@@ -47,9 +47,12 @@ type HTTP struct {
 	SignedPayload string
 	Presigned     bool
 	// Body is the decoded body stream (aws-chunked framing removed); Trailer
-	// gives its trailers once Body has been read to the end.
+	// gives a trailer once Body has been read to the end. May be nil.
 	Body    io.Reader
-	Trailer func() http.Header
+	Trailer func(name string) string
+	// DecodedLength is the body's length without framing where the client
+	// announced it; otherwise zero, and Request.ContentLength counts.
+	DecodedLength int64
 	// Status and Header override what the protocol would answer with.
 	Status int
 	Header http.Header
