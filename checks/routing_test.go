@@ -1,8 +1,11 @@
 package checks
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,6 +33,28 @@ func shadowed() map[string]string {
 		"s3.GetBucketNotification": "GetBucketNotificationConfiguration",
 		"s3.PutBucketNotification": "PutBucketNotificationConfiguration",
 		"s3.ListDirectoryBuckets":  "ListBuckets",
+	}
+}
+
+// TestRESTServicesAreAllRouted wants every service with URIs in the list above.
+func TestRESTServicesAreAllRouted(t *testing.T) {
+	listed := map[string]bool{}
+	for _, svc := range restServices() {
+		listed[svc.Name] = true
+	}
+	files, err := filepath.Glob("../api/*/schema.gen.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no schema tables under api: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(filepath.Dir(file))
+		if rest := bytes.Contains(text, []byte("smithy.RESTJSON1")) || bytes.Contains(text, []byte("smithy.RESTXML")); rest && !listed[name] {
+			t.Errorf("api/%s has URIs and is not in restServices", name)
+		}
 	}
 }
 

@@ -27,6 +27,10 @@ const (
 	// MaxDepth bounds the nesting of documents, in and out. DynamoDB's 32 levels
 	// of attribute values take two levels of JSON each.
 	MaxDepth = 256
+	// MaxElements bounds the elements of all lists of a document together: they
+	// take many times the room of their text. 25 of DynamoDB's largest items,
+	// all sets of numbers, have fewer.
+	MaxElements = 1 << 22
 )
 
 // ErrEventStream is what codecs answer for operations whose output is a stream

@@ -6,13 +6,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"moln.dev/moln/wire"
 )
 
 // maxParams bounds the parameters of a form: CloudWatch's PutMetricData, the
 // widest, has about thirty for each of 1,000 metrics.
 const maxParams = 100_000
+
+// maxFields bounds the parts of all names together, and maxParts those of one:
+// the tree that they make takes many times the room of the form.
+const (
+	maxFields = 1 << 20
+	maxParts  = 64
+)
 
 var (
 	errParams = errors.New("the request has too many parameters")
@@ -29,7 +34,7 @@ type field struct {
 // parse makes a tree of parameters named with dots: Tags.member.1.Key.
 func parse(forms ...url.Values) (*field, error) {
 	root := &field{}
-	n := 0
+	n, fields := 0, 0
 	for _, form := range forms {
 		for name, values := range form {
 			if n++; n > maxParams {
@@ -38,11 +43,14 @@ func parse(forms ...url.Values) (*field, error) {
 			if len(values) == 0 {
 				continue
 			}
-			if strings.Count(name, ".") > wire.MaxDepth {
+			if strings.Count(name, ".") >= maxParts {
 				return nil, errDepth
 			}
 			at := root
 			for part := range strings.SplitSeq(name, ".") {
+				if fields++; fields > maxFields {
+					return nil, errParams
+				}
 				at = at.make(part)
 			}
 			if !at.present {

@@ -25,6 +25,7 @@ var (
 	errList      = errors.New("Start of list found where not expected")
 	errField     = errors.New("Unexpected field type")
 	errDepth     = errors.New("Document is nested too deeply")
+	errElements  = errors.New("Document has too many elements")
 	errTrailing  = errors.New("Unexpected content after the end of the payload")
 )
 
@@ -33,6 +34,7 @@ type decoder struct {
 	svc  *smithy.Service
 	data []byte
 	pos  int
+	n    int // elements of lists so far
 }
 
 // Decode fills the struct v, whose shape is sh, from a JSON object. An empty
@@ -60,12 +62,6 @@ func DecodeMember(svc *smithy.Service, m *smithy.Member, data []byte, v reflect.
 		return err
 	}
 	return d.end()
-}
-
-// Valid reports whether data is one JSON document within the depth limit.
-func Valid(data []byte) bool {
-	d := decoder{data: data}
-	return d.skip(0) == nil && d.end() == nil
 }
 
 func (d *decoder) end() error {
@@ -274,6 +270,9 @@ func (d *decoder) list(sh *smithy.Shape, v reflect.Value, depth int) error {
 				return err
 			}
 			continue
+		}
+		if d.n++; d.n > wire.MaxElements {
+			return errElements
 		}
 		n := out.Len()
 		if n == out.Cap() {

@@ -4,7 +4,9 @@ package restxml
 
 import (
 	"errors"
+	"maps"
 	"reflect"
+	"slices"
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
@@ -176,8 +178,16 @@ func isS3(svc *smithy.Service) bool {
 }
 
 // EncodeFault writes S3's <Error>, or the <ErrorResponse> of the other services.
+// A body of type map[string]string stands for S3's many elements that the model
+// does not know: Resource, Key, BucketName, Condition.
 // A fault with status 304, and any answer to HEAD, has no body.
 func (Codec) EncodeFault(svc *smithy.Service, op *smithy.Operation, f *fault.Fault, requestID string, resp *wire.Response) error {
+	details, loose := f.Body.(map[string]string)
+	if loose {
+		bare := *f
+		bare.Body = nil
+		f = &bare
+	}
 	sh, v, err := wire.FaultBody(svc, op, f)
 	if err != nil {
 		return err
@@ -196,6 +206,9 @@ func (Codec) EncodeFault(svc *smithy.Service, op *smithy.Operation, f *fault.Fau
 	if isS3(svc) {
 		body, err = appendError(body, &e, sh, v, f, "")
 		if err == nil {
+			for _, name := range slices.Sorted(maps.Keys(details)) {
+				body = xmlval.AppendTag(body, name, details[name])
+			}
 			body = xmlval.AppendTag(body, "RequestId", requestID)
 			body = xmlval.AppendTag(body, "HostId", resp.Header.Get(hostIDHeader))
 			body = xmlval.Close(body, "Error")

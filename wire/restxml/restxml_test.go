@@ -110,6 +110,29 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestS3FaultDetails(t *testing.T) {
+	svc, resp := wiretest.Fixture(), &wire.Response{Header: http.Header{"X-Amz-Id-2": {"h"}}}
+	svc.SigningName = "s3"
+	f := fault.New("NoSuchKey", 404, "no").WithBody(map[string]string{"Resource": "/b/k", "Key": "k<"})
+	if err := (restxml.Codec{}).EncodeFault(svc, nil, f, "id", resp); err != nil {
+		t.Fatal(err)
+	}
+	want := `<Error><Code>NoSuchKey</Code><Message>no</Message><Key>k&lt;</Key><Resource>/b/k</Resource><RequestId>id</RequestId><HostId>h</HostId></Error>`
+	if !strings.HasSuffix(string(resp.Body), want) {
+		t.Errorf("%s\nwant %s", resp.Body, want)
+	}
+}
+
+// TestDecodeJoinsText wants time in proportion to the document's length: text in
+// many pieces was quadratic once.
+func TestDecodeJoinsText(t *testing.T) {
+	const pieces = 200_000
+	got, err := decode([]byte("<a><Table>" + strings.Repeat("x<!---->", pieces) + "</Table></a>"))
+	if err != nil || len(*got.Table) != pieces {
+		t.Fatalf("%v", err)
+	}
+}
+
 func TestS3Location(t *testing.T) {
 	type output struct{ LocationConstraint *string }
 	svc := &smithy.Service{SigningName: "s3", XMLNamespace: "ns", Shapes: []smithy.Shape{

@@ -96,6 +96,7 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParseTime(f *testing.F) {
 	f.Add(uint8(1), "2014-04-29T18:30:38.123Z")
 	f.Add(uint8(2), "-1398796238.5e1")
+	f.Add(uint8(1), "-62159356800")
 	f.Add(uint8(3), "Tue, 29 Apr 2014 18:30:38 GMT")
 	f.Fuzz(func(t *testing.T, format uint8, text string) {
 		as := smithy.TimestampFormat(format%3 + 1)

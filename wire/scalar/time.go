@@ -35,17 +35,25 @@ func isoLayouts() [5]string {
 func ParseTime(format smithy.TimestampFormat, s string) (time.Time, error) {
 	order := [3]smithy.TimestampFormat{smithy.TimestampISO8601, smithy.TimestampEpoch, smithy.TimestampRFC822}
 	if t, err := parseAs(format, s); err == nil {
-		return t, nil
+		return inRange(t, s)
 	}
 	for _, f := range order {
 		if f == format {
 			continue
 		}
 		if t, err := parseAs(f, s); err == nil {
-			return t, nil
+			return inRange(t, s)
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is not a timestamp", clip(s))
+}
+
+// inRange refuses the times that could not be written again.
+func inRange(t time.Time, s string) (time.Time, error) {
+	if sec := t.Unix(); sec < minSeconds || sec > maxSeconds {
+		return time.Time{}, fmt.Errorf("%q is out of range", clip(s))
+	}
+	return t, nil
 }
 
 func parseAs(format smithy.TimestampFormat, s string) (time.Time, error) {
@@ -110,11 +118,8 @@ func ParseEpoch(s string) (time.Time, error) {
 	}
 	if negative {
 		sec, nsec = -sec, -nsec
-		if sec <= minSeconds {
-			return time.Time{}, fmt.Errorf("%q is out of range", clip(s))
-		}
 	}
-	return time.Unix(sec, nsec).UTC(), nil
+	return inRange(time.Unix(sec, nsec).UTC(), s)
 }
 
 // AppendTime writes a timestamp. AWS's clocks show milliseconds, so finer

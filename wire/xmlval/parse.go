@@ -33,6 +33,8 @@ type Node struct {
 	Attrs    []Attr
 	Children []*Node
 	Text     string // all text directly inside, joined
+
+	text []byte // of several pieces, until the end tag
 }
 
 // Attr is an attribute, named as it stands, with its prefix.
@@ -214,6 +216,9 @@ func (p *parser) content(n *Node, full string, depth int) error {
 		p.pos += next
 		switch {
 		case p.has("</"):
+			if n.text != nil {
+				n.Text, n.text = string(n.text), nil
+			}
 			return p.endTag(full)
 		case p.has("<!--"):
 			err = p.comment()
@@ -255,10 +260,13 @@ func (p *parser) endTag(full string) error {
 func (n *Node) add(s string) {
 	switch {
 	case s == "":
-	case n.Text == "":
+	case n.Text == "" && n.text == nil:
 		n.Text = s
 	default:
-		n.Text += s
+		if n.text == nil {
+			n.text = []byte(n.Text)
+		}
+		n.text = append(n.text, s...)
 	}
 }
 
