@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,7 +12,7 @@ import (
 
 // Limits of every store. What exceeds them fails with ErrTooLarge.
 const (
-	MaxKey        = driver.MaxKey        // bytes of a key, its scope included
+	MaxKey        = driver.MaxKey        // bytes of a key, its scope included; at least one
 	MaxValue      = driver.MaxValue      // bytes of a value
 	MaxBatchItems = driver.MaxBatchItems // operations of one Batch or Tx
 	MaxBatchBytes = driver.MaxBatchBytes // bytes of keys and values of one Batch or Tx
@@ -144,10 +145,17 @@ func (db *DB) Watch(prefix []byte) (<-chan struct{}, func()) {
 	return db.drv.Watch(db.join(prefix))
 }
 
+// errEmptyKey is a mistake of the caller. Not every store can have that key.
+var errEmptyKey = errors.New("kv: a key must have at least one byte, its scope included")
+
 // full returns key as the driver knows it.
 func (db *DB) full(key []byte) ([]byte, error) {
-	if n := len(db.prefix) + len(key); n > MaxKey {
+	n := len(db.prefix) + len(key)
+	if n > MaxKey {
 		return nil, fmt.Errorf("%w: key of %d bytes", ErrTooLarge, n)
+	}
+	if n == 0 {
+		return nil, errEmptyKey
 	}
 	return db.join(key), nil
 }

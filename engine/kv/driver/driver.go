@@ -13,7 +13,7 @@ import (
 // Limits of the contract, which every driver accepts and package kv enforces.
 // They are set by the weakest driver.
 const (
-	MaxKey        = 4096     // bytes of a key, its scope included
+	MaxKey        = 4096     // bytes of a key, its scope included; at least one
 	MaxValue      = 8 << 20  // bytes of a value
 	MaxBatchItems = 25_000   // operations of one batch or transaction
 	MaxBatchBytes = 32 << 20 // bytes of keys and values of one batch or transaction

@@ -22,8 +22,12 @@ func testPutGetDelete(f *fixture) {
 	f.ok(f.db.Delete(f.ctx, []byte("a")))
 	f.ok(f.db.Delete(f.ctx, []byte("never was")))
 	f.want("a", "-")
-	f.put("", "no key")
-	f.want("", "no key")
+	if err := f.db.Put(f.ctx, nil, []byte("no key")); err == nil {
+		f.Error("Put of an empty key succeeded")
+	}
+	scoped := f.db.Scope([]byte("scope"))
+	f.ok(scoped.Put(f.ctx, nil, []byte("the scope itself")))
+	f.want("scope", "the scope itself")
 
 	// Slices given may be reused, slices returned are the caller's.
 	key, value := []byte("k"), []byte("v")
@@ -239,12 +243,12 @@ func testLimits(f *fixture) {
 	for name, err := range map[string]error{
 		"Get of a long key":    getErr,
 		"Put of a long key":    f.db.Put(f.ctx, tooLong, nil),
-		"Put of a large value": f.db.Put(f.ctx, nil, tooLarge),
+		"Put of a large value": f.db.Put(f.ctx, []byte("t"), tooLarge),
 		"Delete of a long key": f.db.Delete(f.ctx, tooLong),
 		"key long by scope":    f.db.Scope([]byte("s")).Put(f.ctx, []byte(long), nil),
 		"batch of many items":  f.db.Apply(f.ctx, &many),
 		"batch of many bytes":  f.db.Apply(f.ctx, &heavy),
-		"Put in a transaction": f.db.Update(f.ctx, func(tx *kv.Tx) error { return tx.Put(nil, tooLarge) }),
+		"Put in a transaction": f.db.Update(f.ctx, func(tx *kv.Tx) error { return tx.Put([]byte("t"), tooLarge) }),
 		"long lock":            f.db.Update(f.ctx, func(*kv.Tx) error { return nil }, tooLong),
 	} {
 		if !errors.Is(err, kv.ErrTooLarge) {

@@ -58,7 +58,7 @@ func (s *store) encode(b *driver.Batch) (*pebble.Batch, error) {
 		if end == nil {
 			end = afterAll()
 		}
-		if err := batch.DeleteRange(r.Start, end, nil); err != nil {
+		if err := batch.DeleteRange(bound(r.Start), end, nil); err != nil {
 			return batch, err
 		}
 	}
@@ -74,6 +74,14 @@ func (s *store) encode(b *driver.Batch) (*pebble.Batch, error) {
 		}
 	}
 	return batch, nil
+}
+
+// bound returns start, or what is as good: Pebble is not made for empty keys.
+func bound(start []byte) []byte {
+	if len(start) == 0 {
+		return []byte{0}
+	}
+	return start
 }
 
 // afterAll returns a key after every key there can be.
@@ -108,7 +116,7 @@ func scan(from reader, r driver.Range) (items []driver.Item, err error) {
 	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
 		return nil, nil
 	}
-	it, err := from.NewIter(&pebble.IterOptions{LowerBound: r.Start, UpperBound: r.End})
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: bound(r.Start), UpperBound: r.End})
 	if err != nil {
 		return nil, readError(err)
 	}
