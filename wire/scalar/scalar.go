@@ -37,7 +37,7 @@ func Source(v reflect.Value) (reflect.Value, bool) {
 			return v, false
 		}
 		return v.Elem(), true
-	case reflect.Slice, reflect.Map, reflect.Interface:
+	case reflect.Slice, reflect.Map, reflect.Interface, reflect.Func:
 		return v, !v.IsNil()
 	default:
 		return v, true
