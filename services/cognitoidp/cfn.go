@@ -1,0 +1,5 @@
+package cognitoidp
+
+import "moln.dev/moln/platform/service"
+
+func resourceTypes() []service.ResourceType { return nil }

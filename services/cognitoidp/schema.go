@@ -1,0 +1,273 @@
+package cognitoidp
+
+import (
+	"net/mail"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	api "moln.dev/moln/api/cognitoidp"
+	"moln.dev/moln/aws/smithy"
+)
+
+// Types of attributes.
+const (
+	typeString   = "String"
+	typeNumber   = "Number"
+	typeDateTime = "DateTime"
+	typeBoolean  = "Boolean"
+
+	attributeBytesMax  = 2048
+	customNameMax      = 20
+	birthdateLayout    = "2006-01-02"
+	customPrefix       = "custom:"
+	developerPrefix    = "dev:"
+	attributeUpdatedAt = "updated_at"
+	attributeBirthdate = "birthdate"
+	attributeIdentity  = "identities"
+)
+
+// standardAttributes are the OpenID Connect attributes of every pool, in the
+// order in which AWS lists them.
+func standardAttributes() []api.SchemaAttributeType {
+	text := func(name string, mutable, required bool, lo, hi string) api.SchemaAttributeType {
+		return api.SchemaAttributeType{
+			Name: &name, AttributeDataType: ptr(typeString), DeveloperOnlyAttribute: ptr(false), Mutable: &mutable, Required: &required,
+			StringAttributeConstraints: &api.StringAttributeConstraintsType{MinLength: &lo, MaxLength: &hi},
+		}
+	}
+	yesNo := func(name string) api.SchemaAttributeType {
+		return api.SchemaAttributeType{Name: &name, AttributeDataType: ptr(typeBoolean), DeveloperOnlyAttribute: ptr(false), Mutable: ptr(true), Required: ptr(false)}
+	}
+	out := []api.SchemaAttributeType{text(attributeSub, false, true, "1", "2048")}
+	for _, name := range []string{
+		"name", "given_name", "family_name", "middle_name", "nickname", attributePreferred, "profile", "picture", "website", attributeEmail,
+	} {
+		out = append(out, text(name, true, false, "0", "2048"))
+	}
+	out = append(out, yesNo(attributeEmailVerified), text("gender", true, false, "0", "2048"), text(attributeBirthdate, true, false, "10", "10"))
+	for _, name := range []string{"zoneinfo", "locale", attributePhone} {
+		out = append(out, text(name, true, false, "0", "2048"))
+	}
+	return append(out, yesNo(attributePhoneVerified), text("address", true, false, "0", "2048"),
+		api.SchemaAttributeType{
+			Name: ptr(attributeUpdatedAt), AttributeDataType: ptr(typeNumber), DeveloperOnlyAttribute: ptr(false), Mutable: ptr(true), Required: ptr(false),
+			NumberAttributeConstraints: &api.NumberAttributeConstraintsType{MinValue: ptr("0")},
+		},
+		api.SchemaAttributeType{
+			Name: ptr(attributeIdentity), AttributeDataType: ptr(typeString), DeveloperOnlyAttribute: ptr(false), Mutable: ptr(true), Required: ptr(false),
+			StringAttributeConstraints: &api.StringAttributeConstraintsType{},
+		})
+}
+
+// buildSchema lays the attributes of CreateUserPool over the standard ones.
+func buildSchema(given []api.SchemaAttributeType) ([]api.SchemaAttributeType, error) {
+	out := standardAttributes()
+	var custom []api.SchemaAttributeType
+	for _, a := range given {
+		name := smithy.Val(a.Name)
+		i := slices.IndexFunc(out, func(s api.SchemaAttributeType) bool { return *s.Name == name })
+		if i < 0 {
+			custom = append(custom, a)
+			continue
+		}
+		std := &out[i]
+		if a.AttributeDataType != nil && *a.AttributeDataType != *std.AttributeDataType {
+			return nil, api.ErrInvalidParameterException("You can not change AttributeDataType or set developerOnlyAttribute for standard schema attribute %s", name)
+		}
+		if smithy.Val(a.DeveloperOnlyAttribute) {
+			return nil, api.ErrInvalidParameterException("You can not change AttributeDataType or set developerOnlyAttribute for standard schema attribute %s", name)
+		}
+		keep(&std.Required, a.Required)
+		keep(&std.Mutable, a.Mutable)
+		keep(&std.StringAttributeConstraints, a.StringAttributeConstraints)
+		keep(&std.NumberAttributeConstraints, a.NumberAttributeConstraints)
+	}
+	return addCustom(out, custom)
+}
+
+func keep[T any](field **T, given *T) {
+	if given != nil {
+		*field = given
+	}
+}
+
+// addCustom appends custom attributes under their full names.
+func addCustom(schema, custom []api.SchemaAttributeType) ([]api.SchemaAttributeType, error) {
+	for _, a := range custom {
+		name := strings.TrimPrefix(smithy.Val(a.Name), customPrefix)
+		if name == "" || len(name) > customNameMax {
+			return nil, api.ErrInvalidParameterException("Invalid attribute name: custom attribute names have 1 to %d characters", customNameMax)
+		}
+		if smithy.Val(a.Required) {
+			return nil, api.ErrInvalidParameterException("Required custom attributes are not supported currently.")
+		}
+		full := customPrefix + name
+		if smithy.Val(a.DeveloperOnlyAttribute) {
+			full = developerPrefix + full
+		}
+		a.Name, a.Required = &full, ptr(false)
+		setDefault(&a.AttributeDataType, typeString)
+		if a.DeveloperOnlyAttribute == nil {
+			a.DeveloperOnlyAttribute = ptr(false)
+		}
+		if a.Mutable == nil {
+			a.Mutable = ptr(true)
+		}
+		switch {
+		case *a.AttributeDataType == typeString && a.StringAttributeConstraints == nil:
+			a.StringAttributeConstraints = &api.StringAttributeConstraintsType{}
+		case *a.AttributeDataType == typeNumber && a.NumberAttributeConstraints == nil:
+			a.NumberAttributeConstraints = &api.NumberAttributeConstraintsType{}
+		}
+		if findAttribute(schema, full) != nil {
+			return nil, api.ErrInvalidParameterException("%s: Existing attribute already has name %s.", full, full)
+		}
+		schema = append(schema, a)
+	}
+	n := 0
+	for _, a := range schema {
+		if isCustom(*a.Name) {
+			n++
+		}
+	}
+	if n > customAttributesMax {
+		return nil, api.ErrInvalidParameterException("Number of custom attributes exceeds the limit of %d.", customAttributesMax)
+	}
+	return schema, nil
+}
+
+func isCustom(name string) bool {
+	return strings.HasPrefix(name, customPrefix) || strings.HasPrefix(name, developerPrefix)
+}
+
+func findAttribute(schema []api.SchemaAttributeType, name string) *api.SchemaAttributeType {
+	for i := range schema {
+		if *schema[i].Name == name {
+			return &schema[i]
+		}
+	}
+	return nil
+}
+
+// telephone is E.164, as AWS checks it.
+var telephone = regexp.MustCompile(`^\+[1-9]?[0-9]{4,16}$`)
+
+// checkAttribute checks one value against the schema.
+func checkAttribute(schema []api.SchemaAttributeType, name, value string) error {
+	a := findAttribute(schema, name)
+	if a == nil {
+		return schemaFault("Type for attribute {" + name + "} could not be determined")
+	}
+	if len(value) > attributeBytesMax {
+		return schemaFault(name + ": String must be no longer than " + strconv.Itoa(attributeBytesMax))
+	}
+	if value == "" {
+		return nil // an empty value deletes the attribute
+	}
+	switch name {
+	case attributeEmail:
+		if !isEmail(value) {
+			return api.ErrInvalidParameterException("Invalid email address format.")
+		}
+	case attributePhone:
+		if !isPhone(value) {
+			return api.ErrInvalidParameterException("Invalid phone number format.")
+		}
+	case attributeBirthdate:
+		if _, err := time.Parse(birthdateLayout, value); err != nil {
+			return api.ErrInvalidParameterException("Invalid birthdate format: must be YYYY-MM-DD.")
+		}
+	}
+	return checkType(a, name, value)
+}
+
+func checkType(a *api.SchemaAttributeType, name, value string) error {
+	switch *a.AttributeDataType {
+	case typeBoolean:
+		if value != "true" && value != "false" {
+			return schemaFault(name + ": Boolean must be true or false")
+		}
+	case typeDateTime:
+		if _, err := time.Parse(time.RFC3339, value); err != nil {
+			return schemaFault(name + ": DateTime must be an ISO 8601 date and time")
+		}
+	case typeNumber:
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return schemaFault(name + ": Number is not valid")
+		}
+		if c := a.NumberAttributeConstraints; c != nil {
+			if lo, ok := limit(c.MinValue); ok && n < lo {
+				return schemaFault(name + ": Number must be no less than " + *c.MinValue)
+			}
+			if hi, ok := limit(c.MaxValue); ok && n > hi {
+				return schemaFault(name + ": Number must be no greater than " + *c.MaxValue)
+			}
+		}
+	case typeString:
+		n := float64(len([]rune(value)))
+		if c := a.StringAttributeConstraints; c != nil {
+			if lo, ok := limit(c.MinLength); ok && n < lo {
+				return schemaFault(name + ": String must be no shorter than " + *c.MinLength)
+			}
+			if hi, ok := limit(c.MaxLength); ok && n > hi {
+				return schemaFault(name + ": String must be no longer than " + *c.MaxLength)
+			}
+		}
+	}
+	return nil
+}
+
+func limit(text *string) (float64, bool) {
+	n, err := strconv.ParseFloat(smithy.Val(text), 64)
+	return n, err == nil
+}
+
+func schemaFault(detail string) error {
+	return api.ErrInvalidParameterException("%s", "Attributes did not conform to the schema: "+detail)
+}
+
+// checkRequired names the first required attribute that a new user lacks.
+func checkRequired(schema []api.SchemaAttributeType, values map[string]string) error {
+	for _, name := range requiredAttributes(schema) {
+		if values[name] == "" {
+			return schemaFault(name + ": The attribute is required")
+		}
+	}
+	return nil
+}
+
+// requiredAttributes are those that every user must have; the pool gives the
+// sub itself.
+func requiredAttributes(schema []api.SchemaAttributeType) []string {
+	var out []string
+	for _, a := range schema {
+		if smithy.Val(a.Required) && *a.Name != attributeSub {
+			out = append(out, *a.Name)
+		}
+	}
+	return out
+}
+
+func isEmail(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && a.Name == ""
+}
+
+func isPhone(s string) bool { return telephone.MatchString(s) }
+
+// attributeMap turns the wire's list into a map; a name given twice is refused.
+func attributeMap(list []api.AttributeType) (map[string]string, error) {
+	out := make(map[string]string, len(list))
+	for _, a := range list {
+		name := smithy.Val(a.Name)
+		if _, twice := out[name]; twice {
+			return nil, api.ErrInvalidParameterException("Duplicate attribute in the list: %s", name)
+		}
+		out[name] = smithy.Val(a.Value)
+	}
+	return out, nil
+}
