@@ -58,6 +58,7 @@ func Run(t *testing.T, h Harness) {
 		{"Phantom", testPhantom},
 		{"AbsentKeys", testAbsentKeys},
 		{"DeleteRangeConflicts", testDeleteRangeConflicts},
+		{"Interference", testInterference},
 		{"ErrorStands", testErrorStands},
 		{"Snapshot", testSnapshot},
 		{"ScanWhileWriting", testScanWhileWriting},

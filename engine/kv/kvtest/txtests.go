@@ -268,3 +268,62 @@ func testErrorStands(f *fixture) {
 	}
 	wg.Wait()
 }
+
+// testInterference has someone else write, in the middle of the first attempt
+// of a transaction, what it has read: there must be a second one, and that
+// sees the write.
+func testInterference(f *fixture) {
+	reads := map[string]func(tx *kv.Tx) (string, error){
+		"get":        func(tx *kv.Tx) (string, error) { return getTx(tx, "i/b") },
+		"get absent": func(tx *kv.Tx) (string, error) { return getTx(tx, "i/bb") },
+		"scan":       func(tx *kv.Tx) (string, error) { return scanTx(tx, kv.Prefix([]byte("i/b"))) },
+		"scan part": func(tx *kv.Tx) (string, error) {
+			return scanTx(tx, kv.Range{Start: []byte("i/b"), End: []byte("i0"), Limit: 2})
+		},
+		"scan back": func(tx *kv.Tx) (string, error) {
+			return scanTx(tx, kv.Range{Start: []byte("i/"), End: []byte("i/c"), Reverse: true, Limit: 2})
+		},
+		"scan absent": func(tx *kv.Tx) (string, error) { return scanTx(tx, kv.Prefix([]byte("i/bb"))) },
+	}
+	writes := map[string]func(b *kv.Batch){
+		"put":          func(b *kv.Batch) { b.Put([]byte("i/b"), []byte("new")) },
+		"insert":       func(b *kv.Batch) { b.Put([]byte("i/bb"), []byte("new")) },
+		"delete":       func(b *kv.Batch) { b.Delete([]byte("i/b")) },
+		"delete range": func(b *kv.Batch) { b.DeleteRange([]byte("i/a"), []byte("i/d")) },
+		"elsewhere":    func(b *kv.Batch) { b.Put([]byte("j"), []byte("new")) },
+	}
+	for readName, read := range reads {
+		for writeName, write := range writes {
+			var reset kv.Batch
+			reset.DeleteRange([]byte("i/"), []byte("k"))
+			for _, k := range []string{"i/a", "i/b", "i/c"} {
+				reset.Put([]byte(k), []byte("old"))
+			}
+			f.ok(f.db.Apply(f.ctx, &reset))
+			attempts, saw := 0, ""
+			f.ok(f.db.Update(f.ctx, func(tx *kv.Tx) (err error) {
+				attempts++
+				if saw, err = read(tx); err != nil {
+					return err
+				}
+				if attempts == 1 {
+					var b kv.Batch
+					write(&b)
+					f.ok(f.db.Apply(f.ctx, &b))
+				}
+				return tx.Put([]byte("result"), []byte(saw))
+			}))
+			now := ""
+			f.ok(f.db.Update(f.ctx, func(tx *kv.Tx) (err error) { now, err = read(tx); return err }))
+			if saw != now {
+				f.Errorf("%s, %s: committed after %d attempts on %q, but it was %q", readName, writeName, attempts, saw, now)
+			}
+			f.want("result", saw)
+		}
+	}
+}
+
+func scanTx(tx *kv.Tx, r kv.Range) (string, error) {
+	items, err := tx.Scan(r)
+	return show(items), err
+}
