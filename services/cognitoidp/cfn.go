@@ -1,5 +1,326 @@
 package cognitoidp
 
-import "moln.dev/moln/platform/service"
+import (
+	"context"
+	"maps"
 
-func resourceTypes() []service.ResourceType { return nil }
+	api "moln.dev/moln/api/cognitoidp"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+)
+
+const poolNameMax = 128
+
+func resourceTypes() []service.ResourceType {
+	return []service.ResourceType{
+		{
+			Name: "AWS::Cognito::UserPool", New: func() any { return new(poolProperties) },
+			Replace: []string{"AliasAttributes", "UsernameAttributes", "UsernameConfiguration"},
+			Create:  createPoolResource, Update: updatePoolResource, Delete: deletePoolResource,
+		},
+		{
+			Name: "AWS::Cognito::UserPoolClient", New: func() any { return new(clientProperties) },
+			Replace: []string{"UserPoolId", "GenerateSecret"},
+			Create:  createClientResource, Update: updateClientResource, Delete: deleteClientResource,
+		},
+		{
+			Name: "AWS::Cognito::UserPoolGroup", New: func() any { return new(groupProperties) },
+			Replace: []string{"UserPoolId", "GroupName"},
+			Create:  createGroupResource, Update: updateGroupResource, Delete: deleteGroupResource,
+		},
+		{
+			Name: "AWS::Cognito::UserPoolUser", New: func() any { return new(userProperties) },
+			Create: createUserResource, Delete: deleteUserResource,
+		},
+		{
+			Name: "AWS::Cognito::UserPoolUserToGroupAttachment", New: func() any { return new(membershipProperties) },
+			Create: createMembershipResource, Delete: deleteMembershipResource,
+		},
+	}
+}
+
+// poolProperties lacks what the service refuses: the deployment then names the
+// property.
+type poolProperties struct {
+	UserPoolName                *string
+	Policies                    *api.UserPoolPolicyType
+	DeletionProtection          *string
+	LambdaConfig                *api.LambdaConfigType
+	AutoVerifiedAttributes      []string
+	AliasAttributes             []string
+	UsernameAttributes          []string
+	SmsVerificationMessage      *string
+	EmailVerificationMessage    *string
+	EmailVerificationSubject    *string
+	VerificationMessageTemplate *api.VerificationMessageTemplateType
+	SmsAuthenticationMessage    *string
+	MfaConfiguration            *string
+	UserAttributeUpdateSettings *api.UserAttributeUpdateSettingsType
+	EmailConfiguration          *api.EmailConfigurationType
+	UserPoolTags                map[string]string
+	AdminCreateUserConfig       *api.AdminCreateUserConfigType
+	Schema                      []api.SchemaAttributeType
+	UserPoolAddOns              *api.UserPoolAddOnsType
+	UsernameConfiguration       *api.UsernameConfigurationType
+	AccountRecoverySetting      *api.AccountRecoverySettingType
+	UserPoolTier                *string
+}
+
+func (p *poolProperties) tags(r *service.Resource) map[string]string {
+	out := maps.Clone(r.Tags)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, p.UserPoolTags)
+	return out
+}
+
+func createPoolResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*poolProperties)
+	name := p.UserPoolName
+	if name == nil {
+		name = ptr(r.GeneratedName(poolNameMax))
+	}
+	out, err := service.Invoke(ctx, c, api.CreateUserPool, &api.CreateUserPoolInput{
+		PoolName: name, Policies: p.Policies, DeletionProtection: p.DeletionProtection, LambdaConfig: p.LambdaConfig,
+		AutoVerifiedAttributes: p.AutoVerifiedAttributes, AliasAttributes: p.AliasAttributes, UsernameAttributes: p.UsernameAttributes,
+		SmsVerificationMessage: p.SmsVerificationMessage, EmailVerificationMessage: p.EmailVerificationMessage,
+		EmailVerificationSubject: p.EmailVerificationSubject, VerificationMessageTemplate: p.VerificationMessageTemplate,
+		SmsAuthenticationMessage: p.SmsAuthenticationMessage, MfaConfiguration: p.MfaConfiguration,
+		UserAttributeUpdateSettings: p.UserAttributeUpdateSettings, EmailConfiguration: p.EmailConfiguration, UserPoolTags: p.tags(r),
+		AdminCreateUserConfig: p.AdminCreateUserConfig, Schema: p.Schema, UserPoolAddOns: p.UserPoolAddOns,
+		UsernameConfiguration: p.UsernameConfiguration, AccountRecoverySetting: p.AccountRecoverySetting, UserPoolTier: p.UserPoolTier,
+	})
+	if err != nil {
+		return err
+	}
+	r.PhysicalID = *out.UserPool.Id
+	setPoolAttributes(c, r)
+	return nil
+}
+
+func setPoolAttributes(c *service.Call, r *service.Resource) {
+	p := place{c.Account, c.Region, r.PhysicalID}
+	r.Attributes = map[string]any{"Arn": p.arn(), "ProviderName": p.provider(), "ProviderURL": p.issuer(), "UserPoolId": p.Pool}
+}
+
+func updatePoolResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*poolProperties)
+	id := ptr(r.PhysicalID)
+	if err := addNewAttributes(ctx, c, r); err != nil {
+		return err
+	}
+	_, err := service.Invoke(ctx, c, api.UpdateUserPool, &api.UpdateUserPoolInput{
+		UserPoolId: id, PoolName: p.UserPoolName, Policies: p.Policies, DeletionProtection: p.DeletionProtection, LambdaConfig: p.LambdaConfig,
+		AutoVerifiedAttributes: p.AutoVerifiedAttributes,
+		SmsVerificationMessage: p.SmsVerificationMessage, EmailVerificationMessage: p.EmailVerificationMessage,
+		EmailVerificationSubject: p.EmailVerificationSubject, VerificationMessageTemplate: p.VerificationMessageTemplate,
+		SmsAuthenticationMessage: p.SmsAuthenticationMessage, MfaConfiguration: p.MfaConfiguration,
+		UserAttributeUpdateSettings: p.UserAttributeUpdateSettings, EmailConfiguration: p.EmailConfiguration, UserPoolTags: p.tags(r),
+		AdminCreateUserConfig: p.AdminCreateUserConfig, UserPoolAddOns: p.UserPoolAddOns,
+		AccountRecoverySetting: p.AccountRecoverySetting, UserPoolTier: p.UserPoolTier,
+	})
+	setPoolAttributes(c, r)
+	return err
+}
+
+// addNewAttributes: custom attributes can be added and never changed.
+func addNewAttributes(ctx context.Context, c *service.Call, r *service.Resource) error {
+	old := map[string]bool{}
+	if o, ok := r.Old.(*poolProperties); ok {
+		for _, a := range o.Schema {
+			old[smithy.Val(a.Name)] = true
+		}
+	}
+	var added []api.SchemaAttributeType
+	for _, a := range r.Properties.(*poolProperties).Schema {
+		name := smithy.Val(a.Name)
+		if old[name] {
+			continue
+		}
+		if findAttribute(standardAttributes(), name) != nil {
+			return api.ErrInvalidParameterException("Invalid AttributeDataType input, consider using the provided AttributeDataType enum: standard attribute %s cannot change after creation.", name)
+		}
+		added = append(added, a)
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	_, err := service.Invoke(ctx, c, api.AddCustomAttributes, &api.AddCustomAttributesInput{UserPoolId: ptr(r.PhysicalID), CustomAttributes: added})
+	return err
+}
+
+func deletePoolResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	_, err := service.Invoke(ctx, c, api.DeleteUserPool, &api.DeleteUserPoolInput{UserPoolId: ptr(r.PhysicalID)})
+	return unlessGone(err)
+}
+
+// unlessGone: what is gone already is deleted.
+func unlessGone(err error) error {
+	if fault.Is(err, "ResourceNotFoundException", "UserNotFoundException") {
+		return nil
+	}
+	return err
+}
+
+type clientProperties struct {
+	UserPoolId                      *string
+	ClientName                      *string
+	GenerateSecret                  *bool
+	RefreshTokenValidity            *int32
+	AccessTokenValidity             *int32
+	IdTokenValidity                 *int32
+	TokenValidityUnits              *api.TokenValidityUnitsType
+	ReadAttributes                  []string
+	WriteAttributes                 []string
+	ExplicitAuthFlows               []string
+	SupportedIdentityProviders      []string
+	AllowedOAuthFlowsUserPoolClient *bool
+	PreventUserExistenceErrors      *string
+	EnableTokenRevocation           *bool
+	AuthSessionValidity             *int32
+}
+
+func createClientResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*clientProperties)
+	name := p.ClientName
+	if name == nil {
+		name = ptr(r.GeneratedName(poolNameMax))
+	}
+	out, err := service.Invoke(ctx, c, api.CreateUserPoolClient, &api.CreateUserPoolClientInput{
+		UserPoolId: p.UserPoolId, ClientName: name, GenerateSecret: p.GenerateSecret,
+		RefreshTokenValidity: p.RefreshTokenValidity, AccessTokenValidity: p.AccessTokenValidity, IdTokenValidity: p.IdTokenValidity,
+		TokenValidityUnits: p.TokenValidityUnits, ReadAttributes: p.ReadAttributes, WriteAttributes: p.WriteAttributes,
+		ExplicitAuthFlows: p.ExplicitAuthFlows, SupportedIdentityProviders: p.SupportedIdentityProviders,
+		AllowedOAuthFlowsUserPoolClient: p.AllowedOAuthFlowsUserPoolClient, PreventUserExistenceErrors: p.PreventUserExistenceErrors,
+		EnableTokenRevocation: p.EnableTokenRevocation, AuthSessionValidity: p.AuthSessionValidity,
+	})
+	if err != nil {
+		return err
+	}
+	r.PhysicalID = *out.UserPoolClient.ClientId
+	setClientAttributes(r, out.UserPoolClient)
+	return nil
+}
+
+func setClientAttributes(r *service.Resource, cl *api.UserPoolClientType) {
+	r.Attributes = map[string]any{"ClientId": r.PhysicalID, "Name": smithy.Val(cl.ClientName)}
+	if cl.ClientSecret != nil {
+		r.Attributes["ClientSecret"] = *cl.ClientSecret
+	}
+}
+
+func updateClientResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*clientProperties)
+	out, err := service.Invoke(ctx, c, api.UpdateUserPoolClient, &api.UpdateUserPoolClientInput{
+		UserPoolId: p.UserPoolId, ClientId: ptr(r.PhysicalID), ClientName: p.ClientName,
+		RefreshTokenValidity: p.RefreshTokenValidity, AccessTokenValidity: p.AccessTokenValidity, IdTokenValidity: p.IdTokenValidity,
+		TokenValidityUnits: p.TokenValidityUnits, ReadAttributes: p.ReadAttributes, WriteAttributes: p.WriteAttributes,
+		ExplicitAuthFlows: p.ExplicitAuthFlows, SupportedIdentityProviders: p.SupportedIdentityProviders,
+		AllowedOAuthFlowsUserPoolClient: p.AllowedOAuthFlowsUserPoolClient, PreventUserExistenceErrors: p.PreventUserExistenceErrors,
+		EnableTokenRevocation: p.EnableTokenRevocation, AuthSessionValidity: p.AuthSessionValidity,
+	})
+	if err != nil {
+		return err
+	}
+	setClientAttributes(r, out.UserPoolClient)
+	return nil
+}
+
+func deleteClientResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*clientProperties)
+	_, err := service.Invoke(ctx, c, api.DeleteUserPoolClient, &api.DeleteUserPoolClientInput{UserPoolId: p.UserPoolId, ClientId: ptr(r.PhysicalID)})
+	return unlessGone(err)
+}
+
+type groupProperties struct {
+	UserPoolId  *string
+	GroupName   *string
+	Description *string
+	RoleArn     *string
+	Precedence  *int32
+}
+
+func createGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*groupProperties)
+	name := p.GroupName
+	if name == nil {
+		name = ptr(r.GeneratedName(poolNameMax))
+	}
+	_, err := service.Invoke(ctx, c, api.CreateGroup, &api.CreateGroupInput{
+		UserPoolId: p.UserPoolId, GroupName: name, Description: p.Description, RoleArn: p.RoleArn, Precedence: p.Precedence,
+	})
+	if err == nil {
+		r.PhysicalID = *name
+	}
+	return err
+}
+
+func updateGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*groupProperties)
+	_, err := service.Invoke(ctx, c, api.UpdateGroup, &api.UpdateGroupInput{
+		UserPoolId: p.UserPoolId, GroupName: ptr(r.PhysicalID), Description: p.Description, RoleArn: p.RoleArn, Precedence: p.Precedence,
+	})
+	return err
+}
+
+func deleteGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*groupProperties)
+	_, err := service.Invoke(ctx, c, api.DeleteGroup, &api.DeleteGroupInput{UserPoolId: p.UserPoolId, GroupName: ptr(r.PhysicalID)})
+	return unlessGone(err)
+}
+
+type userProperties struct {
+	UserPoolId             *string
+	Username               *string
+	UserAttributes         []api.AttributeType
+	ValidationData         []api.AttributeType
+	ForceAliasCreation     *bool
+	MessageAction          *string
+	DesiredDeliveryMediums []string
+	ClientMetadata         map[string]string
+}
+
+func createUserResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*userProperties)
+	name := p.Username
+	if name == nil {
+		name = ptr(r.GeneratedName(poolNameMax))
+	}
+	out, err := service.Invoke(ctx, c, api.AdminCreateUser, &api.AdminCreateUserInput{
+		UserPoolId: p.UserPoolId, Username: name, UserAttributes: p.UserAttributes, ValidationData: p.ValidationData,
+		ForceAliasCreation: p.ForceAliasCreation, MessageAction: p.MessageAction, DesiredDeliveryMediums: p.DesiredDeliveryMediums, ClientMetadata: p.ClientMetadata,
+	})
+	if err == nil {
+		r.PhysicalID = *out.User.Username
+	}
+	return err
+}
+
+func deleteUserResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*userProperties)
+	_, err := service.Invoke(ctx, c, api.AdminDeleteUser, &api.AdminDeleteUserInput{UserPoolId: p.UserPoolId, Username: ptr(r.PhysicalID)})
+	return unlessGone(err)
+}
+
+type membershipProperties struct {
+	UserPoolId *string
+	Username   *string
+	GroupName  *string
+}
+
+func createMembershipResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*membershipProperties)
+	_, err := service.Invoke(ctx, c, api.AdminAddUserToGroup, &api.AdminAddUserToGroupInput{UserPoolId: p.UserPoolId, Username: p.Username, GroupName: p.GroupName})
+	if err == nil {
+		r.PhysicalID = smithy.Val(p.UserPoolId) + "|" + smithy.Val(p.GroupName) + "|" + smithy.Val(p.Username)
+	}
+	return err
+}
+
+func deleteMembershipResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*membershipProperties)
+	_, err := service.Invoke(ctx, c, api.AdminRemoveUserFromGroup, &api.AdminRemoveUserFromGroupInput{UserPoolId: p.UserPoolId, Username: p.Username, GroupName: p.GroupName})
+	return unlessGone(err)
+}

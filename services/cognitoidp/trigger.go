@@ -58,11 +58,15 @@ func triggerUser(u *user) map[string]string {
 // trigger invokes a pool's function and decodes its response into out; nothing
 // happens where the pool has none. name is the trigger's, for messages.
 func (s *Service) trigger(ctx context.Context, c *service.Call, p place, fn *string, name, source, clientID, username string, request, out any) error {
+	prefix := name
+	if name == "PreTokenGeneration" {
+		prefix = "TokenGeneration"
+	}
 	if smithy.Val(fn) == "" {
 		return nil
 	}
 	payload, err := json.Marshal(event{
-		Version: "1", TriggerSource: name + "_" + source, Region: p.Region, UserPoolID: p.Pool, UserName: username,
+		Version: "1", TriggerSource: prefix + "_" + source, Region: p.Region, UserPoolID: p.Pool, UserName: username,
 		CallerContext: callerContext{AwsSdkVersion: "aws-sdk-unknown-unknown", ClientID: firstOf(clientID, noClient)},
 		Request:       request, Response: out,
 	})
