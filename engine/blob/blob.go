@@ -201,8 +201,8 @@ func (s *Store) List(ctx context.Context, fn func(Info) error) error {
 // returns how many there were. An error of alive ends it: what is not known to
 // be garbage stays.
 //
-// olderThan must be longer than any caller takes from Writer.Commit until its
-// metadata is stored, for in between a blob looks like garbage.
+// olderThan must be longer than any caller takes from Create until its metadata
+// is stored, for in between a blob looks like garbage.
 func (s *Store) Sweep(ctx context.Context, alive func(ctx context.Context, id string) (bool, error), olderThan time.Duration) (deleted int, err error) {
 	// Real time: it is compared with that of files, and an account's clock
 	// which is moved forward must not make a blob of this moment look old.

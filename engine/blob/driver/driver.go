@@ -24,7 +24,7 @@ var (
 type Key struct{ Scope, ID string }
 
 // Info is what List tells of a blob. Modified is real time, not that of an
-// account's clock, and not before the blob's Commit was called.
+// account's clock, and not before the blob's Create was called.
 type Info struct {
 	Key
 	StoredBytes int64
