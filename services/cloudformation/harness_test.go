@@ -9,6 +9,7 @@ import (
 	"time"
 
 	api "moln.dev/moln/api/cloudformation"
+	"moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
@@ -38,6 +39,7 @@ type world struct {
 	fail    map[string]string // "create A" -> message
 	block   map[string]bool   // "create A": wait until the process dies
 	assumed []string
+	objects map[string]string // S3: "bucket/key"
 	denied  map[string]bool
 }
 
@@ -50,7 +52,7 @@ type thing struct {
 func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, db: kv.New(memkv.New()), clk: clock.System(), things: map[string]thing{}, fail: map[string]string{},
-		block: map[string]bool{}, denied: map[string]bool{},
+		block: map[string]bool{}, denied: map[string]bool{}, objects: map[string]string{},
 	}
 	t.Cleanup(func() { w.kill() })
 	w.boot()
@@ -153,6 +155,13 @@ func (w *world) did(key string) int {
 
 // Dispatch, Judge and Assume make the world the backend of its calls.
 func (w *world) Dispatch(ctx context.Context, c *service.Call, op smithy.Descriptor, in any) (any, error) {
+	if get, ok := in.(*s3.GetObjectInput); ok {
+		text, there := w.objects[*get.Bucket+"/"+*get.Key]
+		if !there {
+			return nil, fault.New("NoSuchKey", 404, "The specified key does not exist.")
+		}
+		return &s3.GetObjectOutput{Body: strings.NewReader(text)}, nil
+	}
 	svc, o := op.Of()
 	if svc != &api.Schema {
 		return nil, fault.New("ParameterNotFound", 400, "no %s here", o.Name)

@@ -16,7 +16,7 @@ const (
 )
 
 var table = service.Table[*Service]{
-	service.Partial(api.CreateStack, (*Service).createStack, "stack policies, rollback triggers, RetainExceptOnCreate and deployment modes besides STANDARD are refused; NotificationARNs are not published to"),
+	service.Partial(api.CreateStack, (*Service).createStack, "stack policies, rollback triggers, RetainExceptOnCreate and deployment modes besides STANDARD are refused; the first event of an operation is not published to NotificationARNs"),
 	service.Partial(api.UpdateStack, (*Service).updateStack, "as CreateStack"),
 	service.Partial(api.DeleteStack, (*Service).deleteStack, "the deletion mode FORCE_DELETE_STACK is refused"),
 	service.Full(api.DescribeStacks, (*Service).describeStacks),

@@ -92,7 +92,12 @@ func (r *run) tell(ctx context.Context, res *stack.Resource, g grave, status, re
 		res.Status, res.StatusReason = status, reason
 		return r.put(ctx, res, &g.physical)
 	}
-	return r.e.store.AddEvent(ctx, r.place, r.st.ID, r.event(res, &g.physical, status, reason))
+	ev := r.event(res, &g.physical, status, reason)
+	if err := r.e.store.AddEvent(ctx, r.place, r.st.ID, ev); err != nil {
+		return err
+	}
+	r.notify(ctx, &ev)
+	return nil
 }
 
 func retains(policy string) bool { return policy == "Retain" || policy == "RetainExceptOnCreate" }

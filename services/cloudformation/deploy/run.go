@@ -156,10 +156,12 @@ func (r *run) importValue(ctx context.Context, name string) (any, error) {
 // change changes the stack's record and tells of its status, unless another
 // operation has taken the place of this one.
 func (r *run) change(ctx context.Context, fn func(st *stack.Stack)) error {
+	var told *stack.Event
 	st, err := r.e.store.Change(ctx, r.place, r.st.ID, func(st *stack.Stack) ([]stack.Event, error) {
 		if st.Op == nil || st.Op.ID != r.op.ID {
 			return nil, errSuperseded
 		}
+		told = nil
 		before, id := st.Status, st.Op.ID
 		fn(st)
 		if st.Status == before {
@@ -167,10 +169,14 @@ func (r *run) change(ctx context.Context, fn func(st *stack.Stack)) error {
 		}
 		ev := r.e.StackEvent(st)
 		ev.Operation = id
+		told = &ev
 		return []stack.Event{ev}, nil
 	})
 	if err != nil {
 		return err
+	}
+	if told != nil {
+		r.notify(ctx, told)
 	}
 	r.st = st
 	if st.Op != nil {
@@ -208,7 +214,11 @@ func (r *run) put(ctx context.Context, res *stack.Resource, p *stack.Physical) e
 	r.mu.Lock()
 	r.res[res.LogicalID] = res
 	r.mu.Unlock()
-	return r.e.store.PutResource(ctx, r.place, r.st.ID, res, &ev)
+	if err := r.e.store.PutResource(ctx, r.place, r.st.ID, res, &ev); err != nil {
+		return err
+	}
+	r.notify(ctx, &ev)
+	return nil
 }
 
 func (r *run) event(res *stack.Resource, p *stack.Physical, status, reason string) stack.Event {
