@@ -23,6 +23,10 @@ type Engine struct {
 	store  *stack.Store
 	types  atomic.Pointer[map[string]service.ResourceType]
 	holder string
+	// wake rings when a worker ends: an operation may have been put onto its
+	// stack after it last looked, while start passed the stack by as being
+	// worked on.
+	wake chan struct{}
 
 	mu      sync.Mutex
 	running map[string]bool // stack ids this process works on
@@ -31,7 +35,7 @@ type Engine struct {
 
 // New returns an engine over the store; it works once Run is called.
 func New(d service.Deps, store *stack.Store) *Engine {
-	e := &Engine{deps: d, store: store, holder: d.Ident.UUID(), running: map[string]bool{}}
+	e := &Engine{deps: d, store: store, holder: d.Ident.UUID(), running: map[string]bool{}, wake: make(chan struct{}, 1)}
 	e.SetTypes(nil)
 	return e
 }
@@ -86,6 +90,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			timer.Stop()
 			return nil
 		case <-bell:
+		case <-e.wake:
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -111,7 +116,7 @@ func (e *Engine) start(ctx context.Context, workers *sync.WaitGroup) error {
 		now := e.deps.Clock.Now()
 		taken, err := e.store.Take(ctx, l, e.holder, now, now.Add(leaseTTL))
 		if err != nil || !taken {
-			e.end(l.ID)
+			e.release(l.ID)
 			if err != nil {
 				return err
 			}
@@ -135,10 +140,18 @@ func (e *Engine) begin(id string) bool {
 	return true
 }
 
-func (e *Engine) end(id string) {
+func (e *Engine) release(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.running, id)
+}
+
+func (e *Engine) end(id string) {
+	e.release(id)
+	select {
+	case e.wake <- struct{}{}:
+	default: // it rings already
+	}
 }
 
 // errSuperseded says that the stack's operation is not the one being worked on
