@@ -152,6 +152,7 @@ func (sb *box) awaitStart() error {
 	fds, err := receive(sb.control, &n)
 	defer closeAll(fds)
 	if err != nil {
+		_ = sb.process.Kill() // it may be waiting for us, when it is we who gave up
 		state, _ := sb.process.Wait()
 		return fmt.Errorf("the helper ended before the guest began: %w (%v)", err, state)
 	}

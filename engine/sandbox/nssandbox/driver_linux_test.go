@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/net/bpf"
 
@@ -125,6 +126,25 @@ func BenchmarkStart(b *testing.B) {
 			b.Fatal(err)
 		}
 		sb.Wait()
+		for _, p := range sb.Pipes() {
+			_ = p.Close()
+		}
+	}
+}
+
+// A start that is called off must return, and leave nothing behind.
+func TestStartCalledOff(t *testing.T) {
+	d := newDriver(t)
+	for delay := range 12 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(delay)*500*time.Microsecond)
+		sb, err := d.Start(ctx, sandbox.Spec{Command: []string{"/bin/sleep", "100"}})
+		cancel()
+		if err != nil {
+			continue
+		}
+		if err := sb.Kill(); err != nil {
+			t.Error(err)
+		}
 		for _, p := range sb.Pipes() {
 			_ = p.Close()
 		}
