@@ -11,6 +11,7 @@ import (
 
 	"moln.dev/moln/engine/observe"
 	"moln.dev/moln/platform/audit"
+	"moln.dev/moln/platform/mail"
 )
 
 // adminPrefix is where moln's own pages live; no AWS service uses it.
@@ -45,8 +46,9 @@ func (s *Server) admin() http.Handler {
 	mux.HandleFunc("GET /_moln/audit", s.guard(s.auditPage))
 	mux.HandleFunc("GET /_moln/operations", s.guard(s.operations))
 	mux.HandleFunc("POST /_moln/clock", s.guard(s.advanceClock))
-	mux.HandleFunc("/_moln/mailbox", s.guard(s.mailbox.ServeHTTP))
-	mux.HandleFunc("/_moln/mailbox.json", s.guard(s.mailbox.ServeHTTP))
+	box := s.guard(s.mailbox.Handler().ServeHTTP)
+	mux.HandleFunc(mail.MailboxPath, box)
+	mux.HandleFunc(mail.MailboxPath+".json", box)
 	return mux
 }
 
@@ -140,7 +142,11 @@ func (s *Server) advanceClock(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "advance must be a duration such as 1h", http.StatusBadRequest)
 		return
 	}
-	s.clock.Advance(d)
+	if err := s.advance(r.Context(), d); err != nil {
+		s.log.Error("advance the clock", "error", err)
+		http.Error(w, "the store does not answer", http.StatusInternalServerError)
+		return
+	}
 	writeJSON(w, map[string]any{"now": s.clock.Now().UTC().Format(time.RFC3339Nano)})
 }
 

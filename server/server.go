@@ -53,6 +53,9 @@ type Server struct {
 	funcs   functions.Broker
 	tokens  tokens.Broker
 
+	clockMu sync.Mutex
+	ahead   time.Duration // how far clock is ahead of the machine's
+
 	gateway     atomic.Pointer[gateway.Gateway]
 	definitions []service.Definition
 	closers     []func() error // run in reverse

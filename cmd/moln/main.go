@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/nssandbox"
 )
 
 // Exit codes, documented in `moln help`.
@@ -34,7 +34,7 @@ type cli struct {
 func main() {
 	// A function's sandbox starts as this same program; it never returns from
 	// here.
-	sandbox.Main()
+	nssandbox.Main()
 
 	var c cli
 	parser := kong.Must(&c, kong.Name("moln"),

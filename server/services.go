@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"moln.dev/moln/engine/blob/driver"
+	"moln.dev/moln/engine/blob/s3blob"
+	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/ecr"
+	"moln.dev/moln/services/iam"
+	"moln.dev/moln/services/logs"
+	"moln.dev/moln/services/sts"
+)
+
+// assembly is what the gateway needs from the services besides their
+// definitions.
+type assembly struct {
+	directory identity.Directory
+	assumer   service.Assumer
+}
+
+// makeServices is the list of what this moln is: one line per service, in the
+// order of the README, and what they need from each other.
+func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, error) {
+	iamService := iam.New(s.deps("iam"))
+	s.closers = append(s.closers, iamService.Close)
+	stsService := sts.New(s.deps("sts"), iamService)
+	logsService := logs.New(s.deps("logs"))
+
+	defs := []service.Definition{
+		iamService.Definition(),
+		stsService.Definition(),
+		logsService.Definition(),
+		ecr.New(s.deps("ecr")).Definition(),
+	}
+	defs = append(defs, absent()...)
+	dir := &directory{
+		rootKey: s.cfg.RootAccessKey, rootSecret: s.cfg.RootSecretKey, account: s.cfg.Account,
+		keys: []identity.Keys{stsService, iamService}, policies: iamService,
+	}
+	return defs, assembly{directory: dir, assumer: stsService}, nil
+}
+
+// inner serves moln to functions: everything but moln's own pages.
+func (s *Server) inner() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, adminPrefix) {
+			http.NotFound(w, r)
+			return
+		}
+		if g := s.gateway.Load(); g != nil {
+			g.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+	})
+}
+
+// serveTLS answers AWS host names on a listener, for functions whose libraries
+// insist on https.
+func (s *Server) serveTLS(l net.Listener) error {
+	srv := &http.Server{
+		Handler: s.inner(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		TLSConfig: s.ca.tlsConfig(""),
+	}
+	err := srv.ServeTLS(l, "", "")
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// s3Timeout bounds the first contact with a cluster's object store.
+const s3Timeout = 20 * time.Second
+
+// s3Blobs opens s3://bucket/prefix?endpoint=URL&region=R. Keys come from
+// MOLN_BLOBS_ACCESS_KEY and MOLN_BLOBS_SECRET_KEY, so that they stand in no
+// process list.
+func s3Blobs(where, _ string) (driver.Driver, error) {
+	u, err := url.Parse(where)
+	if err != nil || u.Scheme != "s3" || u.Host == "" {
+		return nil, errors.New("want s3://bucket/prefix?endpoint=http://host:port")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s3Timeout)
+	defer cancel()
+	return s3blob.Open(ctx, s3blob.Config{
+		Endpoint: u.Query().Get("endpoint"), Region: u.Query().Get("region"), Bucket: u.Host,
+		Prefix:    strings.Trim(path.Clean(u.Path), "/"),
+		AccessKey: os.Getenv("MOLN_BLOBS_ACCESS_KEY"), SecretKey: os.Getenv("MOLN_BLOBS_SECRET_KEY"),
+	})
+}
