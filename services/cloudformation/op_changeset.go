@@ -275,7 +275,7 @@ func (s *Service) describeChangeSet(ctx context.Context, c *service.Call, in *ap
 		ChangeSetName: &cs.Name, ChangeSetId: &cs.ARN, StackId: &st.ARN, StackName: &st.Name, CreationTime: &cs.Created,
 		Status: &cs.Status, ExecutionStatus: &cs.ExecutionStatus, Description: optional(cs.Description), StatusReason: optional(cs.StatusReason),
 		Parameters: wireParameters(&cs.Target), Tags: wireTags(cs.Target.Tags), Capabilities: cs.Target.Capabilities,
-		NotificationARNs: cs.Target.Notify, RollbackConfiguration: &api.RollbackConfiguration{}, Changes: changes, NextToken: next,
+		NotificationARNs: append([]string{}, cs.Target.Notify...), RollbackConfiguration: &api.RollbackConfiguration{}, Changes: changes, NextToken: next,
 		IncludeNestedStacks: &cs.Nested, OnStackFailure: optional(cs.OnStackFailure), ImportExistingResources: new(false),
 	}
 	return out, nil

@@ -57,7 +57,7 @@ func (s *Service) wireStack(_ context.Context, st *stack.Stack) api.Stack {
 		StackId: &st.ARN, StackName: &st.Name, ChangeSetId: optional(st.ChangeSetARN), Description: optional(t.Description),
 		Parameters: wireParameters(t), CreationTime: &st.Created, DeletionTime: st.Deleted, LastUpdatedTime: st.Updated,
 		RollbackConfiguration: &api.RollbackConfiguration{}, StackStatus: &st.Status, StackStatusReason: optional(st.StatusReason),
-		DisableRollback: &st.DisableRollback, NotificationARNs: t.Notify, Capabilities: t.Capabilities, RoleARN: optional(st.RoleARN),
+		DisableRollback: &st.DisableRollback, NotificationARNs: append([]string{}, t.Notify...), Capabilities: t.Capabilities, RoleARN: optional(st.RoleARN),
 		Tags: wireTags(t.Tags), EnableTerminationProtection: &st.TerminationProtection, ParentId: optional(st.ParentARN),
 		RootId: optional(st.RootARN), DriftInformation: &api.StackDriftInformation{StackDriftStatus: new("NOT_CHECKED")},
 	}
@@ -94,7 +94,7 @@ func wireParameters(t *stack.Target) []api.Parameter {
 }
 
 func wireTags(tags []stack.Tag) []api.Tag {
-	var out []api.Tag
+	out := []api.Tag{} // an empty list is written, which clients rely on
 	for _, t := range tags {
 		out = append(out, api.Tag{Key: new(t.Key), Value: new(t.Value)})
 	}

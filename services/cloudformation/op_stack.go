@@ -3,6 +3,7 @@ package cloudformation
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,12 +13,18 @@ import (
 	"moln.dev/moln/services/cloudformation/stack"
 )
 
+// stackName is what the model does not say of new stacks' names.
+var stackName = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
+
 func (s *Service) createStack(ctx context.Context, c *service.Call, in *api.CreateStackInput) (*api.CreateStackOutput, error) {
 	if in.StackPolicyBody != nil || in.StackPolicyURL != nil {
 		return nil, errUnsupported("A stack policy")
 	}
 	if smithy.Val(in.RetainExceptOnCreate) {
 		return nil, errUnsupported("RetainExceptOnCreate")
+	}
+	if !stackName.MatchString(smithy.Val(in.StackName)) {
+		return nil, invalid("1 validation error detected: Value '%s' at 'stackName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", smithy.Val(in.StackName))
 	}
 	onFailure, err := createFailure(in.OnFailure, in.DisableRollback, in.DeploymentConfig)
 	if err != nil {
