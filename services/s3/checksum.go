@@ -1,0 +1,298 @@
+package s3
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/minio/crc64nvme"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/platform/service"
+)
+
+// Checksum algorithms, as x-amz-checksum-algorithm spells them.
+const (
+	algCRC32     = "CRC32"
+	algCRC32C    = "CRC32C"
+	algCRC64NVME = "CRC64NVME"
+	algSHA1      = "SHA1"
+	algSHA256    = "SHA256"
+)
+
+// Checksum types.
+const (
+	fullObject = "FULL_OBJECT"
+	composite  = "COMPOSITE"
+)
+
+// checksums are base64 values by algorithm.
+type checksums map[string]string
+
+// newHash makes the hash of an algorithm; nil for one that is not known here.
+func newHash(alg string) hash.Hash {
+	switch alg {
+	case algCRC32:
+		return crc32.NewIEEE()
+	case algCRC32C:
+		return crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	case algCRC64NVME:
+		return crc64nvme.New()
+	case algSHA1:
+		return sha1.New()
+	case algSHA256:
+		return sha256.New()
+	}
+	return nil
+}
+
+const checksumPrefix = "x-amz-checksum-"
+
+// expectation is what the client says about its body.
+type expectation struct {
+	md5      string            // base64
+	sums     map[string]string // from headers: algorithm -> base64
+	trailers []string          // algorithms whose value comes after the body
+}
+
+// expected reads Content-MD5, x-amz-checksum-* and x-amz-trailer.
+func expected(h http.Header) (expectation, error) {
+	e := expectation{sums: map[string]string{}}
+	if e.md5 = h.Get("Content-Md5"); e.md5 != "" {
+		if b, err := base64.StdEncoding.DecodeString(e.md5); err != nil || len(b) != md5.Size {
+			return e, badMD5()
+		}
+	}
+	for name, values := range h {
+		alg, ok := checksumHeader(name)
+		if !ok {
+			continue
+		}
+		n := newHash(alg)
+		if n == nil {
+			return e, notImplemented("moln does not know the checksum algorithm %s", alg)
+		}
+		b, err := base64.StdEncoding.DecodeString(values[0])
+		if err != nil || len(b) != n.Size() {
+			return e, invalidRequest("Value for %s%s header is invalid.", checksumPrefix, strings.ToLower(alg))
+		}
+		e.sums[alg] = values[0]
+	}
+	if len(e.sums) > 1 {
+		return e, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	}
+	for _, v := range h.Values("X-Amz-Trailer") {
+		for name := range strings.SplitSeq(v, ",") {
+			alg, ok := checksumHeader(strings.TrimSpace(name))
+			if !ok {
+				continue
+			}
+			if newHash(alg) == nil {
+				return e, invalidRequest("The value specified in the x-amz-trailer header is not supported")
+			}
+			e.trailers = append(e.trailers, alg)
+		}
+	}
+	return e, nil
+}
+
+func badMD5() error {
+	return fault.New("InvalidDigest", http.StatusBadRequest, "The Content-MD5 you specified was invalid.")
+}
+
+// checksumHeader gives the algorithm of a header's name.
+func checksumHeader(name string) (alg string, ok bool) {
+	rest, ok := strings.CutPrefix(strings.ToLower(name), checksumPrefix)
+	if !ok || rest == "algorithm" || rest == "type" || rest == "mode" {
+		return "", false
+	}
+	return strings.ToUpper(rest), true
+}
+
+// digester sums a body while it passes through.
+type digester struct {
+	md5    hash.Hash
+	hashes map[string]hash.Hash
+	w      io.Writer
+}
+
+// newDigester sums by MD5 and the given algorithms; unknown ones are ignored.
+func newDigester(algs ...string) *digester {
+	d := &digester{md5: md5.New(), hashes: map[string]hash.Hash{}}
+	writers := []io.Writer{d.md5}
+	for _, alg := range algs {
+		if d.hashes[alg] != nil {
+			continue
+		}
+		if h := newHash(alg); h != nil {
+			d.hashes[alg] = h
+			writers = append(writers, h)
+		}
+	}
+	d.w = io.MultiWriter(writers...)
+	return d
+}
+
+func (d *digester) etag() string { return hex.EncodeToString(d.md5.Sum(nil)) }
+
+func (d *digester) sums() checksums {
+	out := checksums{}
+	for alg, h := range d.hashes {
+		out[alg] = base64.StdEncoding.EncodeToString(h.Sum(nil))
+	}
+	return out
+}
+
+// check compares what was summed with what the client said (B4).
+func (d *digester) check(e expectation, trailer func(string) string) error {
+	if e.md5 != "" && base64.StdEncoding.EncodeToString(d.md5.Sum(nil)) != e.md5 {
+		return badDigest("The Content-MD5 you specified did not match what we received.")
+	}
+	got := d.sums()
+	for alg, want := range e.sums {
+		if got[alg] != want {
+			return badDigest("The %s you specified did not match the calculated checksum.", alg)
+		}
+	}
+	for _, alg := range e.trailers {
+		want := ""
+		if trailer != nil {
+			want = trailer(checksumPrefix + strings.ToLower(alg))
+		}
+		if got[alg] != want {
+			return badDigest("The %s you specified did not match the calculated checksum.", alg)
+		}
+	}
+	return nil
+}
+
+// verifyDocument checks the digests of a request whose body was read whole.
+func verifyDocument(c *service.Call) error {
+	if c.HTTP == nil || c.HTTP.Body == nil {
+		return nil
+	}
+	e, err := expected(c.HTTP.Request.Header)
+	if err != nil || (e.md5 == "" && len(e.sums) == 0 && len(e.trailers) == 0) {
+		return err
+	}
+	d := newDigester(algorithms(e)...)
+	if _, err := io.Copy(d.w, c.HTTP.Body); err != nil {
+		return err
+	}
+	return d.check(e, c.HTTP.Trailer)
+}
+
+func algorithms(e expectation) []string {
+	out := append([]string(nil), e.trailers...)
+	for alg := range e.sums {
+		out = append(out, alg)
+	}
+	return out
+}
+
+// compositeSum is the checksum of the checksums of an upload's parts.
+func compositeSum(alg string, parts []string) (string, bool) {
+	h := newHash(alg)
+	if h == nil {
+		return "", false
+	}
+	for _, p := range parts {
+		b, err := base64.StdEncoding.DecodeString(p)
+		if err != nil || len(b) != h.Size() {
+			return "", false
+		}
+		h.Write(b)
+	}
+	return base64.StdEncoding.EncodeToString(h.Sum(nil)), true
+}
+
+// combinedCRC joins the CRCs of consecutive parts into that of the whole. Only
+// CRCs can be joined; ok is false for other algorithms.
+func combinedCRC(alg string, sums []string, sizes []int64) (string, bool) {
+	var poly uint64
+	bits := 32
+	switch alg {
+	case algCRC32:
+		poly = crc32.IEEE
+	case algCRC32C:
+		poly = crc32.Castagnoli
+	case algCRC64NVME:
+		poly, bits = 0x9a6c9329ac4bc9b5, 64
+	default:
+		return "", false
+	}
+	total := uint64(0)
+	for i, s := range sums {
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil || len(b) != bits/8 {
+			return "", false
+		}
+		var v uint64
+		for _, x := range b {
+			v = v<<8 | uint64(x)
+		}
+		total = combineCRC(poly, bits, total, v, sizes[i])
+	}
+	var out [8]byte
+	binary.BigEndian.PutUint64(out[:], total)
+	return base64.StdEncoding.EncodeToString(out[8-bits/8:]), true
+}
+
+// combineCRC gives the CRC of A+B from those of A and B and B's length. A
+// reflected CRC over zero bytes is a linear map of its register, a matrix over
+// GF(2): squared log2(length) times, it appends all of B's zeros to A.
+func combineCRC(poly uint64, bits int, a, b uint64, lengthB int64) uint64 {
+	if lengthB == 0 {
+		return a
+	}
+	odd := make([]uint64, bits) // appends one zero bit
+	odd[0] = poly
+	for i := 1; i < bits; i++ {
+		odd[i] = 1 << (i - 1)
+	}
+	even := square(odd) // two zero bits
+	odd = square(even)  // four
+	for n := lengthB; ; {
+		even = square(odd) // one zero byte, four, …
+		if n&1 != 0 {
+			a = times(even, a)
+		}
+		if n >>= 1; n == 0 {
+			break
+		}
+		odd = square(even)
+		if n&1 != 0 {
+			a = times(odd, a)
+		}
+		if n >>= 1; n == 0 {
+			break
+		}
+	}
+	return a ^ b
+}
+
+func times(m []uint64, v uint64) uint64 {
+	sum := uint64(0)
+	for i := 0; v != 0; i, v = i+1, v>>1 {
+		if v&1 != 0 {
+			sum ^= m[i]
+		}
+	}
+	return sum
+}
+
+func square(m []uint64) []uint64 {
+	out := make([]uint64, len(m))
+	for i := range m {
+		out[i] = times(m, m[i])
+	}
+	return out
+}

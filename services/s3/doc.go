@@ -1,0 +1,49 @@
+// Package s3 is AWS's Simple Storage Service: buckets, objects and their
+// versions, multipart uploads, bucket policies and the public access block,
+// CORS, static websites and event notifications.
+//
+// It is not a file system, and has one storage class (STANDARD), no access
+// control lists beyond the owner's own, no lifecycle, replication or object
+// lock: their operations answer errors.
+//
+// # Keys
+//
+// Bucket names are global, so neither account nor region comes first: the
+// bucket's record names both. bid is the id of one life of a bucket, so that
+// nothing of a deleted bucket is found in a new one of its name.
+//
+//	("b", bucket)               the bucket with all of its configuration
+//	("a", account, bucket)      which buckets an account owns
+//	("o", bid, key)             the current version of an object, or its delete marker
+//	("v", bid, key, ^sequence)  versions that are no longer current, newest first
+//	("d", data id)              the bytes of an object up to InlineBytesMax, encrypted
+//	("p", data id)              the parts of an object that was uploaded in parts
+//	("u", bid, key, upload)     a multipart upload
+//	("q", upload, number)       a part of one
+//	("r", blob id)              the blob is in use; Sweep removes those without
+//
+// Larger bodies are blobs: written and committed first, then named by metadata
+// in one transaction. A blob is deleted after the metadata that named it.
+//
+// # Encryption
+//
+// Every body is encrypted with AES-256 in counter mode under a data key of its
+// own, which is sealed with the server's key-encryption key (SSE-S3): that is
+// what "AES256" in an answer means. Damage is found by the checksums of the
+// blob store, not by the cipher. SSE-C and SSE-KMS are refused.
+//
+// # Invariants
+//
+//	B1  A key with versions has a current one: "o" exists wherever "v" does.
+//	B2  A body is readable as long as a record names it: blobs and "r" entries
+//	    appear before or with the metadata, and go with or after it.
+//	B3  An event is queued in the transaction that changes the object, or the
+//	    change did not happen.
+//	B4  Nothing is kept of a body whose checksum does not match.
+//	B5  A bucket is deleted only while no object, version or marker is in it.
+//
+// # Differences from AWS
+//
+// Regions share one endpoint, so a bucket is reached through all of them.
+// Reading an object in parts while it is replaced or deleted may end early.
+package s3

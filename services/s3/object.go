@@ -1,0 +1,147 @@
+package s3
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/engine/blob"
+)
+
+// Limits of objects and uploads.
+const (
+	// InlineBytesMax is the largest body that is kept in the key-value store.
+	InlineBytesMax = 32 << 10
+	keyBytesMax    = 1024
+	metaBytesMax   = 2 << 10 // user metadata, names and values
+	putBytesMax    = 5 << 30 // one PutObject or part
+	objectBytesMax = 50 << 40
+	partBytesMin   = 5 << 20 // every part but the last
+	partsMax       = 10_000
+	listMax        = 1000
+	deleteMax      = 1000
+)
+
+// nullVersion is the version id of objects written without versioning.
+const nullVersion = "null"
+
+// storageClass is the one there is.
+const storageClass = "STANDARD"
+
+// sseS3 is how every object is encrypted.
+const sseS3 = "AES256"
+
+// object is one version of an object, or a delete marker.
+type object struct {
+	Key      string `json:"-"`
+	Version  string // nullVersion or an id made by versionID
+	Sequence string // sortable; orders the versions of a key
+	Marker   bool   `json:",omitempty"`
+	Modified time.Time
+
+	body
+
+	ETag    string            `json:",omitempty"` // without quotes
+	Headers map[string]string `json:",omitempty"` // what the caller wants back
+	Meta    map[string]string `json:",omitempty"` // x-amz-meta-…
+	Tags    []tag             `json:",omitempty"`
+	Sums    checksums         `json:",omitempty"`
+	// SumType is FULL_OBJECT or COMPOSITE.
+	SumType string `json:",omitempty"`
+	// NullSequence, on the current version only, is the sequence of the
+	// version nullVersion where that is not current.
+	NullSequence string `json:",omitempty"`
+}
+
+// body says where the bytes are. Exactly one of inline, Blob and Parts holds
+// them; inline is neither of the others.
+type body struct {
+	ID    string   `json:",omitempty"` // of the data
+	Size  int64    `json:",omitempty"`
+	Blob  blob.Ref `json:",omitzero"`
+	Parts int      `json:",omitempty"`
+	// Key is the data key, sealed; empty for an object in parts, where each
+	// part has one.
+	Key []byte `json:"DataKey,omitempty"`
+}
+
+// Names under which Headers keeps what GetObject answers.
+const (
+	hContentType        = "Content-Type"
+	hCacheControl       = "Cache-Control"
+	hContentDisposition = "Content-Disposition"
+	hContentEncoding    = "Content-Encoding"
+	hContentLanguage    = "Content-Language"
+	hExpires            = "Expires"
+	hRedirect           = "x-amz-website-redirect-location"
+)
+
+// defaultContentType is what S3 takes for objects that name none.
+const defaultContentType = "binary/octet-stream"
+
+func (o *object) quotedETag() string { return `"` + o.ETag + `"` }
+
+// modified is the time as HTTP tells it, in whole seconds.
+func (o *object) modified() time.Time { return o.Modified.UTC().Truncate(time.Second) }
+
+func checkKey(key string) error {
+	if len(key) > keyBytesMax {
+		return fault.New("KeyTooLongError", 400, "Your key is too long")
+	}
+	if key == "" || !utf8.ValidString(key) {
+		return fault.New("InvalidURI", 400, "Couldn't parse the specified URI.")
+	}
+	return nil
+}
+
+func checkMeta(meta map[string]string) error {
+	n := 0
+	for k, v := range meta {
+		n += len(k) + len(v)
+	}
+	if n > metaBytesMax {
+		return fault.New("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size")
+	}
+	return nil
+}
+
+// versionRandom follows the sequence in a version id, which is as long as AWS's.
+const versionRandom = 6
+
+// sequenceLength is the length of ident's sortable ids.
+const sequenceLength = 26
+
+// sequenceOf gives the sequence that a version id begins with.
+func sequenceOf(versionID string) (string, bool) {
+	if len(versionID) != sequenceLength+versionRandom {
+		return "", false
+	}
+	return versionID[:sequenceLength], true
+}
+
+// sequencer is how events tell the order of changes to one key: compared as
+// text of equal length, later is greater.
+func sequencer(sequence string) string {
+	n := new(big.Int)
+	for i := range len(sequence) {
+		n.Lsh(n, 5).Or(n, big.NewInt(int64(max(0, strings.IndexByte(alphabet, sequence[i])))))
+	}
+	return fmt.Sprintf("%033X", n)
+}
+
+// alphabet of sequences, in order.
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// descending turns a sequence into one that sorts the other way.
+func descending(sequence string) string {
+	out := []byte(sequence)
+	for i, c := range out {
+		if at := strings.IndexByte(alphabet, c); at >= 0 {
+			out[i] = alphabet[len(alphabet)-1-at]
+		}
+	}
+	return string(out)
+}

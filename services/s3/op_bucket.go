@@ -1,0 +1,158 @@
+package s3
+
+import (
+	"context"
+	"encoding/base64"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+)
+
+func (s *Service) createBucket(ctx context.Context, c *service.Call, in *api.CreateBucketInput) (*api.CreateBucketOutput, error) {
+	name := smithy.Val(in.Bucket)
+	if err := checkBucketName(name); err != nil {
+		return nil, err
+	}
+	b, err := s.newBucket(c, in)
+	if err != nil {
+		return nil, err
+	}
+	taken, err := s.store.createBucket(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	if taken != nil {
+		if err := takenBy(c, taken, b); err != nil {
+			return nil, err
+		}
+	}
+	return &api.CreateBucketOutput{Location: new("/" + name), BucketArn: new(bucketARN(name))}, nil
+}
+
+// newBucket decides what a new bucket is: as at AWS since 2023, with access
+// control lists off and public access blocked.
+func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*bucket, error) {
+	if smithy.Val(in.ObjectLockEnabledForBucket) {
+		return nil, notImplemented("moln has no object lock")
+	}
+	ownership := smithy.Val(in.ObjectOwnership)
+	if ownership == "" {
+		ownership = ownerEnforced
+	}
+	if err := checkACL(smithy.Val(in.ACL), in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP); err != nil {
+		if ownership == ownerEnforced {
+			return nil, fault.New("InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+		}
+		return nil, err
+	}
+	conf := in.CreateBucketConfiguration
+	constraint := ""
+	var tags []tag
+	if conf != nil {
+		if conf.Location != nil || conf.Bucket != nil {
+			return nil, notImplemented("moln has no directory buckets")
+		}
+		constraint = smithy.Val(conf.LocationConstraint)
+		var err error
+		if tags, err = tagsOf(conf.Tags, bucketTagsMax); err != nil {
+			return nil, err
+		}
+	}
+	region, err := locationOf(constraint, c.Region)
+	if err != nil {
+		return nil, err
+	}
+	return &bucket{
+		Name: smithy.Val(in.Bucket), ID: s.deps.Ident.Sortable(), Account: c.Account, Region: region,
+		Created: c.Now.UTC(), Ownership: ownership, Tags: tags,
+		Public: &publicAccess{BlockACLs: true, IgnoreACLs: true, BlockPolicy: true, Restrict: true},
+	}, nil
+}
+
+// takenBy answers a second creation. In us-east-1 AWS lets an owner create his
+// bucket again.
+func takenBy(c *service.Call, taken, b *bucket) error {
+	if taken.Account != c.Account {
+		return api.ErrBucketAlreadyExists("The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").
+			WithBody(&api.BucketAlreadyExists{BucketName: new(b.Name)})
+	}
+	if taken.Region == regionClassic && b.Region == regionClassic && c.Region == regionClassic {
+		return nil
+	}
+	return api.ErrBucketAlreadyOwnedByYou("Your previous request to create the named bucket succeeded and you already own it.").
+		WithBody(&api.BucketAlreadyOwnedByYou{BucketName: new(b.Name)})
+}
+
+func (s *Service) headBucket(ctx context.Context, _ *service.Call, in *api.HeadBucketInput) (*api.HeadBucketOutput, error) {
+	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	return &api.HeadBucketOutput{BucketArn: new(bucketARN(b.Name)), BucketRegion: new(b.Region), AccessPointAlias: new(false)}, nil
+}
+
+func (s *Service) deleteBucket(ctx context.Context, _ *service.Call, in *api.DeleteBucketInput) (*api.DeleteBucketOutput, error) {
+	notEmpty := fault.New("BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
+	if err := s.versionsLeft(ctx, smithy.Val(in.Bucket)); err != nil {
+		return nil, err
+	}
+	return nil, s.store.deleteBucket(ctx, smithy.Val(in.Bucket), notEmpty)
+}
+
+// versionsLeft gives the text that AWS has for a bucket whose objects are all
+// hidden by delete markers.
+func (s *Service) versionsLeft(ctx context.Context, name string) error {
+	b, err := s.store.bucket(ctx, name)
+	if err != nil || b.Versioning == "" {
+		return err
+	}
+	left := false
+	_, err = s.store.listVersions(ctx, b, &listing{max: 1}, "", func(*object, bool) { left = true })
+	if err == nil && left {
+		return fault.New("BucketNotEmpty", 409, "The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+	}
+	return err
+}
+
+func (s *Service) getBucketLocation(ctx context.Context, _ *service.Call, in *api.GetBucketLocationInput) (*api.GetBucketLocationOutput, error) {
+	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if b.Region == regionClassic {
+		return &api.GetBucketLocationOutput{}, nil
+	}
+	return &api.GetBucketLocationOutput{LocationConstraint: new(b.Region)}, nil
+}
+
+// bucketsMax is how many buckets an answer lists that names no limit.
+const bucketsMax = 10_000
+
+func (s *Service) listBuckets(ctx context.Context, c *service.Call, in *api.ListBucketsInput) (*api.ListBucketsOutput, error) {
+	limit := bucketsMax
+	if n := smithy.Val(in.MaxBuckets); n > 0 {
+		limit = min(limit, int(n))
+	}
+	after, err := base64.RawURLEncoding.DecodeString(smithy.Val(in.ContinuationToken))
+	if err != nil {
+		return nil, invalidArgument("The continuation token provided is incorrect")
+	}
+	out := &api.ListBucketsOutput{Owner: ownerOf(c.Account), Prefix: in.Prefix, Buckets: []api.Bucket{}}
+	err = s.store.owned(ctx, c.Account, smithy.Val(in.Prefix), string(after), func(b *bucket) (bool, error) {
+		if want := smithy.Val(in.BucketRegion); want != "" && want != b.Region {
+			return true, nil
+		}
+		if len(out.Buckets) == limit {
+			last := *out.Buckets[limit-1].Name
+			out.ContinuationToken = new(base64.RawURLEncoding.EncodeToString([]byte(last)))
+			return false, nil
+		}
+		out.Buckets = append(out.Buckets, api.Bucket{
+			Name: new(b.Name), CreationDate: new(b.Created), BucketRegion: new(b.Region), BucketArn: new(bucketARN(b.Name)),
+		})
+		return true, nil
+	})
+	return out, err
+}

@@ -1,0 +1,75 @@
+package s3
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+)
+
+// Limits of tags.
+const (
+	objectTagsMax  = 10
+	bucketTagsMax  = 50
+	tagKeyRunesMax = 128
+	tagValueMax    = 256
+)
+
+// tagsOf checks tags and gives them in the order of their keys.
+func tagsOf(in []api.Tag, limit int) ([]tag, error) {
+	if len(in) > limit {
+		if limit == objectTagsMax {
+			return nil, fault.New("BadRequest", 400, "Object tags cannot be greater than 10")
+		}
+		return nil, fault.New("BadRequest", 400, "Bucket tag count cannot be greater than 50")
+	}
+	seen := map[string]bool{}
+	var out []tag
+	for _, t := range in {
+		k, v := smithy.Val(t.Key), smithy.Val(t.Value)
+		switch {
+		case k == "" || utf8.RuneCountInString(k) > tagKeyRunesMax:
+			return nil, fault.New("InvalidTag", 400, "The TagKey you have provided is invalid")
+		case utf8.RuneCountInString(v) > tagValueMax:
+			return nil, fault.New("InvalidTag", 400, "The TagValue you have provided is invalid")
+		case strings.HasPrefix(strings.ToLower(k), "aws:") && limit == objectTagsMax:
+			return nil, fault.New("InvalidTag", 400, "Your TagKey cannot be prefixed with aws:")
+		case seen[k]:
+			return nil, fault.New("InvalidTag", 400, "Cannot provide multiple Tags with the same key")
+		}
+		seen[k] = true
+		out = append(out, tag{k, v})
+	}
+	return sortedTags(out), nil
+}
+
+// parseTagging reads x-amz-tagging, which is a query string.
+func parseTagging(header *string) ([]tag, error) {
+	if smithy.Val(header) == "" {
+		return nil, nil
+	}
+	bad := invalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+	values, err := url.ParseQuery(*header)
+	if err != nil {
+		return nil, bad
+	}
+	var in []api.Tag
+	for k, v := range values {
+		if len(v) != 1 {
+			return nil, bad
+		}
+		in = append(in, api.Tag{Key: new(k), Value: new(v[0])})
+	}
+	return tagsOf(in, objectTagsMax)
+}
+
+func apiTags(tags []tag) []api.Tag {
+	out := make([]api.Tag, 0, len(tags))
+	for _, t := range tags {
+		out = append(out, api.Tag{Key: new(t.Key), Value: new(t.Value)})
+	}
+	return out
+}
