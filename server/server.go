@@ -127,6 +127,15 @@ func (s *Server) dir() string {
 	return s.cfg.DataDir
 }
 
+// Definitions are the services of this server, as the gateway has them.
+func (s *Server) Definitions() []service.Definition { return s.definitions }
+
+// Close releases a server that was opened and not served.
+func (s *Server) Close() error { return s.close() }
+
+// Call makes a call that runs inside this server, for tests of the tree.
+func (s *Server) Call(account, region string) *service.Call { return s.system(account, region) }
+
 func (s *Server) openServices(ctx context.Context) error {
 	defs, asm, err := s.makeServices(ctx)
 	if err != nil {
