@@ -2,10 +2,15 @@ package pool
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,7 +41,11 @@ func TestBrokenEnvironmentIsReplaced(t *testing.T) {
 		{`{}`, "succeeded 1"}, {`{}`, "succeeded 2"}, {`{"hang":1}`, "timed out "}, {`{}`, "succeeded 1"},
 		{`{"exit":1}`, "exited "}, {`{}`, "succeeded 1"}, {`{}`, "succeeded 2"},
 	} {
-		if got := payload(h.call(t, tmpl, tc.event, time.Second)); got != tc.want {
+		timeout := 10 * time.Second
+		if strings.Contains(tc.event, "hang") {
+			timeout = 500 * time.Millisecond
+		}
+		if got := payload(h.call(t, tmpl, tc.event, timeout)); got != tc.want {
 			t.Errorf("call %d: %q, want %q", i, got, tc.want)
 		}
 	}
@@ -203,6 +212,78 @@ func TestCloseEndsWaitersAndUsers(t *testing.T) {
 		t.Errorf("waiter: %v", err)
 	}
 	h.pool.Release(e, true)
+}
+
+// The bootstraps load handlers in all the ways the managed runtimes do.
+func TestHandlerForms(t *testing.T) {
+	h := newHost(t, nil)
+	for _, tc := range []struct {
+		name, runtime, handler string
+		files                  map[string]string
+		env                    map[string]string
+		want                   string
+	}{
+		{"esm by suffix", "nodejs20.x", "app.handler", map[string]string{"app.mjs": `import fs from "fs"; await 0; export const handler = async () => typeof fs.statSync`}, nil, `"function"`},
+		{"esm by package", "nodejs20.x", "src/app.handler", map[string]string{"src/app.js": `export const handler = async () => import.meta.url`, "package.json": `{"type":"module"}`}, nil, `"file:///var/task/src/app.js"`},
+		{"default export", "nodejs20.x", "app.handler", map[string]string{"app.mjs": `export default { handler: async () => 1 }`}, nil, `1`},
+		{"nested", "nodejs20.x", "app.a.b.run", map[string]string{"app.cjs": `exports.a = { b: { run: async () => 2 } }`}, nil, `2`},
+		{"json log", "nodejs20.x", "app.handler", map[string]string{"app.js": `exports.handler = async () => { console.debug("no"); console.warn({a: 1}) }`},
+			map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"}, `null`},
+		{"python package", "python3.11", "pkg/app.run", map[string]string{"pkg/__init__.py": "", "pkg/app.py": "from . import other\ndef run(e, c): return other.x", "pkg/other.py": "x = 3"}, nil, `3`},
+		{"python path", "python3.11", "app.run", map[string]string{"app.py": "import lib\ndef run(e, c): return lib.x", "sub/lib.py": "x = 4"},
+			map[string]string{"PYTHONPATH": "/var/task/sub"}, `4`},
+		{"node path", "nodejs20.x", "app.run", map[string]string{"app.js": `exports.run = async () => require("lib")`, "sub/lib.js": "module.exports = 5"},
+			map[string]string{"NODE_PATH": "/var/task/sub"}, `5`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tmpl := h.template(t, tc.runtime, "")
+			tmpl.Handler = tc.handler
+			for name, text := range tc.files {
+				file := filepath.Join(tmpl.CodeDir, name)
+				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for name, value := range tc.env {
+				tmpl.Env[name] = value
+			}
+			if got := payload(h.call(t, tmpl, `{}`, 5*time.Second)); got != "succeeded "+tc.want {
+				t.Errorf("%s\n%s", got, h.logged())
+			}
+		})
+	}
+	if log := h.logged(); !strings.Contains(log, `"level":"WARN","requestId":"req-1","message":{"a":1}}`) || strings.Contains(log, `"no"`) {
+		t.Errorf("log %s", log)
+	}
+}
+
+// A certificate of the platform's own authority is good without a word from the
+// function; another is not.
+func TestNodeTrustsThePlatform(t *testing.T) {
+	h := newHost(t, nil)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "secure") }))
+	server.StartTLS()
+	defer server.Close()
+	pemText := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for _, trusted := range []bool{true, false} {
+		tmpl := h.template(t, "nodejs20.x", `exports.handler = async () => (await fetch("https://example.com/")).text()`)
+		tmpl.Listen = []string{"127.0.0.1:443"}
+		tmpl.Hosts = map[string]string{"example.com": "127.0.0.1"}
+		tmpl.Files = map[string][]byte{"/var/runtime/ca.pem": pemText}
+		if trusted {
+			tmpl.Env["MOLN_CA_FILE"] = "/var/runtime/ca.pem"
+		}
+		tmpl.Serve = func(_ string, l net.Listener) {
+			_ = http.Serve(tls.NewListener(l, server.TLS), server.Config.Handler)
+		}
+		r := h.call(t, tmpl, `{}`, 5*time.Second)
+		if got := payload(r); (got == `succeeded "secure"`) != trusted {
+			t.Errorf("trusted %v: %s", trusted, got)
+		}
+	}
 }
 
 // The pool works over a driver that isolates nothing, too.
