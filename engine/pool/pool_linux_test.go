@@ -240,3 +240,20 @@ func TestFunctions(t *testing.T) {
 		})
 	}
 }
+
+// Every interpreter of this host runs the bootstrap, in a sandbox that holds
+// nothing else of where it is installed.
+func TestEveryInterpreter(t *testing.T) {
+	home, _ := os.UserHomeDir()
+	h := newHost(t, nil)
+	for _, i := range runtimes.Discover(context.Background(), "", runtimes.UsualDirs(home)) {
+		t.Run(string(i.Language)+i.Version, func(t *testing.T) {
+			tmpl := h.template(t, map[runtimes.Language]string{runtimes.Node: "nodejs20.x", runtimes.Python: "python3.11"}[i.Language],
+				map[runtimes.Language]string{runtimes.Node: helloNode, runtimes.Python: helloPython}[i.Language])
+			tmpl.Launch = i.Launch()
+			if r := h.call(t, tmpl, `{}`, 10*time.Second); r.Outcome != Succeeded {
+				t.Errorf("%+v\n%s", r, h.logged())
+			}
+		})
+	}
+}
