@@ -10,6 +10,8 @@ import (
 
 	api "moln.dev/moln/api/cloudformation"
 	"moln.dev/moln/api/s3"
+	"moln.dev/moln/api/secretsmanager"
+	"moln.dev/moln/api/ssm"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
@@ -161,6 +163,12 @@ func (w *world) Dispatch(ctx context.Context, c *service.Call, op smithy.Descrip
 			return nil, fault.New("NoSuchKey", 404, "The specified key does not exist.")
 		}
 		return &s3.GetObjectOutput{Body: strings.NewReader(text)}, nil
+	}
+	if get, ok := in.(*ssm.GetParameterInput); ok && w.objects[*get.Name] != "" {
+		return &ssm.GetParameterOutput{Parameter: &ssm.Parameter{Value: new(w.objects[*get.Name])}}, nil
+	}
+	if get, ok := in.(*secretsmanager.GetSecretValueInput); ok && w.objects[*get.SecretId] != "" {
+		return &secretsmanager.GetSecretValueOutput{SecretString: new(w.objects[*get.SecretId])}, nil
 	}
 	svc, o := op.Of()
 	if svc != &api.Schema {

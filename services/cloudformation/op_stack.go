@@ -171,6 +171,10 @@ func (s *Service) updateStack(ctx context.Context, c *service.Call, in *api.Upda
 	if err != nil {
 		return nil, err
 	}
+	// Change sets were computed against what the stack was.
+	if err := s.dropSets(ctx, st, ""); err != nil {
+		return nil, err
+	}
 	return &api.UpdateStackOutput{StackId: &st.ARN, OperationId: operationID(st)}, nil
 }
 

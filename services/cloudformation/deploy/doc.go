@@ -21,7 +21,7 @@ const (
 	leaseTTL   = 15 * time.Second
 	leaseRenew = 5 * time.Second
 	// scanInterval is how often work is looked for besides being told of it.
-	scanInterval = 10 * time.Second
+	scanInterval = 3 * time.Second
 	// retryPause is between tries after errors of our own, such as the store's.
 	retryPause = 2 * time.Second
 	// tokenLength is that of the random part of generated names.
