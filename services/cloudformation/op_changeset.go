@@ -56,15 +56,12 @@ func (s *Service) createChangeSet(ctx context.Context, c *service.Call, in *api.
 	}
 	if fresh {
 		st.Deployed = stack.Target{TemplateID: "none", Tags: p.target.Tags}
-		free, err := s.store.Insert(ctx, st, "")
+		free, err := s.store.Insert(ctx, st, "", s.engine.StackEvent(st))
 		if err != nil {
 			return nil, err
 		}
 		if !free {
 			return nil, api.ErrAlreadyExistsException("Stack [%s] already exists", st.Name)
-		}
-		if err := s.store.AddEvent(ctx, st.Place(), st.ID, s.engine.StackEvent(st)); err != nil {
-			return nil, err
 		}
 	}
 	if err := s.store.PutSet(ctx, st.Place(), cs, p.tpl.Body); err != nil {

@@ -49,15 +49,12 @@ func (s *Service) createStack(ctx context.Context, c *service.Call, in *api.Crea
 	st.TerminationProtection = smithy.Val(in.EnableTerminationProtection)
 	st.TimeoutMinutes = smithy.Val(in.TimeoutInMinutes)
 	s.start(c, st, stack.Create, p.target, launch{token: in.ClientRequestToken, roleARN: in.RoleARN, onFailure: onFailure})
-	free, err := s.store.Insert(ctx, st, p.tpl.Body)
+	free, err := s.store.Insert(ctx, st, p.tpl.Body, s.engine.StackEvent(st))
 	if err != nil {
 		return nil, err
 	}
 	if !free {
 		return nil, api.ErrAlreadyExistsException("Stack [%s] already exists", st.Name)
-	}
-	if err := s.store.AddEvent(ctx, st.Place(), st.ID, s.engine.StackEvent(st)); err != nil {
-		return nil, err
 	}
 	return &api.CreateStackOutput{StackId: &st.ARN}, nil
 }

@@ -99,8 +99,8 @@ func (s *Store) List(ctx context.Context, p Place) ([]Stack, error) {
 	return list[Stack](ctx, s.db, kv.Prefix(p.key("stack")))
 }
 
-// Insert stores a new stack; false: its name is taken.
-func (s *Store) Insert(ctx context.Context, st *Stack, template string) (bool, error) {
+// Insert stores a new stack with its first event; false: its name is taken.
+func (s *Store) Insert(ctx context.Context, st *Stack, template string, first Event) (bool, error) {
 	free := true
 	name := nameKey(st.Place(), st.Name)
 	err := s.db.Update(ctx, func(tx *kv.Tx) error {
@@ -113,6 +113,7 @@ func (s *Store) Insert(ctx context.Context, st *Stack, template string) (bool, e
 			return nil
 		}
 		return errors.Join(tx.Put(name, []byte(st.ID)), s.putStack(tx, st),
+			tx.Put(st.Place().key("event", st.ID, first.sortKey()), encode(first)),
 			tx.Put(templateKey(st.Place(), st.ID, st.Deployed.TemplateID), []byte(template)))
 	}, name)
 	return free, err
