@@ -15,9 +15,13 @@ import (
 	"moln.dev/moln/engine/blob/s3blob"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cloudformation"
+	"moln.dev/moln/services/cognitoidentity"
+	"moln.dev/moln/services/cognitoidp"
 	"moln.dev/moln/services/ecr"
 	"moln.dev/moln/services/iam"
 	"moln.dev/moln/services/logs"
+	"moln.dev/moln/services/s3"
 	"moln.dev/moln/services/sts"
 )
 
@@ -28,21 +32,30 @@ type assembly struct {
 	assumer   service.Assumer
 }
 
-// makeServices is the list of what this moln is: one line per service, in the
-// order of the README, and what they need from each other.
+// makeServices is the list of what this moln is, in the order of the README, and
+// what the services need from each other.
 func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, error) {
 	iamService := iam.New(s.deps("iam"))
 	s.closers = append(s.closers, iamService.Close)
 	stsService := sts.New(s.deps("sts"), iamService)
-	logsService := logs.New(s.deps("logs"))
+	stacks := cloudformation.New(s.deps("cloudformation"))
 
 	defs := []service.Definition{
+		s3.New(s.deps("s3")).Definition(),
+		cognitoidp.New(s.deps("cognitoidp"), s.mailbox, &s.tokens).Definition(),
+		cognitoidentity.New(s.deps("cognitoidentity"), &s.tokens).Definition(),
 		iamService.Definition(),
 		stsService.Definition(),
-		logsService.Definition(),
+		stacks.Definition(),
+		logs.New(s.deps("logs")).Definition(),
 		ecr.New(s.deps("ecr")).Definition(),
 	}
 	defs = append(defs, absent()...)
+	var types []service.ResourceType
+	for _, d := range defs {
+		types = append(types, d.Resources...)
+	}
+	stacks.SetTypes(types)
 	dir := &directory{
 		rootKey: s.cfg.RootAccessKey, rootSecret: s.cfg.RootSecretKey, account: s.cfg.Account,
 		keys: []identity.Keys{stsService, iamService}, policies: iamService,
