@@ -15,17 +15,20 @@ import (
 
 // Defaults of Config.
 const (
-	bootsPerCore           = 2
-	environmentsDefault    = 1000
-	waitersDefault         = 10_000
-	idleAfterDefault       = 10 * time.Minute
-	spareAfterDefault      = 5 * time.Minute
-	freezeAfterDefault     = 10 * time.Millisecond
-	prewarmDefault         = 1
-	sweepInterval          = 15 * time.Second
-	memoryShareDefault     = 80 // percent of the host's memory
-	memoryOvercommit       = 4  // limits are rarely reached; frozen guests use some 10 MB
-	refillTimeout          = 30 * time.Second
+	bootsPerCore        = 2
+	environmentsDefault = 1000
+	waitersDefault      = 10_000
+	idleAfterDefault    = 10 * time.Minute
+	spareAfterDefault   = 5 * time.Minute
+	freezeAfterDefault  = 10 * time.Millisecond
+	prewarmDefault      = 1
+	sweepInterval       = 15 * time.Second
+	memoryShareDefault  = 80 // percent of the host's memory
+	memoryOvercommit    = 4  // limits are rarely reached; frozen guests use some 10 MB
+	refillTimeout       = 30 * time.Second
+	// refillPause keeps the boot of the next spare out of the way of the
+	// invocation that took the last one.
+	refillPause            = 20 * time.Millisecond
 	memoryUnknownBytes     = 1 << 40
 	memoryFallbackPerGuest = 128 << 20
 )
@@ -355,7 +358,7 @@ func (p *Pool) create(ctx context.Context, t *Template, spare *Env) (*Env, error
 			p.discard(e)
 			return nil, err
 		}
-		p.refill(t)
+		p.refill(t, refillPause)
 	}
 	return e, nil
 }
@@ -388,7 +391,7 @@ func (p *Pool) start(ctx context.Context, t *Template, generic bool) (*Env, erro
 
 // refill boots generic environments of the template's class, in the background,
 // up to the number to keep.
-func (p *Pool) refill(t *Template) {
+func (p *Pool) refill(t *Template, pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.cfg.Prewarm < 0 {
@@ -403,18 +406,22 @@ func (p *Pool) refill(t *Template) {
 	set.lastUsed = p.cfg.Clock.Now()
 	for len(set.ready)+set.booting < p.cfg.Prewarm && p.reserve(t.MemoryBytes) {
 		set.booting++
-		p.work.Go(func() { p.addSpare(t, set) })
+		p.work.Go(func() { p.addSpare(t, set, pause) })
 	}
 }
 
 // Prewarm boots generic environments for the template's class now.
 func (p *Pool) Prewarm(t *Template) {
 	if t.assignable() {
-		p.refill(t)
+		p.refill(t, 0)
 	}
 }
 
-func (p *Pool) addSpare(t *Template, set *spareSet) {
+func (p *Pool) addSpare(t *Template, set *spareSet, pause time.Duration) {
+	select {
+	case <-time.After(pause):
+	case <-p.ctx.Done():
+	}
 	ctx, cancel := context.WithTimeout(p.ctx, refillTimeout)
 	defer cancel()
 	e, err := p.start(ctx, t, true)
