@@ -22,6 +22,9 @@ func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
 		return nil, g.signatureFault(x, x.unsignedWhy)
 	}
 	signed := x.signed
+	if signed == nil && x.target == g.s3 && isSigV2(x.r) {
+		return nil, fault.New("InvalidRequest", http.StatusBadRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	}
 	if signed == nil {
 		return g.anonymous(x)
 	}
@@ -76,6 +79,12 @@ func (g *Gateway) anonymous(x *exchange) (*wire.Request, error) {
 	}
 	req, _, err := g.openBody(x, nil)
 	return req, err
+}
+
+// isSigV2 recognises the signature version that S3 gave up; taking its holder
+// for an anonymous caller would tell him nothing.
+func isSigV2(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || strings.Contains(r.URL.RawQuery, "AWSAccessKeyId=")
 }
 
 func looksLikeRegion(s string) bool {
