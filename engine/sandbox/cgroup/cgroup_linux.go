@@ -28,7 +28,7 @@ const (
 	// quotaMin is the least the kernel takes.
 	quotaMin = time.Millisecond
 	// removeTries bounds the wait for the kernel to let go of an emptied group.
-	removeTries = 50
+	removeTries = 500
 	removePause = 2 * time.Millisecond
 )
 
@@ -145,6 +145,11 @@ func (m *Manager) Has(feature string) (how string, ok bool) {
 func (m *Manager) Close() error {
 	var first error
 	for _, dir := range m.dirs() {
+		// What a group could not remove in its time goes now.
+		leaves, _ := filepath.Glob(filepath.Join(dir, "[0-9]*"))
+		for _, leaf := range leaves {
+			_ = remove(leaf)
+		}
 		if err := remove(dir); err != nil && first == nil {
 			first = err
 		}
