@@ -1,0 +1,206 @@
+package lambda
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Limits of a package.
+const (
+	zippedInlineMax = 50 << 20
+	zippedMax       = 250 << 20
+	unzippedMax     = 262_144_000
+	entriesMax      = 100_000
+	linkBytesMax    = 4 << 10
+	pathBytesMax    = 1 << 10
+)
+
+var (
+	errUnzip = invalidText("Could not unzip uploaded file. Please check your file, then try to upload again.")
+	errEmpty = invalidText("Uploaded file must be a non-empty zip")
+	errBig   = invalidText(fmt.Sprintf("Unzipped size must be smaller than %d bytes", unzippedMax))
+)
+
+// invalidText is a package's fault before it becomes the API's.
+type invalidText string
+
+func (e invalidText) Error() string { return string(e) }
+
+// unpack checks a package and, where dir is not "", writes it there. Every byte
+// is read, so that a damaged package is refused and not met later. It returns
+// the unpacked size.
+func unpack(r io.ReaderAt, size int64, dir string) (int64, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return 0, errUnzip
+	}
+	if len(z.File) == 0 {
+		return 0, errEmpty
+	}
+	if len(z.File) > entriesMax {
+		return 0, invalidText(fmt.Sprintf("The package has %d entries, more than %d.", len(z.File), entriesMax))
+	}
+	u := unpacker{dir: dir, left: unzippedMax}
+	if dir != "" {
+		if u.root, err = os.OpenRoot(dir); err != nil {
+			return 0, err
+		}
+		defer u.root.Close()
+	}
+	for _, f := range z.File {
+		if err := u.entry(f); err != nil {
+			return 0, err
+		}
+	}
+	for _, link := range u.links {
+		if err := u.link(link); err != nil {
+			return 0, err
+		}
+	}
+	return unzippedMax - u.left, nil
+}
+
+// unpacker writes entries below root, which cannot be left (os.Root). Links
+// come last, so that no entry is written through one.
+type unpacker struct {
+	dir   string
+	root  *os.Root
+	left  int64
+	links []*zip.File
+}
+
+func (u *unpacker) entry(f *zip.File) error {
+	name, err := entryName(f.Name)
+	if err != nil {
+		return err
+	}
+	mode := f.Mode()
+	switch {
+	case name == ".":
+		return nil
+	case mode.IsDir() || strings.HasSuffix(f.Name, "/"):
+		return u.mkdir(name)
+	case mode&os.ModeSymlink != 0:
+		u.links = append(u.links, f)
+		return nil
+	case !mode.IsRegular():
+		return invalidText(fmt.Sprintf("The package entry %q is neither a file, a directory nor a link.", f.Name))
+	}
+	return u.file(f, name)
+}
+
+// entryName makes a clean relative path of an entry's name, or refuses it.
+func entryName(name string) (string, error) {
+	name = strings.ReplaceAll(name, "\\", "/")
+	clean := path.Clean(name)
+	if name == "" || len(name) > pathBytesMax || strings.ContainsRune(name, 0) || path.IsAbs(name) || clean == ".." || strings.HasPrefix(clean, "../") {
+		return "", invalidText(fmt.Sprintf("The package entry %.100q does not lie in the package.", name))
+	}
+	return clean, nil
+}
+
+func (u *unpacker) mkdir(name string) error {
+	if u.root == nil {
+		return nil
+	}
+	return u.damaged(u.root.MkdirAll(name, 0o755))
+}
+
+func (u *unpacker) file(f *zip.File, name string) error {
+	in, err := f.Open()
+	if err != nil {
+		return errUnzip
+	}
+	defer in.Close()
+	var out io.Writer = io.Discard
+	if u.root != nil {
+		if err := u.mkdir(path.Dir(name)); err != nil {
+			return err
+		}
+		file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+		if err != nil {
+			return u.damaged(err)
+		}
+		defer file.Close()
+		out = file
+	}
+	n, err := io.Copy(out, io.LimitReader(in, u.left+1))
+	if u.left -= n; u.left < 0 {
+		return errBig
+	}
+	if err != nil {
+		return unpackError(err)
+	}
+	return u.finish(out, f.Mode())
+}
+
+// finish takes a file's permissions from the package: readable by
+// the sandbox's user, writable by nobody.
+func (u *unpacker) finish(out io.Writer, mode os.FileMode) error {
+	file, ok := out.(*os.File)
+	if !ok {
+		return nil
+	}
+	perm := os.FileMode(0o444)
+	if mode&0o111 != 0 {
+		perm = 0o555
+	}
+	return file.Chmod(perm)
+}
+
+// link makes a symbolic link whose target lies in the package.
+func (u *unpacker) link(f *zip.File) error {
+	name, err := entryName(f.Name)
+	if err != nil {
+		return err
+	}
+	in, err := f.Open()
+	if err != nil {
+		return errUnzip
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, linkBytesMax+1))
+	if err != nil {
+		return unpackError(err)
+	}
+	target := string(data)
+	inside := path.Join(path.Dir(name), target)
+	if len(data) > linkBytesMax || target == "" || path.IsAbs(target) || inside == ".." || strings.HasPrefix(inside, "../") {
+		return invalidText(fmt.Sprintf("The package link %.100q leads out of the package.", f.Name))
+	}
+	if u.root == nil {
+		return nil
+	}
+	if err := u.mkdir(path.Dir(name)); err != nil {
+		return err
+	}
+	return u.damaged(u.root.Symlink(filepath.FromSlash(target), name))
+}
+
+// damaged tells a package that contradicts itself from a disk that is full.
+func (u *unpacker) damaged(err error) error {
+	var p *os.PathError
+	var l *os.LinkError
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, os.ErrExist) || errors.Is(err, os.ErrInvalid) || (errors.As(err, &p) && isPathFault(p.Err)) || (errors.As(err, &l) && isPathFault(l.Err)) {
+		return errUnzip
+	}
+	return err
+}
+
+// unpackError tells damage in the package from failures of this host.
+func unpackError(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return err
+	}
+	return errUnzip
+}

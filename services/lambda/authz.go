@@ -1,0 +1,124 @@
+package lambda
+
+import (
+	"context"
+	"reflect"
+	"strings"
+
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+
+	api "moln.dev/moln/api/lambda"
+)
+
+// authorize names the function that a request is about. Requests about none
+// are on "*".
+func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
+	check := service.Check{Resource: "*"}
+	if name, qualifier := subject(in); name != nil {
+		r, err := refOf(c, name, qualifier)
+		if err != nil {
+			return nil, err
+		}
+		if check, err = s.checkOn(ctx, r, in); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]service.Check, len(op.Actions))
+	for i, a := range op.Actions {
+		out[i] = check
+		out[i].Action = a
+	}
+	return out, nil
+}
+
+// subject finds the members that say which function is meant: every operation
+// calls them the same, but for those on tags.
+func subject(in any) (name, qualifier *string) {
+	v := reflect.ValueOf(in).Elem()
+	get := func(member string) *string {
+		f := v.FieldByName(member)
+		if !f.IsValid() {
+			return nil
+		}
+		p, _ := f.Interface().(*string)
+		return p
+	}
+	if name = get("FunctionName"); name == nil {
+		return get("Resource"), nil
+	}
+	return name, get("Qualifier")
+}
+
+// checkOn is a check on a function, with its policy and tags where it exists.
+func (s *Service) checkOn(ctx context.Context, r ref, in any) (service.Check, error) {
+	check := service.Check{Resource: r.arn(), Account: r.account, Context: policy.Keys{}}
+	if !judgedWithQualifier(in) {
+		check.Resource = r.unqualified().arn()
+	}
+	requestKeys(check.Context, in)
+	f, ok, err := read[function](s.store.reader(ctx), r.functionKey(r.name))
+	if err != nil || !ok {
+		return check, err
+	}
+	for k, v := range f.Tags {
+		check.Context["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
+	}
+	check.Policy, err = s.compiledPolicy(ctx, r)
+	return check, err
+}
+
+// judgedWithQualifier says that an operation's resource is the version or alias
+// it names, and not the function.
+func judgedWithQualifier(in any) bool {
+	switch in.(type) {
+	case *api.CreateFunctionInput, *api.TagResourceInput, *api.UntagResourceInput, *api.ListTagsInput, *api.ListVersionsByFunctionInput:
+		return false
+	}
+	return true
+}
+
+// requestKeys are the condition keys which the request itself gives.
+func requestKeys(keys policy.Keys, in any) {
+	switch in := in.(type) {
+	case *api.CreateFunctionInput:
+		tagKeys(keys, in.Tags)
+	case *api.TagResourceInput:
+		tagKeys(keys, in.Tags)
+	case *api.UntagResourceInput:
+		keys["aws:tagkeys"] = in.TagKeys
+	case *api.AddPermissionInput:
+		keys["lambda:principal"] = []string{smithy.Val(in.Principal)}
+		if in.FunctionUrlAuthType != nil {
+			keys["lambda:functionurlauthtype"] = []string{*in.FunctionUrlAuthType}
+		}
+	}
+}
+
+func tagKeys(keys policy.Keys, tags map[string]string) {
+	for k, v := range tags {
+		keys["aws:requesttag/"+strings.ToLower(k)] = []string{v}
+		keys["aws:tagkeys"] = append(keys["aws:tagkeys"], k)
+	}
+}
+
+// compiledPolicy is the policy of what r names, nil where it has none.
+func (s *Service) compiledPolicy(ctx context.Context, r ref) (*policy.Policy, error) {
+	if r.qualifier == latest {
+		r.qualifier = ""
+	}
+	p, ok, err := s.store.policy(ctx, r)
+	if err != nil || !ok {
+		return nil, err
+	}
+	key := policyCacheKey{r, p.Revision}
+	if compiled, ok := s.engine.policies.Get(key); ok {
+		return compiled, nil
+	}
+	compiled, err := p.compile(r.arn())
+	if err == nil {
+		s.engine.policies.Add(key, compiled)
+	}
+	return compiled, err
+}

@@ -1,0 +1,50 @@
+// Package lambda is AWS Lambda: functions with their versions, aliases,
+// policies and settings, and the running of them in sandboxes of this host.
+//
+// It does not start processes (engine/pool and the sandbox drivers do), knows
+// no interpreter by itself (runtimes does), and keeps no queue (engine/sched
+// does). Event source mappings, layers, container images, VPCs, provisioned
+// concurrency and durable executions are not here; a request for one fails.
+//
+// # Resources
+//
+//	function   the changing version $LATEST, a counter, reserved concurrency, tags
+//	version    a frozen copy of $LATEST, numbered from 1, numbers never reused
+//	alias      a name for a version, or for two by weight
+//	policy     statements by function and qualifier ("" is the function itself)
+//	invoke configuration  retries and age of asynchronous events, by qualifier
+//
+// # Keys
+//
+// Account and region come first, but for the index of blobs.
+//
+//	account region "f" name              -> function, JSON
+//	account region "v" name number       -> version, JSON
+//	account region "a" name alias        -> alias, JSON
+//	account region "p" name qualifier    -> policy, JSON
+//	account region "i" name qualifier    -> invoke configuration, JSON
+//	"blob" id account region name number -> CodeSha256 (number 0 is $LATEST)
+//
+// # Invariants
+//
+//   - L1 A package is unpacked once, and durable, before a version names it;
+//     its blob goes only when no version names it.
+//   - L2 Environment variables are stored sealed, bound to their function.
+//   - L3 An execution environment runs one revision of one version with one
+//     set of credentials, and is given up before those expire.
+//   - L4 An accepted asynchronous event is in the scheduler's store before the
+//     answer; it runs at least once, and is dropped when its attempts or its
+//     age are used up.
+//   - L5 A role is given to a function only by one who may pass it, and only if
+//     its trust policy lets Lambda assume it; that is judged again whenever
+//     credentials are made.
+//   - L6 Log lines are written as the function's role: without the permission
+//     there are none, and the invocation goes on.
+//
+// # Differences from AWS
+//
+// A function is Active when CreateFunction answers. Retired runtimes run on the
+// nearest interpreter that this host has, with a line about it in the log.
+// CPU is not divided by memory size. Code for another architecture is taken,
+// and fails when it is native. Concurrency is counted per process.
+package lambda

@@ -1,0 +1,344 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"weak"
+
+	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/engine/pool"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/runtimes"
+)
+
+const (
+	// sessionDuration is how long a function's credentials live, and
+	// sessionMargin how long they must have left beside a whole invocation.
+	sessionDuration = time.Hour
+	sessionMargin   = 5 * time.Minute
+	initTimeout     = 10 * time.Second
+	acquireTimeout  = 10 * time.Second
+	molnAddress     = "127.0.0.1:4566"
+	tlsAddress      = "127.0.0.1:443"
+	caFile          = "/var/runtime/moln-ca.pem"
+	headerTimeout   = 30 * time.Second
+)
+
+// engine runs versions of functions in environments of the pool.
+type engine struct {
+	s        *Service
+	policies bounded[policyCacheKey, *policy.Policy]
+	shipper  *shipper
+	limits   limiter
+
+	mu      sync.Mutex
+	slots   map[ref]*slot
+	streams map[weak.Pointer[pool.Env]]*stream
+	started bool
+	closed  bool
+}
+
+type policyCacheKey struct {
+	ref
+	revision string
+}
+
+// slot holds what is prepared for one version.
+type slot struct {
+	mu   sync.Mutex
+	live *live
+}
+
+// live is a version made ready to run (L3).
+type live struct {
+	key      string
+	revision string
+	until    time.Time
+	template pool.Template
+	session  service.Session
+	choice   runtimes.Choice
+}
+
+func newEngine(s *Service) *engine {
+	return &engine{
+		s: s, shipper: newShipper(s.deps.Log), slots: map[ref]*slot{},
+		streams: map[weak.Pointer[pool.Env]]*stream{}, limits: limiter{running: map[ref]int{}},
+	}
+}
+
+// close ends the environments and sends the rest of their logs.
+func (e *engine) close() error {
+	e.mu.Lock()
+	started := e.started && !e.closed
+	e.closed = true
+	e.mu.Unlock()
+	var err error
+	if started {
+		if g, hostErr := e.s.host.sandbox(); hostErr == nil {
+			err = g.close()
+		}
+	}
+	e.shipper.close()
+	return err
+}
+
+var errClosed = errors.New("lambda: shutting down")
+
+// guard is the sandbox and its pool, chosen at the first call.
+func (e *engine) guard() (*guard, error) {
+	e.mu.Lock()
+	closed := e.closed
+	e.started = true
+	e.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	g, err := e.s.host.sandbox()
+	if err != nil {
+		return nil, api.ErrServiceException("moln cannot run functions: %s.", err)
+	}
+	return g, nil
+}
+
+// forget drops what is ready for a function's $LATEST, or for all its versions
+// where it is gone. What runs goes on.
+func (e *engine) forget(r ref) {
+	e.mu.Lock()
+	var keys []string
+	for at, sl := range e.slots {
+		if at.place == r.place && at.name == r.name {
+			sl.mu.Lock()
+			if sl.live != nil {
+				keys = append(keys, sl.live.key)
+			}
+			sl.mu.Unlock()
+			delete(e.slots, at)
+		}
+	}
+	started := e.started
+	e.mu.Unlock()
+	if !started || len(keys) == 0 {
+		return
+	}
+	if g, err := e.s.host.sandbox(); err == nil {
+		for _, k := range keys {
+			g.pool.Drop(k)
+		}
+	}
+}
+
+// prepare makes a version ready, or returns what is.
+func (e *engine) prepare(ctx context.Context, c *service.Call, g *guard, r ref, v *config) (*live, error) {
+	at := ref{r.place, r.name, v.Version}
+	e.mu.Lock()
+	sl := e.slots[at]
+	if sl == nil {
+		sl = &slot{}
+		e.slots[at] = sl
+	}
+	e.mu.Unlock()
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	if l := sl.live; l != nil && l.revision == v.Revision && c.Now.Before(l.until) {
+		return l, nil
+	}
+	fresh, err := e.build(ctx, c, g, r, v)
+	if err != nil {
+		return nil, err
+	}
+	if old := sl.live; old != nil {
+		g.pool.Drop(old.key)
+	}
+	sl.live = fresh
+	return fresh, nil
+}
+
+func (e *engine) build(ctx context.Context, c *service.Call, g *guard, r ref, v *config) (*live, error) {
+	choice, err := e.s.host.resolve(v.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	ses, err := e.s.assume(ctx, e.s.deps.System(r.account, r.region), r, v.Role)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := e.s.packages.open(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	own, err := e.s.openEnv(r, v)
+	if err != nil {
+		return nil, err
+	}
+	l := &live{
+		// The session makes the key new whenever the credentials are.
+		key:      strings.Join([]string{r.account, r.region, r.name, v.Version, v.Revision, ses.AccessKeyID}, "/"),
+		revision: v.Revision, until: ses.Expires.Add(-sessionMargin - v.timeout()), session: ses, choice: choice,
+	}
+	l.template = pool.Template{
+		Key: l.key, Launch: choice.Launch, CodeDir: dir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
+		MemoryBytes: v.memoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.network,
+	}
+	if g.private() {
+		e.connect(&l.template, r.region)
+	}
+	return l, nil
+}
+
+// environment is the function's whole environment. What the owner set cannot
+// replace what the platform reserves, and replaces everything else.
+func (e *engine) environment(r ref, v *config, ses service.Session, own map[string]string, g *guard) map[string]string {
+	env := map[string]string{
+		"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+		"AWS_ENDPOINT_URL":         e.s.deps.Site.Endpoint,
+	}
+	if g.private() {
+		env["AWS_ENDPOINT_URL"] = "http://" + molnAddress
+		if e.tls() {
+			for _, name := range []string{"MOLN_CA_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
+				env[name] = caFile
+			}
+		}
+	}
+	maps.Copy(env, own)
+	platform := map[string]string{
+		"AWS_REGION": r.region, "AWS_DEFAULT_REGION": r.region,
+		"AWS_ACCESS_KEY_ID": ses.AccessKeyID, "AWS_SECRET_ACCESS_KEY": ses.SecretAccessKey, "AWS_SESSION_TOKEN": ses.SessionToken,
+		"AWS_LAMBDA_FUNCTION_NAME": v.Name, "AWS_LAMBDA_FUNCTION_VERSION": v.Version,
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(v.MemoryMB)), "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+		"AWS_LAMBDA_LOG_GROUP_NAME": v.logGroup(), "AWS_LAMBDA_LOG_FORMAT": v.LogFormat,
+	}
+	if v.LogFormat == api.LogFormatJson {
+		platform["AWS_LAMBDA_LOG_LEVEL"] = v.AppLevel
+	}
+	if !strings.HasPrefix(v.Runtime, "provided") {
+		platform["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + v.Runtime
+	}
+	maps.Copy(env, platform)
+	return env
+}
+
+// tls says that moln can stand in for AWS's own host names.
+func (e *engine) tls() bool {
+	return e.s.deps.Site.ServeTLS != nil && len(e.s.deps.Site.CAPEM) > 0
+}
+
+// connect lets moln answer inside the function's own network: at a plain
+// address, and in the place of AWS's hosts.
+func (e *engine) connect(t *pool.Template, region string) {
+	site := e.s.deps.Site
+	if site.Handler == nil {
+		return
+	}
+	t.Listen = []string{molnAddress}
+	if e.tls() {
+		t.Listen = append(t.Listen, tlsAddress)
+		t.Files = map[string][]byte{caFile: site.CAPEM}
+		t.Hosts = awsHosts(region)
+	}
+	t.Serve = func(addr string, l net.Listener) {
+		if l == nil {
+			return
+		}
+		if addr == tlsAddress {
+			_ = site.ServeTLS(l)
+			return
+		}
+		// It ends with its listener, when the environment ends.
+		srv := &http.Server{Handler: site.Handler, ReadHeaderTimeout: headerTimeout}
+		_ = srv.Serve(l)
+	}
+}
+
+// regionalHosts and globalHosts are the services whose AWS host names lead to
+// moln inside an environment.
+var (
+	regionalHosts = []string{
+		"apigateway", "appconfig", "cloudformation", "cognito-identity", "cognito-idp", "dynamodb", "ecr", "email", "events",
+		"execute-api", "firehose", "iam", "kinesis", "kms", "lambda", "logs", "monitoring", "s3", "scheduler", "secretsmanager", "ses",
+		"sns", "sqs", "ssm", "states", "streams.dynamodb", "sts", "xray",
+	}
+	globalHosts = []string{"iam.amazonaws.com", "sts.amazonaws.com", "s3.amazonaws.com"}
+)
+
+func awsHosts(region string) map[string]string {
+	const loopback = "127.0.0.1"
+	out := make(map[string]string, len(regionalHosts)+len(globalHosts))
+	for _, name := range regionalHosts {
+		out[name+"."+region+".amazonaws.com"] = loopback
+	}
+	for _, name := range globalHosts {
+		out[name] = loopback
+	}
+	return out
+}
+
+// acquire gets an environment and the log stream it writes to.
+func (e *engine) acquire(ctx context.Context, g *guard, r ref, v *config, l *live, init time.Duration) (*pool.Env, *stream, bool, error) {
+	st := &stream{
+		shipper: e.shipper, group: v.logGroup(), subject: r.unqualified().arn(),
+		name: e.s.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.s.deps.Ident.Hex(16),
+		call: func() *service.Call { return e.s.deps.System(r.account, r.region).As(l.session.Principal) },
+	}
+	t := l.template
+	t.Env = maps.Clone(t.Env)
+	t.Env["AWS_LAMBDA_LOG_STREAM_NAME"] = st.name
+	t.Log = func(rec pool.LogRecord) { st.add(rec.Time, rec.Line) }
+	t.InitTimeout = init
+	wait, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	env, cold, err := g.pool.Acquire(wait, &t)
+	switch {
+	case errors.Is(err, pool.ErrBusy):
+		return nil, nil, false, throttled(reasonConcurrent)
+	case errors.Is(err, pool.ErrClosed):
+		return nil, nil, false, api.ErrServiceException("moln is shutting down.")
+	case err != nil:
+		return nil, nil, false, fmt.Errorf("environment for %s: %w", r.arn(), err)
+	}
+	if !cold {
+		return env, e.streamOf(env, st), false, nil
+	}
+	e.remember(env, st)
+	if l.choice.Warning != "" {
+		st.add(e.s.deps.Clock.Now(), "[moln] "+l.choice.Warning)
+	}
+	return env, st, true, nil
+}
+
+// remember ties a stream to its environment, for as long as that lives.
+func (e *engine) remember(env *pool.Env, st *stream) {
+	p := weak.Make(env)
+	e.mu.Lock()
+	e.streams[p] = st
+	e.mu.Unlock()
+	runtime.AddCleanup(env, func(p weak.Pointer[pool.Env]) {
+		e.mu.Lock()
+		delete(e.streams, p)
+		e.mu.Unlock()
+	}, p)
+}
+
+func (e *engine) streamOf(env *pool.Env, otherwise *stream) *stream {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if st := e.streams[weak.Make(env)]; st != nil {
+		return st
+	}
+	return otherwise
+}
+
+// realNow is the host's time: deadlines of processes do not follow an account's
+// clock.
+func realNow() time.Time { return clock.System().Now() }

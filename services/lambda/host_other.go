@@ -1,0 +1,10 @@
+//go:build !linux
+
+package lambda
+
+import "moln.dev/moln/engine/sandbox"
+
+// namespaceDriver says that there is none.
+func namespaceDriver() (sandbox.Driver, string) {
+	return nil, "namespaces are a feature of Linux"
+}

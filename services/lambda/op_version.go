@@ -1,0 +1,263 @@
+package lambda
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+
+	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/platform/service"
+)
+
+// publication is what a publisher may say about the new version.
+type publication struct{ sha256, description, revision *string }
+
+func (s *Service) publishVersion(ctx context.Context, c *service.Call, in *api.PublishVersionInput) (*api.FunctionConfiguration, error) {
+	r, err := latestRef(c, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	if err := (refusals{publishTo: in.PublishTo}).check(); err != nil {
+		return nil, err
+	}
+	return s.publish(ctx, c, r, publication{in.CodeSha256, in.Description, in.RevisionId})
+}
+
+// publish freezes $LATEST, unless the newest version is the same already.
+func (s *Service) publish(ctx context.Context, c *service.Call, r ref, p publication) (*api.FunctionConfiguration, error) {
+	var v *config
+	_, dropped, err := s.store.change(ctx, r, func(tx *kv.Tx, f *function) error {
+		g := f.Latest
+		if smithy.Val(p.sha256) != "" && *p.sha256 != g.Code.SHA256 {
+			return invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *p.sha256, g.Code.SHA256)
+		}
+		if smithy.Val(p.revision) != "" && *p.revision != g.Revision {
+			return staleRevision()
+		}
+		last, ok, err := loadVersion(tx.Get, r, strconv.FormatInt(f.Published, 10))
+		if err != nil {
+			return err
+		}
+		if ok {
+			same, err := s.same(r, last, &g)
+			if err != nil {
+				return err
+			}
+			if same {
+				v = last
+				return nil
+			}
+		}
+		f.Published++
+		g.Version, g.Revision = strconv.FormatInt(f.Published, 10), s.deps.Ident.UUID()
+		set(&g.Description, p.description)
+		v = &g
+		return s.store.putVersion(tx, r, f.Published, v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.drop(ctx, c, dropped)
+	return s.show(r, v, true)
+}
+
+func (s *Service) same(r ref, a, b *config) (bool, error) {
+	x, err := s.openEnv(r, a)
+	if err != nil {
+		return false, err
+	}
+	y, err := s.openEnv(r, b)
+	return sameContent(a, b, x, y), err
+}
+
+func (s *Service) listVersionsByFunction(ctx context.Context, c *service.Call, in *api.ListVersionsByFunctionInput) (*api.ListVersionsByFunctionOutput, error) {
+	r, err := refOf(c, in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.store.function(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	limit := pageSize(in.MaxItems)
+	out := &api.ListVersionsByFunctionOutput{Versions: []api.FunctionConfiguration{}}
+	list := []config{}
+	marker, _ := strconv.ParseInt(smithy.Val(in.Marker), 10, 64)
+	if in.Marker == nil {
+		list = append(list, f.Latest)
+	}
+	versions, more, err := s.store.versions(ctx, r, marker, max(limit-len(list), 0))
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, versions...)
+	for i := range list {
+		shown, err := s.show(r, &list[i], true)
+		if err != nil {
+			return nil, err
+		}
+		out.Versions = append(out.Versions, *shown)
+	}
+	if more {
+		next := "0"
+		if n := len(versions); n > 0 {
+			next = versions[n-1].Version
+		}
+		out.NextMarker = new(next)
+	}
+	return out, nil
+}
+
+func (s *Service) createAlias(ctx context.Context, c *service.Call, in *api.CreateAliasInput) (*api.AliasConfiguration, error) {
+	r, err := latestRef(c, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	a := alias{Name: *in.Name, Version: *in.FunctionVersion, Description: smithy.Val(in.Description), Revision: s.deps.Ident.UUID()}
+	if in.RoutingConfig != nil {
+		a.Weights = maps.Clone(in.RoutingConfig.AdditionalVersionWeights)
+	}
+	err = changeAt(ctx, s.store, r, r.aliasKey(r.name, a.Name), func(_ alias, ok bool, get getter) (*alias, error) {
+		if ok {
+			return nil, conflict("Alias already exists: %s:%s", r.arn(), a.Name)
+		}
+		return &a, checkAlias(get, r, &a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return describeAlias(r.place, r.name, &a), nil
+}
+
+// checkAlias makes sure that an alias names versions there are, and that its
+// weights add up.
+func checkAlias(get getter, r ref, a *alias) error {
+	if numberPattern.MatchString(a.Name) || a.Name == latest {
+		return invalid("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)", a.Name)
+	}
+	if len(a.Weights) > 1 {
+		return invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
+	}
+	versions := append(slices.Collect(maps.Keys(a.Weights)), a.Version)
+	for _, v := range versions {
+		if v == latest {
+			if len(versions) > 1 {
+				return invalid("$LATEST is not supported for an alias pointing to more than 1 version")
+			}
+			continue
+		}
+		if _, ok, err := loadVersion(get, r, v); err != nil || !ok {
+			if err != nil {
+				return err
+			}
+			r.qualifier = v
+			return notFound(r.arn())
+		}
+	}
+	for v, w := range a.Weights {
+		if w < 0 || w > 1 {
+			return invalid("Invalid weight %v for version %s. Weight must be between 0.0 and 1.0", w, v)
+		}
+		if v == a.Version {
+			return invalid("Invalid function version %s. Function version %s is already included in routing configuration.", v, v)
+		}
+	}
+	return nil
+}
+
+func (s *Service) updateAlias(ctx context.Context, c *service.Call, in *api.UpdateAliasInput) (*api.AliasConfiguration, error) {
+	r, err := latestRef(c, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	var out alias
+	err = changeAt(ctx, s.store, r, r.aliasKey(r.name, *in.Name), func(a alias, ok bool, get getter) (*alias, error) {
+		if !ok {
+			return nil, noAlias(r, *in.Name)
+		}
+		if in.RevisionId != nil && *in.RevisionId != a.Revision {
+			return nil, staleRevision()
+		}
+		set(&a.Version, in.FunctionVersion)
+		set(&a.Description, in.Description)
+		if in.RoutingConfig != nil {
+			a.Weights = maps.Clone(in.RoutingConfig.AdditionalVersionWeights)
+		}
+		a.Revision = s.deps.Ident.UUID()
+		out = a
+		return &a, checkAlias(get, r, &a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return describeAlias(r.place, r.name, &out), nil
+}
+
+func noAlias(r ref, name string) error {
+	return noResource("Cannot find alias arn: %s:%s", r.unqualified().arn(), name)
+}
+
+func (s *Service) getAlias(ctx context.Context, c *service.Call, in *api.GetAliasInput) (*api.AliasConfiguration, error) {
+	r, err := latestRef(c, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.store.function(ctx, r); err != nil {
+		return nil, err
+	}
+	a, ok, err := s.store.alias(ctx, r, *in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, noAlias(r, *in.Name)
+	}
+	return describeAlias(r.place, r.name, a), nil
+}
+
+func (s *Service) deleteAlias(ctx context.Context, c *service.Call, in *api.DeleteAliasInput) (*api.DeleteAliasOutput, error) {
+	r, err := latestRef(c, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	name := *in.Name
+	return nil, s.store.db.Update(ctx, func(tx *kv.Tx) error {
+		if _, err := loadFunction(tx.Get, r); err != nil {
+			return err
+		}
+		for _, key := range [][]byte{r.aliasKey(r.name, name), r.policyKey(r.name, name), r.eventKey(r.name, name)} {
+			if err := tx.Delete(key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Service) listAliases(ctx context.Context, c *service.Call, in *api.ListAliasesInput) (*api.ListAliasesOutput, error) {
+	r, err := latestRef(c, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.store.function(ctx, r); err != nil {
+		return nil, err
+	}
+	list, more, err := s.store.aliases(ctx, r, smithy.Val(in.Marker), pageSize(in.MaxItems))
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListAliasesOutput{Aliases: []api.AliasConfiguration{}}
+	for i := range list {
+		a := &list[i]
+		if _, weighted := a.Weights[smithy.Val(in.FunctionVersion)]; in.FunctionVersion == nil || a.Version == *in.FunctionVersion || weighted {
+			out.Aliases = append(out.Aliases, *describeAlias(r.place, r.name, a))
+		}
+	}
+	if more {
+		out.NextMarker = new(list[len(list)-1].Name)
+	}
+	return out, nil
+}

@@ -1,0 +1,126 @@
+package lambda
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+
+	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+)
+
+const policyBytesMax = 20 << 10
+
+// resourcePolicy is a function's policy as stored: statements in the order
+// they were added, as AWS words them.
+type resourcePolicy struct {
+	Statements []statement `json:"statements"`
+	Revision   string      `json:"revision"`
+}
+
+// statement is one permission.
+type statement struct {
+	Sid       string                       `json:"Sid"`
+	Effect    string                       `json:"Effect"`
+	Principal any                          `json:"Principal"`
+	Action    string                       `json:"Action"`
+	Resource  string                       `json:"Resource"`
+	Condition map[string]map[string]string `json:"Condition,omitempty"`
+}
+
+// document is the policy as GetPolicy shows it.
+func (p *resourcePolicy) document() ([]byte, error) {
+	return json.Marshal(struct {
+		Version   string      `json:"Version"`
+		ID        string      `json:"Id"`
+		Statement []statement `json:"Statement"`
+	}{string(policy.Version2012), "default", p.Statements})
+}
+
+// compile makes the policy one that can be judged.
+func (p *resourcePolicy) compile(name string) (*policy.Policy, error) {
+	doc, err := p.document()
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := policy.Parse(doc, policy.Resource)
+	if err != nil {
+		return nil, err
+	}
+	return compiled.Named(name), nil
+}
+
+func (p *resourcePolicy) index(sid string) int {
+	return slices.IndexFunc(p.Statements, func(s statement) bool { return s.Sid == sid })
+}
+
+var (
+	accountPattern       = regexp.MustCompile(`^\d{12}$`)
+	servicePrincipalForm = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|amazon\.com|aws\.internal)$`)
+	principalARNForm     = regexp.MustCompile(`^arn:[a-z-]+:(iam|sts)::\d{12}:(root|user/.+|role/.+|assumed-role/.+|federated-user/.+)$`)
+)
+
+// principalOf words a principal as AWS does in function policies.
+func principalOf(p string) (any, bool) {
+	switch {
+	case p == "*":
+		return "*", true
+	case accountPattern.MatchString(p):
+		return map[string]string{"AWS": "arn:aws:iam::" + p + ":root"}, true
+	case principalARNForm.MatchString(p):
+		return map[string]string{"AWS": p}, true
+	case servicePrincipalForm.MatchString(p):
+		return map[string]string{"Service": p}, true
+	}
+	return nil, false
+}
+
+// statementOf builds a statement from a request.
+func statementOf(r ref, in *api.AddPermissionInput) (statement, error) {
+	principal, ok := principalOf(*in.Principal)
+	if !ok {
+		return statement{}, invalid("The provided principal was invalid. Please check the principal and try again.")
+	}
+	s := statement{Sid: *in.StatementId, Effect: "Allow", Principal: principal, Action: *in.Action, Resource: r.arn()}
+	condition := func(operator, key string, value *string) {
+		if smithy.Val(value) == "" {
+			return
+		}
+		if s.Condition == nil {
+			s.Condition = map[string]map[string]string{}
+		}
+		if s.Condition[operator] == nil {
+			s.Condition[operator] = map[string]string{}
+		}
+		s.Condition[operator][key] = *value
+	}
+	condition("StringEquals", "AWS:SourceAccount", in.SourceAccount)
+	condition("StringEquals", "lambda:EventSourceToken", in.EventSourceToken)
+	condition("StringEquals", "lambda:FunctionUrlAuthType", in.FunctionUrlAuthType)
+	condition("StringEquals", "aws:PrincipalOrgID", in.PrincipalOrgID)
+	condition("ArnLike", "AWS:SourceArn", in.SourceArn)
+	if smithy.Val(in.InvokedViaFunctionUrl) {
+		condition("Bool", "lambda:InvokedViaFunctionUrl", new("true"))
+	}
+	return s, nil
+}
+
+// add puts a statement into the policy, or says why it does not fit.
+func (p *resourcePolicy) add(s statement) error {
+	if p.index(s.Sid) >= 0 {
+		return conflict("The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", s.Sid)
+	}
+	p.Statements = append(slices.Clone(p.Statements), s)
+	doc, err := p.document()
+	if err != nil {
+		return err
+	}
+	if len(doc) > policyBytesMax {
+		return api.ErrPolicyLengthExceededException("The final policy size (%d) is bigger than the limit (%d).", len(doc), policyBytesMax)
+	}
+	if _, err := policy.Parse(doc, policy.Resource); err != nil {
+		return invalid("%s", err)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package lambda
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/aws/smithy"
+)
+
+// settings are what CreateFunction and UpdateFunctionConfiguration share. Nil
+// members leave what is there.
+type settings struct {
+	role, handler, runtime, description *string
+	timeout, memory                     *int32
+	ephemeral                           *api.EphemeralStorage
+	logging                             *api.LoggingConfig
+	environment                         *api.Environment
+}
+
+// apply changes g, or says what is wrong with the settings. Environment
+// variables are checked here and stored by the caller, who can seal them.
+func (s settings) apply(g *config) error {
+	if err := s.checkNumbers(); err != nil {
+		return err
+	}
+	if d := smithy.Val(s.description); utf8.RuneCountInString(d) > descriptionMax {
+		return invalid("1 validation error detected: Value '%s' at 'description' failed to satisfy constraint: Member must have length less than or equal to %d", d, descriptionMax)
+	}
+	set(&g.Role, s.role)
+	set(&g.Handler, s.handler)
+	set(&g.Runtime, s.runtime)
+	set(&g.Description, s.description)
+	set(&g.TimeoutS, s.timeout)
+	set(&g.MemoryMB, s.memory)
+	if s.ephemeral != nil {
+		set(&g.EphemeralMB, s.ephemeral.Size)
+	}
+	if s.logging != nil {
+		applyLogging(g, s.logging)
+	}
+	if s.environment != nil {
+		return checkEnvironment(s.environment.Variables)
+	}
+	return nil
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func (s settings) checkNumbers() error {
+	if t := s.timeout; t != nil && (*t < 1 || *t > timeoutMax) {
+		return outOfRange("timeout", *t, 1, timeoutMax)
+	}
+	if m := s.memory; m != nil && (*m < memoryDefaultMB || *m > memoryMaxMB) {
+		return invalid("'MemorySize' value failed to satisfy constraint: Member must have value %s", boundText(*m, memoryDefaultMB, memoryMaxMB))
+	}
+	if s.ephemeral != nil {
+		if n := smithy.Val(s.ephemeral.Size); n < ephemeralDefault || n > ephemeralMax {
+			return outOfRange("ephemeralStorage.size", n, ephemeralDefault, ephemeralMax)
+		}
+	}
+	return nil
+}
+
+func outOfRange(path string, value, least, most int32) error {
+	return invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value %s", value, path, boundText(value, least, most))
+}
+
+func boundText(value, least, most int32) string {
+	if value < least {
+		return fmt.Sprintf("greater than or equal to %d", least)
+	}
+	return fmt.Sprintf("less than or equal to %d", most)
+}
+
+// applyLogging keeps the levels only where the format has them.
+func applyLogging(g *config, l *api.LoggingConfig) {
+	set(&g.LogFormat, l.LogFormat)
+	set(&g.LogGroup, l.LogGroup)
+	if g.LogFormat != api.LogFormatJson {
+		g.AppLevel, g.SystemLevel = "", ""
+		return
+	}
+	set(&g.AppLevel, l.ApplicationLogLevel)
+	set(&g.SystemLevel, l.SystemLogLevel)
+	if g.AppLevel == "" {
+		g.AppLevel = api.ApplicationLogLevelInfo
+	}
+	if g.SystemLevel == "" {
+		g.SystemLevel = api.SystemLogLevelInfo
+	}
+}
+
+// reservedVariables cannot be set by a function's owner.
+var reservedVariables = []string{
+	"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
+	"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
+	"AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_MAX_CONCURRENCY",
+	"AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+}
+
+func checkEnvironment(vars map[string]string) error {
+	var reserved []string
+	bytes := 0
+	for name, value := range vars {
+		if slices.Contains(reservedVariables, name) {
+			reserved = append(reserved, name)
+		}
+		bytes += len(name) + len(value)
+	}
+	if len(reserved) > 0 {
+		slices.Sort(reserved)
+		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", strings.Join(reserved, ", "))
+	}
+	if bytes > envBytesMax {
+		text, _ := json.Marshal(vars)
+		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: %s", text)
+	}
+	return nil
+}
+
+// checkTags holds the limits that the model leaves open.
+func checkTags(tags map[string]string) error {
+	if len(tags) > tagsMax {
+		return invalid("The number of tags on the resource exceeds the limit of %d.", tagsMax)
+	}
+	for k := range tags {
+		if strings.HasPrefix(strings.ToLower(k), "aws:") {
+			return invalid("System tags cannot be added/updated by requester")
+		}
+	}
+	return nil
+}
+
+// refusals are settings which nothing here honours.
+type refusals struct {
+	vpc          *api.VpcConfig
+	files        []api.FileSystemConfig
+	deadLetter   *api.DeadLetterConfig
+	kmsKey       *string
+	tracing      *api.TracingConfig
+	snapStart    *api.SnapStart
+	image        *api.ImageConfig
+	layers       []string
+	capacity     *api.CapacityProviderConfig
+	durable      *api.DurableConfig
+	runtime      *api.FunctionRuntimeConfig
+	accelerator  *api.AcceleratorConfig
+	publishTo    *string
+	architecture []string
+}
+
+// check refuses what is set. Values that mean "nothing" pass: deploy tools send
+// them.
+func (r refusals) check() error {
+	switch {
+	case r.vpc != nil && (len(r.vpc.SubnetIds) > 0 || len(r.vpc.SecurityGroupIds) > 0):
+		return unsupported("VpcConfig: there are no VPCs")
+	case len(r.files) > 0:
+		return unsupported("FileSystemConfigs")
+	case r.deadLetter != nil && smithy.Val(r.deadLetter.TargetArn) != "":
+		return unsupported("DeadLetterConfig")
+	case smithy.Val(r.kmsKey) != "":
+		return unsupported("KMSKeyArn: environment variables are sealed with moln's own key")
+	case r.tracing != nil && r.tracing.Mode != nil && *r.tracing.Mode != api.TracingModePassThrough:
+		return unsupported("TracingConfig.Mode %s: only PassThrough", *r.tracing.Mode)
+	case r.snapStart != nil && r.snapStart.ApplyOn != nil && *r.snapStart.ApplyOn != api.SnapStartApplyOnNone:
+		return unsupported("SnapStart.ApplyOn %s: only None", *r.snapStart.ApplyOn)
+	case r.image != nil && (r.image.WorkingDirectory != nil || len(r.image.Command)+len(r.image.EntryPoint) > 0):
+		return unsupported("ImageConfig: functions are packages of type Zip")
+	case len(r.layers) > 0:
+		return unsupported("Layers: put their content into the function's package")
+	case r.capacity != nil:
+		return unsupported("CapacityProviderConfig")
+	case r.durable != nil:
+		return unsupported("DurableConfig")
+	case r.runtime != nil:
+		return unsupported("RuntimeConfig")
+	case r.accelerator != nil:
+		return unsupported("AcceleratorConfig")
+	case smithy.Val(r.publishTo) != "":
+		return unsupported("PublishTo")
+	case len(r.architecture) > 1:
+		return invalid("1 validation error detected: Value '[%s]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1", strings.Join(r.architecture, ", "))
+	}
+	return nil
+}

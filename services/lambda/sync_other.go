@@ -1,0 +1,24 @@
+//go:build !linux
+
+package lambda
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// syncTree makes everything below dir durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&fs.ModeSymlink != 0 {
+			return err
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return f.Sync()
+	})
+}

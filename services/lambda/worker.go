@@ -1,0 +1,50 @@
+package lambda
+
+import (
+	"context"
+	"time"
+
+	"moln.dev/moln/engine/clock"
+)
+
+const (
+	packagesEvery = time.Hour
+	blobsAge      = 24 * time.Hour
+)
+
+// warmUp looks at the host in the background, so that the first function does
+// not wait for it.
+func (s *Service) warmUp(ctx context.Context) error {
+	s.host.interpreters()
+	if _, err := s.engine.guard(); err != nil {
+		s.deps.Log.Warn("functions cannot run", "error", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// sweepPackages removes now and then what no function names any more.
+func (s *Service) sweepPackages(ctx context.Context) error {
+	for {
+		if err := clock.Sleep(ctx, s.deps.Clock, packagesEvery); err != nil {
+			return nil
+		}
+		if err := s.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+			s.deps.Log.Error("sweep functions' packages", "error", err)
+		}
+	}
+}
+
+func (s *Service) sweepOnce(ctx context.Context) error {
+	if _, err := s.deps.Blobs.Sweep(ctx, s.store.blobAlive, blobsAge); err != nil {
+		return err
+	}
+	if s.packages.dir == "" {
+		return nil
+	}
+	alive, err := s.store.packages(ctx)
+	if err != nil {
+		return err
+	}
+	return s.packages.sweep(alive, realNow())
+}
