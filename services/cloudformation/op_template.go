@@ -43,7 +43,8 @@ func (s *Service) validateTemplate(ctx context.Context, c *service.Call, in *api
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ValidateTemplateOutput{Description: optional(tpl.Description), DeclaredTransforms: tpl.Transforms}
+	// An empty list is written, which clients rely on.
+	out := &api.ValidateTemplateOutput{Parameters: []api.TemplateParameter{}, Description: optional(tpl.Description), DeclaredTransforms: tpl.Transforms}
 	out.Capabilities, out.CapabilitiesReason = capabilities(tpl)
 	for _, name := range sortedKeys(tpl.Parameters) {
 		p := tpl.Parameters[name]
@@ -102,7 +103,7 @@ func (s *Service) getTemplateSummary(ctx context.Context, c *service.Call, in *a
 
 func summary(tpl *template.Template) *api.GetTemplateSummaryOutput {
 	out := &api.GetTemplateSummaryOutput{
-		Description: optional(tpl.Description), ResourceTypes: tpl.Types(), Version: new("2010-09-09"), DeclaredTransforms: tpl.Transforms,
+		Parameters: []api.ParameterDeclaration{}, Description: optional(tpl.Description), ResourceTypes: tpl.Types(), Version: new("2010-09-09"), DeclaredTransforms: tpl.Transforms,
 	}
 	if tpl.Metadata != nil {
 		out.Metadata = new(template.JSON(tpl.Metadata))

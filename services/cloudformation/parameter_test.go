@@ -64,3 +64,15 @@ func TestStackNames(t *testing.T) {
 		wantFault(w, api.CreateStack, &api.CreateStackInput{StackName: &name, TemplateBody: new(twoThings)}, "ValidationError", "stackName")
 	}
 }
+
+func TestEmptyListsAreThere(t *testing.T) {
+	w := newWorld(t)
+	body := "Resources: {A: {Type: Test::Thing}}"
+	if must(w, api.GetTemplateSummary, &api.GetTemplateSummaryInput{TemplateBody: &body}).Parameters == nil {
+		t.Error("the AWS CLI's deploy needs the Parameters of every summary")
+	}
+	w.create("st", body)
+	if st := w.wait("st", "CREATE_COMPLETE"); st.Tags == nil || st.NotificationARNs == nil {
+		t.Error("tags or notification ARNs are missing")
+	}
+}
