@@ -10,6 +10,7 @@ import (
 	api "moln.dev/moln/api/cognitoidp"
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/tokens"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 func TestTableListsEveryOperationOnce(t *testing.T) {
@@ -207,7 +208,7 @@ func TestRefreshAndRevocation(t *testing.T) {
 	refused(f.harness, api.GetUser, &api.GetUserInput{AccessToken: other.AccessToken}, "NotAuthorizedException", "Access Token has been revoked")
 
 	last := f.mustSignIn("ada", testPassword)
-	f.clk.Advance(defaultRefreshValidity)
+	f.clk.Advance(settings.DefaultRefreshValidity)
 	refresh.AuthParameters["REFRESH_TOKEN"] = *last.RefreshToken
 	refused(f.harness, api.InitiateAuth, refresh, "NotAuthorizedException", "Refresh Token has expired")
 	refresh.AuthParameters["REFRESH_TOKEN"] = "nonsense"
@@ -250,7 +251,7 @@ func TestTemporaryPassword(t *testing.T) {
 	f.mustSignIn("ada", testPassword)
 
 	must(f.harness, api.AdminSetUserPassword, &api.AdminSetUserPasswordInput{UserPoolId: f.pool, Username: ptr("ada"), Password: ptr("Second-Horse-9"), Permanent: ptr(false)})
-	f.clk.Advance(defaultTemporaryDays*24*time.Hour + time.Second)
+	f.clk.Advance(settings.DefaultTemporaryDays*24*time.Hour + time.Second)
 	if _, err := f.passwordAuth("ada", "Second-Horse-9"); err == nil || !strings.Contains(err.Error(), "Temporary password has expired") {
 		t.Errorf("old temporary password: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	api "moln.dev/moln/api/cognitoidp"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/mail"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 // Codes, and how often one may try.
@@ -140,7 +141,7 @@ func (s *Service) allow(ctx context.Context, p place, userKey, what string, most
 
 // sendCode mails a code by the pool's template and says where it went.
 func (s *Service) sendCode(ctx context.Context, up *pool, u *user, address, digits string) (*api.CodeDeliveryDetailsType, error) {
-	subject, text := up.codeMessage()
+	subject, text := up.CodeMessage()
 	if err := s.sendMail(ctx, up, u, address, subject, text, digits); err != nil {
 		return nil, err
 	}
@@ -148,8 +149,8 @@ func (s *Service) sendCode(ctx context.Context, up *pool, u *user, address, digi
 }
 
 func (s *Service) sendMail(ctx context.Context, up *pool, u *user, address, subject, text, digits string) error {
-	fill := strings.NewReplacer(codePlaceholder, digits, usernamePlaceholder, u.Username)
-	msg := mail.Message{From: up.sender(), To: address, Subject: fill.Replace(subject), Text: fill.Replace(text)}
+	fill := strings.NewReplacer(settings.CodePlaceholder, digits, settings.UsernamePlaceholder, u.Username)
+	msg := mail.Message{From: up.Sender(), To: address, Subject: fill.Replace(subject), Text: fill.Replace(text)}
 	if strings.Contains(text, "<") && strings.Contains(text, ">") {
 		// AWS sends templates as HTML.
 		msg.HTML = msg.Text
@@ -160,7 +161,7 @@ func (s *Service) sendMail(ctx context.Context, up *pool, u *user, address, subj
 		err = s.mail.Send(ctx, msg)
 	}
 	if err != nil {
-		s.d.Log.Warn("cognito mail was not delivered", "pool", up.id(), "err", err)
+		s.d.Log.Warn("cognito mail was not delivered", "pool", up.ID(), "err", err)
 		return api.ErrCodeDeliveryFailureException("Failed to deliver the verification code by email.")
 	}
 	return nil
@@ -168,7 +169,7 @@ func (s *Service) sendMail(ctx context.Context, up *pool, u *user, address, subj
 
 func deliveryTo(address string) *api.CodeDeliveryDetailsType {
 	return &api.CodeDeliveryDetailsType{
-		AttributeName: ptr(attributeEmail), DeliveryMedium: ptr("EMAIL"), Destination: ptr(maskEmail(address)),
+		AttributeName: ptr(settings.AttributeEmail), DeliveryMedium: ptr("EMAIL"), Destination: ptr(maskEmail(address)),
 	}
 }
 

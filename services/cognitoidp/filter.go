@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	api "moln.dev/moln/api/cognitoidp"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 // filter is ListUsers' Filter: one attribute compared with one value. The zero
@@ -29,7 +30,7 @@ func parseFilter(text string) (filter, error) {
 		return filter{}, api.ErrInvalidParameterException("Error while parsing filter: %s", text)
 	}
 	switch m[1] {
-	case "username", attributeEmail, attributePhone, "name", "given_name", "family_name", attributePreferred, "cognito:user_status", "status", attributeSub:
+	case "username", settings.AttributeEmail, settings.AttributePhone, "name", "given_name", "family_name", settings.AttributePreferred, "cognito:user_status", "status", settings.AttributeSub:
 	default:
 		return filter{}, api.ErrInvalidParameterException("Cannot filter on attribute %s", m[1])
 	}
@@ -45,7 +46,7 @@ func (f filter) matches(u *user, caseSensitive bool) bool {
 		return true
 	case "username":
 		got = u.Username
-	case attributeSub:
+	case settings.AttributeSub:
 		got = u.Sub
 	case "cognito:user_status":
 		got, caseSensitive = u.Status, false

@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 const (
@@ -46,19 +47,19 @@ func (s *Service) adminCreateUser(ctx context.Context, c *service.Call, in *api.
 		return nil, err
 	}
 	if len(in.DesiredDeliveryMediums) > 0 && !slices.Contains(in.DesiredDeliveryMediums, mediumEmail) && smithy.Val(in.MessageAction) != messageSuppress {
-		return nil, unsupported("DesiredDeliveryMediums SMS (text messages)")
+		return nil, settings.Unsupported("DesiredDeliveryMediums SMS (text messages)")
 	}
 	password := smithy.Val(in.TemporaryPassword)
 	if password == "" {
-		password = temporaryPassword(s.d.Ident, up.passwordPolicy())
+		password = settings.TemporaryPassword(s.d.Ident, up.PasswordPolicy())
 	}
-	if err := checkPassword(up.passwordPolicy(), password); err != nil {
+	if err := settings.CheckPassword(up.PasswordPolicy(), password); err != nil {
 		return nil, err
 	}
 	if smithy.Val(in.MessageAction) == messageResend {
 		return s.resendInvitation(ctx, c, p, up, in, password)
 	}
-	attributes, err := attributeMap(in.UserAttributes)
+	attributes, err := settings.AttributeMap(in.UserAttributes)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (s *Service) adminCreateUser(ctx context.Context, c *service.Call, in *api.
 		return nil, err
 	}
 	u.Created, u.Modified, u.Status = c.Now, c.Now, statusForceChange
-	u.TemporaryUntil = c.Now.AddDate(0, 0, up.temporaryDays())
+	u.TemporaryUntil = c.Now.AddDate(0, 0, up.TemporaryDays())
 	if u.Secret, err = s.newSecret(ctx, p, u.Username, password); err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (s *Service) resendInvitation(ctx context.Context, c *service.Call, p place
 // setTemporary gives a user a password that must be changed.
 func (s *Service) setTemporary(ctx context.Context, p place, up *pool, key, username, password string, now time.Time) error {
 	return s.setPassword(ctx, p, up, key, username, password, now, func(tx *kv.Tx, u *user) error {
-		u.Status, u.TemporaryUntil = statusForceChange, now.AddDate(0, 0, up.temporaryDays())
+		u.Status, u.TemporaryUntil = statusForceChange, now.AddDate(0, 0, up.TemporaryDays())
 		if err := tx.Delete(p.key(kindGuard, key)); err != nil {
 			return err
 		}
@@ -122,11 +123,11 @@ func (s *Service) setTemporary(ctx context.Context, p place, up *pool, key, user
 
 // sendInvitation mails a temporary password where there is an address.
 func (s *Service) sendInvitation(ctx context.Context, up *pool, u *user, name, password string) error {
-	address := u.Attributes[attributeEmail]
+	address := u.Attributes[settings.AttributeEmail]
 	if address == "" {
 		return nil
 	}
-	subject, text := up.invitation()
+	subject, text := up.Invitation()
 	shown := *u
 	shown.Username = name
 	return s.sendMail(ctx, up, &shown, address, subject, text, password)
@@ -149,12 +150,12 @@ func (s *Service) adminUpdateUserAttributes(ctx context.Context, c *service.Call
 	if err != nil {
 		return nil, err
 	}
-	given, err := attributeMap(in.UserAttributes)
+	given, err := settings.AttributeMap(in.UserAttributes)
 	if err != nil {
 		return nil, err
 	}
 	// An administrator who says that the new address is verified need not wait.
-	trusted := given[attributeEmailVerified] == "true"
+	trusted := given[settings.AttributeEmailVerified] == "true"
 	plan, err := planChanges(t.pool, t.user, given)
 	if err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func (s *Service) adminUpdateUserAttributes(ctx context.Context, c *service.Call
 		}
 		clear(plan.later)
 	}
-	before := t.user.Attributes[attributeEmail]
+	before := t.user.Attributes[settings.AttributeEmail]
 	u, err := s.changeUser(ctx, t.place, t.pool, t.key, c.Now, func(_ *kv.Tx, u *user) error {
 		for _, name := range addressesFirst(plan.now) {
 			u.set(name, plan.now[name])
@@ -175,9 +176,9 @@ func (s *Service) adminUpdateUserAttributes(ctx context.Context, c *service.Call
 	if err != nil {
 		return nil, err
 	}
-	address := plan.later[attributeEmail]
-	if address == "" && u.Attributes[attributeEmail] != before && !trusted && t.pool.autoVerifies(attributeEmail) {
-		address = u.Attributes[attributeEmail]
+	address := plan.later[settings.AttributeEmail]
+	if address == "" && u.Attributes[settings.AttributeEmail] != before && !trusted && t.pool.AutoVerifies(settings.AttributeEmail) {
+		address = u.Attributes[settings.AttributeEmail]
 	}
 	if address == "" {
 		return nil, nil
@@ -191,7 +192,7 @@ func (s *Service) adminUpdateUserAttributes(ctx context.Context, c *service.Call
 func addressesFirst(m map[string]string) []string {
 	var first, rest []string
 	for name := range m {
-		if name == attributeEmail || name == attributePhone {
+		if name == settings.AttributeEmail || name == settings.AttributePhone {
 			first = append(first, name)
 		} else {
 			rest = append(rest, name)
@@ -265,7 +266,7 @@ func (s *Service) adminResetUserPassword(ctx context.Context, c *service.Call, i
 	switch {
 	case t.user.Status == statusForceChange || t.user.Status == statusUnconfirmed:
 		return nil, api.ErrNotAuthorizedException("User password cannot be reset in the current state.")
-	case !t.user.verified(attributeEmail):
+	case !t.user.verified(settings.AttributeEmail):
 		return nil, errNoRecovery()
 	}
 	u, err := s.changeUser(ctx, t.place, t.pool, t.key, c.Now, func(tx *kv.Tx, u *user) error {
@@ -285,7 +286,7 @@ func (s *Service) adminSetUserPassword(ctx context.Context, c *service.Call, in 
 		return nil, err
 	}
 	password := smithy.Val(in.Password)
-	if err := checkPassword(t.pool.passwordPolicy(), password); err != nil {
+	if err := settings.CheckPassword(t.pool.PasswordPolicy(), password); err != nil {
 		return nil, err
 	}
 	if !smithy.Val(in.Permanent) {
@@ -321,7 +322,7 @@ func (s *Service) listUsers(ctx context.Context, c *service.Call, in *api.ListUs
 	var wanted func(string) bool
 	if len(in.AttributesToGet) > 0 {
 		for _, name := range in.AttributesToGet {
-			if findAttribute(up.Settings.SchemaAttributes, name) == nil {
+			if settings.FindAttribute(up.Settings.SchemaAttributes, name) == nil {
 				return nil, api.ErrInvalidParameterException("One or more requested attributes do not exist in user pool.")
 			}
 		}
@@ -334,7 +335,7 @@ func (s *Service) listUsers(ctx context.Context, c *service.Call, in *api.ListUs
 	}
 	pg := page[api.UserType]{limit: limitOf(in.Limit), items: []api.UserType{}}
 	err = each(ctx, s.d.KV, prefix, after, func(key []byte, u *user) (bool, error) {
-		if !filter.matches(u, up.caseSensitive()) {
+		if !filter.matches(u, up.CaseSensitive()) {
 			return true, nil
 		}
 		return pg.add(key, u.describe(wanted)), nil

@@ -14,6 +14,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 	"moln.dev/moln/services/cognitoidp/srp"
 )
 
@@ -62,20 +63,20 @@ func (s *Service) adminInitiateAuth(ctx context.Context, c *service.Call, in *ap
 
 func (s *Service) initiate(ctx context.Context, c *service.Call, a *app, r authRequest) (*authAnswer, error) {
 	switch r.flow {
-	case flowUser, flowCustom:
-		return nil, unsupported("AuthFlow " + r.flow)
-	case flowAdminPassword, flowAdminNoSRP:
+	case settings.FlowUser, settings.FlowCustom:
+		return nil, settings.Unsupported("AuthFlow " + r.flow)
+	case settings.FlowAdminPassword, settings.FlowAdminNoSRP:
 		if !r.admin {
 			return nil, api.ErrInvalidParameterException("Initiate Auth method not supported.")
 		}
-	case flowPassword, flowSRP, flowRefresh, flowRefreshOld:
+	case settings.FlowPassword, settings.FlowSRP, settings.FlowRefresh, settings.FlowRefreshOld:
 	default:
 		return nil, api.ErrInvalidParameterException("Initiate Auth method not supported.")
 	}
-	if !a.client.allows(r.flow) {
+	if !a.client.Allows(r.flow) {
 		return nil, api.ErrInvalidParameterException("%s flow not enabled for this client", r.flow)
 	}
-	if r.flow == flowRefresh || r.flow == flowRefreshOld {
+	if r.flow == settings.FlowRefresh || r.flow == settings.FlowRefreshOld {
 		return s.refresh(ctx, c, a, r)
 	}
 	name := r.parameters["USERNAME"]
@@ -93,11 +94,11 @@ func (s *Service) initiate(ctx context.Context, c *service.Call, a *app, r authR
 	if err := s.checkSecretHash(a.client, r.parameters["SECRET_HASH"], hashNames...); err != nil {
 		return nil, err
 	}
-	if u == nil && !a.client.hidesUsers() {
+	if u == nil && !a.client.HidesUsers() {
 		return nil, errNoUser()
 	}
 	if u != nil && !u.Enabled {
-		if a.client.hidesUsers() {
+		if a.client.HidesUsers() {
 			return nil, errPassword()
 		}
 		return nil, errDisabled()
@@ -105,7 +106,7 @@ func (s *Service) initiate(ctx context.Context, c *service.Call, a *app, r authR
 	if err := s.preAuthentication(ctx, c, a, u, name, r.metadata); err != nil {
 		return nil, err
 	}
-	if r.flow == flowSRP {
+	if r.flow == settings.FlowSRP {
 		return s.startSRP(ctx, c, a, key, u, r)
 	}
 	return s.signInByPassword(ctx, c, a, key, u, r)
@@ -167,8 +168,8 @@ func (s *Service) startSRP(ctx context.Context, c *service.Call, a *app, key str
 		return nil, errReset()
 	}
 	v := session{
-		ID: s.d.Ident.UUID(), Pool: a.Pool, Client: a.client.id(), User: key, Challenge: challengePassword,
-		Ends: c.Now.Add(a.client.sessionValidity()).UnixMilli(), A: public.Bytes(), B: s.d.Ident.Bytes(srp.SecretBytes), Metadata: r.metadata,
+		ID: s.d.Ident.UUID(), Pool: a.Pool, Client: a.client.ID(), User: key, Challenge: challengePassword,
+		Ends: c.Now.Add(a.client.SessionValidity()).UnixMilli(), A: public.Bytes(), B: s.d.Ident.Bytes(srp.SecretBytes), Metadata: r.metadata,
 	}
 	salt, verifier, err := s.proofOf(ctx, a, u, r.parameters["USERNAME"], &v)
 	if err != nil {
@@ -200,14 +201,14 @@ func (s *Service) proofOf(ctx context.Context, a *app, u *user, name string, v *
 		return nil, nil, err
 	}
 	v.Ghost, v.User, v.Name = true, name, name
-	if a.pool.generatedNames() || a.pool.hasAlias(attributeEmail) && isEmail(name) {
-		v.Name = ghostUUID(keys.ghost, a.pool.fold(name))
+	if a.pool.GeneratedNames() || a.pool.HasAlias(settings.AttributeEmail) && settings.IsEmail(name) {
+		v.Name = ghostUUID(keys.ghost, a.pool.Fold(name))
 	}
 	if u != nil {
 		v.Name = u.Username
 	}
-	salt := ghost(keys.ghost, "salt", a.pool.fold(name))[:srp.SaltBytes]
-	return salt, s.group.Verifier(a.name(), v.Name, string(ghost(keys.ghost, "password", a.pool.fold(name))), salt), nil
+	salt := ghost(keys.ghost, "salt", a.pool.Fold(name))[:srp.SaltBytes]
+	return salt, s.group.Verifier(a.name(), v.Name, string(ghost(keys.ghost, "password", a.pool.Fold(name))), salt), nil
 }
 
 func (s *Service) respondToAuthChallenge(ctx context.Context, c *service.Call, in *api.RespondToAuthChallengeInput) (*api.RespondToAuthChallengeOutput, error) {
@@ -235,7 +236,7 @@ func (s *Service) respond(ctx context.Context, c *service.Call, a *app, challeng
 	case challengeNewPassword:
 		return s.answerNewPassword(ctx, c, a, sessionText, responses, metadata)
 	}
-	return nil, unsupported("Challenge " + challenge)
+	return nil, settings.Unsupported("Challenge " + challenge)
 }
 
 // answerSRP checks the proof of a password.
@@ -320,21 +321,21 @@ func (s *Service) passwordProved(ctx context.Context, c *service.Call, a *app, k
 
 func (s *Service) askNewPassword(a *app, key string, u *user, now time.Time) (*authAnswer, error) {
 	token, err := s.sealSession(a.place, session{
-		ID: s.d.Ident.UUID(), Pool: a.Pool, Client: a.client.id(), User: key, Name: u.Username, Challenge: challengeNewPassword,
-		Ends: now.Add(a.client.sessionValidity()).UnixMilli(),
+		ID: s.d.Ident.UUID(), Pool: a.Pool, Client: a.client.ID(), User: key, Name: u.Username, Challenge: challengeNewPassword,
+		Ends: now.Add(a.client.SessionValidity()).UnixMilli(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	missing := []string{}
-	for _, name := range requiredAttributes(a.pool.Settings.SchemaAttributes) {
+	for _, name := range settings.RequiredAttributes(a.pool.Settings.SchemaAttributes) {
 		if u.Attributes[name] == "" {
 			missing = append(missing, "userAttributes."+name)
 		}
 	}
 	visible := map[string]string{}
 	for name, value := range u.Attributes {
-		if a.client.mayRead(name) {
+		if a.client.MayRead(name) {
 			visible[name] = value
 		}
 	}
@@ -368,7 +369,7 @@ func (s *Service) answerNewPassword(ctx context.Context, c *service.Call, a *app
 	if err := s.checkSecretHash(a.client, responses["SECRET_HASH"], v.Name, responses["USERNAME"]); err != nil {
 		return nil, err
 	}
-	if err := checkPassword(a.pool.passwordPolicy(), responses["NEW_PASSWORD"]); err != nil {
+	if err := settings.CheckPassword(a.pool.PasswordPolicy(), responses["NEW_PASSWORD"]); err != nil {
 		return nil, err
 	}
 	given, err := givenAttributes(a, responses)
@@ -403,10 +404,10 @@ func givenAttributes(a *app, responses map[string]string) (map[string]string, er
 		if !ok {
 			continue
 		}
-		if !a.client.mayWrite(a.pool.Settings.SchemaAttributes, attribute) {
+		if !a.client.MayWrite(a.pool.Settings.SchemaAttributes, attribute) {
 			return nil, api.ErrNotAuthorizedException("A client attempted to write unauthorized attribute")
 		}
-		if err := checkAttribute(a.pool.Settings.SchemaAttributes, attribute, value); err != nil {
+		if err := settings.CheckAttribute(a.pool.Settings.SchemaAttributes, attribute, value); err != nil {
 			return nil, err
 		}
 		given[attribute] = value
@@ -415,14 +416,14 @@ func givenAttributes(a *app, responses map[string]string) (map[string]string, er
 }
 
 func applyNewAttributes(up *pool, u *user, given map[string]string) error {
-	required := requiredAttributes(up.Settings.SchemaAttributes)
+	required := settings.RequiredAttributes(up.Settings.SchemaAttributes)
 	for name, value := range given {
 		if slices.Contains(required, name) && u.Attributes[name] != "" && u.Attributes[name] != value {
 			return api.ErrInvalidParameterException("Cannot modify an already provided %s", name)
 		}
 		u.set(name, value)
 	}
-	return checkRequired(up.Settings.SchemaAttributes, u.Attributes)
+	return settings.CheckRequired(up.Settings.SchemaAttributes, u.Attributes)
 }
 
 // signIn issues the tokens of a new sign-in.
@@ -463,7 +464,7 @@ func (s *Service) refresh(ctx context.Context, c *service.Call, a *app, r authRe
 		return nil, errMissingParameter("REFRESH_TOKEN")
 	}
 	t, err := s.openRefresh(text)
-	if err != nil || t.Pool != a.Pool || t.Client != a.client.id() {
+	if err != nil || t.Pool != a.Pool || t.Client != a.client.ID() {
 		return nil, api.ErrNotAuthorizedException("Invalid Refresh Token")
 	}
 	if c.Now.Unix() >= t.Ends {
@@ -484,7 +485,7 @@ func (s *Service) refresh(ctx context.Context, c *service.Call, a *app, r authRe
 	if !u.Enabled {
 		return nil, errDisabled()
 	}
-	if err := s.checkSecretHash(a.client, r.parameters["SECRET_HASH"], u.Username, u.Sub, u.Attributes[attributeEmail]); err != nil {
+	if err := s.checkSecretHash(a.client, r.parameters["SECRET_HASH"], u.Username, u.Sub, u.Attributes[settings.AttributeEmail]); err != nil {
 		return nil, err
 	}
 	result, err := s.issue(ctx, c, a, t.User, u, t.Login, l.AuthTime, sourceRefresh, r.metadata)
@@ -511,7 +512,7 @@ func (s *Service) revokeToken(ctx context.Context, _ *service.Call, in *api.Revo
 		return nil, err
 	}
 	if in.RevokeAssociatedSessions != nil {
-		return nil, unsupported("RevokeAssociatedSessions")
+		return nil, settings.Unsupported("RevokeAssociatedSessions")
 	}
 	secret, err := s.clientSecret(a.client)
 	if err != nil {
@@ -520,14 +521,14 @@ func (s *Service) revokeToken(ctx context.Context, _ *service.Call, in *api.Revo
 	if secret != "" && subtle.ConstantTimeCompare([]byte(secret), []byte(smithy.Val(in.ClientSecret))) != 1 {
 		return nil, api.ErrUnauthorizedException("Invalid client secret")
 	}
-	if !a.client.revocable() {
+	if !a.client.Revocable() {
 		return nil, api.ErrUnsupportedOperationException("Token revocation is disabled for this client")
 	}
 	t, err := s.openRefresh(smithy.Val(in.Token))
 	if err != nil {
 		return nil, api.ErrUnsupportedTokenTypeException("Only refresh tokens can be revoked")
 	}
-	if t.Pool != a.Pool || t.Client != a.client.id() {
+	if t.Pool != a.Pool || t.Client != a.client.ID() {
 		return nil, api.ErrUnauthorizedException("Invalid token")
 	}
 	return nil, s.d.KV.Delete(ctx, a.key(kindLogin, t.User, t.Login))

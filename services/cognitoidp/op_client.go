@@ -8,6 +8,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 func (s *Service) createUserPoolClient(ctx context.Context, c *service.Call, in *api.CreateUserPoolClientInput) (*api.CreateUserPoolClientOutput, error) {
@@ -16,10 +17,10 @@ func (s *Service) createUserPoolClient(ctx context.Context, c *service.Call, in 
 	if err != nil {
 		return nil, err
 	}
-	cl := newClient(in)
+	cl := settings.NewClient(in)
 	cl.Settings.ClientId = ptr(s.d.Ident.Lower(clientIDCharacters))
 	cl.Settings.CreationDate = ptr(c.Now)
-	if err := cl.configure(up, c.Now); err != nil {
+	if err := cl.Configure(up, c.Now); err != nil {
 		return nil, err
 	}
 	secret := smithy.Val(in.ClientSecret)
@@ -27,60 +28,22 @@ func (s *Service) createUserPoolClient(ctx context.Context, c *service.Call, in 
 		secret = s.d.Ident.Lower(clientSecretCharacters)
 	}
 	if secret != "" {
-		cl.Secret = s.d.Seal.Seal(purposeClientSecret(cl.id()), []byte(secret))
+		cl.Secret = s.d.Seal.Seal(purposeClientSecret(cl.ID()), []byte(secret))
 	}
 	err = s.d.KV.Update(ctx, func(tx *kv.Tx) error {
 		if _, err := s.loadPool(txReader{tx}, p); err != nil {
 			return err
 		}
-		if err := put(tx, clientRefKey(cl.id()), p); err != nil {
+		if err := put(tx, clientRefKey(cl.ID()), p); err != nil {
 			return err
 		}
-		return put(tx, p.key(kindClient, cl.id()), cl)
+		return put(tx, p.key(kindClient, cl.ID()), cl)
 	})
 	if err != nil {
 		return nil, err
 	}
 	out, err := s.showClient(cl)
 	return &api.CreateUserPoolClientOutput{UserPoolClient: out}, err
-}
-
-func newClient(in *api.CreateUserPoolClientInput) *client {
-	return &client{Settings: api.UserPoolClientType{
-		UserPoolId: in.UserPoolId, ClientName: in.ClientName,
-		RefreshTokenValidity: in.RefreshTokenValidity, AccessTokenValidity: in.AccessTokenValidity, IdTokenValidity: in.IdTokenValidity,
-		TokenValidityUnits: in.TokenValidityUnits, ReadAttributes: in.ReadAttributes, WriteAttributes: in.WriteAttributes,
-		ExplicitAuthFlows: in.ExplicitAuthFlows, SupportedIdentityProviders: in.SupportedIdentityProviders,
-		CallbackURLs: in.CallbackURLs, LogoutURLs: in.LogoutURLs, DefaultRedirectURI: in.DefaultRedirectURI,
-		AllowedOAuthFlows: in.AllowedOAuthFlows, AllowedOAuthScopes: in.AllowedOAuthScopes,
-		AllowedOAuthFlowsUserPoolClient: in.AllowedOAuthFlowsUserPoolClient, AnalyticsConfiguration: in.AnalyticsConfiguration,
-		PreventUserExistenceErrors: in.PreventUserExistenceErrors, EnableTokenRevocation: in.EnableTokenRevocation,
-		EnablePropagateAdditionalUserContextData: in.EnablePropagateAdditionalUserContextData,
-		AuthSessionValidity:                      in.AuthSessionValidity, RefreshTokenRotation: in.RefreshTokenRotation,
-	}}
-}
-
-// updated is the client after an update: what the request omits returns to its
-// default, except name, secret and whether tokens can be revoked.
-func (c *client) updated(in *api.UpdateUserPoolClientInput) *client {
-	next := newClient(&api.CreateUserPoolClientInput{
-		UserPoolId: c.Settings.UserPoolId, ClientName: c.Settings.ClientName,
-		RefreshTokenValidity: in.RefreshTokenValidity, AccessTokenValidity: in.AccessTokenValidity, IdTokenValidity: in.IdTokenValidity,
-		TokenValidityUnits: in.TokenValidityUnits, ReadAttributes: in.ReadAttributes, WriteAttributes: in.WriteAttributes,
-		ExplicitAuthFlows: in.ExplicitAuthFlows, SupportedIdentityProviders: in.SupportedIdentityProviders,
-		CallbackURLs: in.CallbackURLs, LogoutURLs: in.LogoutURLs, DefaultRedirectURI: in.DefaultRedirectURI,
-		AllowedOAuthFlows: in.AllowedOAuthFlows, AllowedOAuthScopes: in.AllowedOAuthScopes,
-		AllowedOAuthFlowsUserPoolClient: in.AllowedOAuthFlowsUserPoolClient, AnalyticsConfiguration: in.AnalyticsConfiguration,
-		PreventUserExistenceErrors: in.PreventUserExistenceErrors, EnableTokenRevocation: in.EnableTokenRevocation,
-		EnablePropagateAdditionalUserContextData: in.EnablePropagateAdditionalUserContextData,
-		AuthSessionValidity:                      in.AuthSessionValidity, RefreshTokenRotation: in.RefreshTokenRotation,
-	})
-	keep(&next.Settings.ClientName, in.ClientName)
-	if in.EnableTokenRevocation == nil {
-		next.Settings.EnableTokenRevocation = c.Settings.EnableTokenRevocation
-	}
-	next.Settings.ClientId, next.Settings.CreationDate, next.Secret = c.Settings.ClientId, c.Settings.CreationDate, c.Secret
-	return next
 }
 
 // showClient is the client as its owner sees it, with its secret.
@@ -126,8 +89,8 @@ func (s *Service) updateUserPoolClient(ctx context.Context, c *service.Call, in 
 		if err := json.Unmarshal(raw, &again); err != nil {
 			return err
 		}
-		next = cl.updated(&again)
-		if err := next.configure(up, c.Now); err != nil {
+		next = cl.Updated(&again)
+		if err := next.Configure(up, c.Now); err != nil {
 			return err
 		}
 		return put(tx, k, next)
@@ -158,7 +121,7 @@ func (s *Service) deleteUserPoolClient(ctx context.Context, c *service.Call, in 
 func (s *Service) listUserPoolClients(ctx context.Context, c *service.Call, in *api.ListUserPoolClientsInput) (*api.ListUserPoolClientsOutput, error) {
 	p := signed(c, in.UserPoolId)
 	if in.ClientType != nil {
-		return nil, unsupported("ClientType")
+		return nil, settings.Unsupported("ClientType")
 	}
 	if _, err := s.loadPool(s.reader(ctx), p); err != nil {
 		return nil, err

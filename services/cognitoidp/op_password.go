@@ -8,6 +8,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 func errNoRecovery() error {
@@ -23,10 +24,10 @@ func (s *Service) forgotPassword(ctx context.Context, c *service.Call, in *api.F
 	if err != nil {
 		return nil, err
 	}
-	if !a.pool.recoverable() {
+	if !a.pool.Recoverable() {
 		return nil, api.ErrNotAuthorizedException("Contact administrator to reset password.")
 	}
-	if a.client.hidesUsers() && (u == nil || !u.Enabled || !u.verified(attributeEmail)) {
+	if a.client.HidesUsers() && (u == nil || !u.Enabled || !u.verified(settings.AttributeEmail)) {
 		d, err := s.pretendDelivery(ctx, a, smithy.Val(in.Username))
 		return &api.ForgotPasswordOutput{CodeDeliveryDetails: d}, err
 	}
@@ -35,7 +36,7 @@ func (s *Service) forgotPassword(ctx context.Context, c *service.Call, in *api.F
 		return nil, errDisabled()
 	case u.Status == statusForceChange:
 		return nil, api.ErrNotAuthorizedException("User password cannot be reset in the current state.")
-	case !u.verified(attributeEmail):
+	case !u.verified(settings.AttributeEmail):
 		return nil, errNoRecovery()
 	}
 	if err := s.allow(ctx, a.place, key, "ForgotPassword", rateForgot, c.Now); err != nil {
@@ -50,7 +51,7 @@ func (s *Service) sendForgotCode(ctx context.Context, p place, up *pool, key str
 	if err != nil {
 		return nil, err
 	}
-	return s.sendCode(ctx, up, u, u.Attributes[attributeEmail], digits)
+	return s.sendCode(ctx, up, u, u.Attributes[settings.AttributeEmail], digits)
 }
 
 func (s *Service) confirmForgotPassword(ctx context.Context, c *service.Call, in *api.ConfirmForgotPasswordInput) (*api.ConfirmForgotPasswordOutput, error) {
@@ -62,10 +63,10 @@ func (s *Service) confirmForgotPassword(ctx context.Context, c *service.Call, in
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPassword(a.pool.passwordPolicy(), smithy.Val(in.Password)); err != nil {
+	if err := settings.CheckPassword(a.pool.PasswordPolicy(), smithy.Val(in.Password)); err != nil {
 		return nil, err
 	}
-	if u == nil || !u.Enabled && a.client.hidesUsers() {
+	if u == nil || !u.Enabled && a.client.HidesUsers() {
 		return nil, errCodeMismatch()
 	}
 	if !u.Enabled {
@@ -91,7 +92,7 @@ func (s *Service) confirmForgotPassword(ctx context.Context, c *service.Call, in
 	if err != nil {
 		return nil, s.countMiss(ctx, a.place, key, purposeForgot, err)
 	}
-	return nil, s.postConfirmation(ctx, c, a.place, a.pool, "ConfirmForgotPassword", a.client.id(), u, in.ClientMetadata)
+	return nil, s.postConfirmation(ctx, c, a.place, a.pool, "ConfirmForgotPassword", a.client.ID(), u, in.ClientMetadata)
 }
 
 func (s *Service) changePassword(ctx context.Context, c *service.Call, in *api.ChangePasswordInput) (*api.ChangePasswordOutput, error) {
@@ -107,7 +108,7 @@ func (s *Service) changePassword(ctx context.Context, c *service.Call, in *api.C
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPassword(b.pool.passwordPolicy(), smithy.Val(in.ProposedPassword)); err != nil {
+	if err := settings.CheckPassword(b.pool.PasswordPolicy(), smithy.Val(in.ProposedPassword)); err != nil {
 		return nil, err
 	}
 	return nil, s.setPassword(ctx, b.place, b.pool, b.key, b.user.Username, smithy.Val(in.ProposedPassword), c.Now, func(*kv.Tx, *user) error { return nil })

@@ -13,6 +13,7 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 const (
@@ -27,10 +28,7 @@ func (s *Service) createUserPool(ctx context.Context, c *service.Call, in *api.C
 		return nil, err
 	}
 	up.Settings.CreationDate = ptr(c.Now)
-	if err := up.configure(c.Now); err != nil {
-		return nil, err
-	}
-	if err := s.passEmailRole(up); err != nil {
+	if err := up.Configure(c.Now); err != nil {
 		return nil, err
 	}
 	keys, err := s.newKeys(p.Pool)
@@ -54,22 +52,12 @@ func (s *Service) createUserPool(ctx context.Context, c *service.Call, in *api.C
 	return &api.CreateUserPoolOutput{UserPool: &out}, nil
 }
 
-// passEmailRole: sending as a verified SES identity needs no role; the
-// identity's policy is SES's business. It is refused where the address is none.
-func (s *Service) passEmailRole(up *pool) error {
-	e := up.Settings.EmailConfiguration
-	if e != nil && smithy.Val(e.EmailSendingAccount) == emailAccountDeveloper && !strings.Contains(smithy.Val(e.SourceArn), ":identity/") {
-		return api.ErrInvalidParameterException("SourceArn must be the ARN of an SES identity.")
-	}
-	return nil
-}
-
 // newPool takes over what only creation can set.
 func newPool(p place, in *api.CreateUserPoolInput) (*pool, error) {
 	if len(in.AliasAttributes) > 0 && len(in.UsernameAttributes) > 0 {
 		return nil, api.ErrInvalidParameterException("Only one of the aliasAttributes or usernameAttributes can be set in a user pool")
 	}
-	schema, err := buildSchema(in.Schema)
+	schema, err := settings.BuildSchema(in.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -94,31 +82,6 @@ func newPool(p place, in *api.CreateUserPoolInput) (*pool, error) {
 	s.DcrConfiguration, s.AccountRecoverySetting, s.UserPoolTier = in.DcrConfiguration, in.AccountRecoverySetting, in.UserPoolTier
 	s.KeyConfiguration, s.IssuerConfiguration, s.AcrConfiguration = in.KeyConfiguration, in.IssuerConfiguration, in.AcrConfiguration
 	return up, nil
-}
-
-// updated is the pool after UpdateUserPool: what the request omits returns to
-// its default.
-func (p *pool) updated(in *api.UpdateUserPoolInput) *pool {
-	old := p.Settings
-	s := api.UserPoolType{
-		Id: old.Id, Arn: old.Arn, Name: old.Name, CreationDate: old.CreationDate, SchemaAttributes: old.SchemaAttributes,
-		AliasAttributes: old.AliasAttributes, UsernameAttributes: old.UsernameAttributes, UsernameConfiguration: old.UsernameConfiguration,
-		UserPoolTags: old.UserPoolTags,
-	}
-	keep(&s.Name, in.PoolName)
-	if in.UserPoolTags != nil {
-		s.UserPoolTags = in.UserPoolTags
-	}
-	s.Policies, s.DeletionProtection, s.LambdaConfig = in.Policies, in.DeletionProtection, in.LambdaConfig
-	s.AutoVerifiedAttributes, s.SmsVerificationMessage = in.AutoVerifiedAttributes, in.SmsVerificationMessage
-	s.EmailVerificationMessage, s.EmailVerificationSubject = in.EmailVerificationMessage, in.EmailVerificationSubject
-	s.VerificationMessageTemplate, s.SmsAuthenticationMessage = in.VerificationMessageTemplate, in.SmsAuthenticationMessage
-	s.MfaConfiguration, s.UserAttributeUpdateSettings = in.MfaConfiguration, in.UserAttributeUpdateSettings
-	s.DeviceConfiguration, s.EmailConfiguration, s.SmsConfiguration = in.DeviceConfiguration, in.EmailConfiguration, in.SmsConfiguration
-	s.AdminCreateUserConfig, s.UserPoolAddOns = in.AdminCreateUserConfig, in.UserPoolAddOns
-	s.DcrConfiguration, s.AccountRecoverySetting, s.UserPoolTier = in.DcrConfiguration, in.AccountRecoverySetting, in.UserPoolTier
-	s.KeyConfiguration, s.IssuerConfiguration, s.AcrConfiguration = in.KeyConfiguration, in.IssuerConfiguration, in.AcrConfiguration
-	return &pool{Settings: s}
 }
 
 func (s *Service) describeUserPool(ctx context.Context, c *service.Call, in *api.DescribeUserPoolInput) (*api.DescribeUserPoolOutput, error) {
@@ -165,11 +128,11 @@ func (s *Service) updateUserPool(ctx context.Context, c *service.Call, in *api.U
 		if err := json.Unmarshal(raw, &again); err != nil {
 			return nil, err
 		}
-		next := up.updated(&again)
-		if err := next.configure(c.Now); err != nil {
+		next := up.Updated(&again)
+		if err := next.Configure(c.Now); err != nil {
 			return nil, err
 		}
-		return next, s.passEmailRole(next)
+		return next, nil
 	})
 }
 
@@ -232,7 +195,7 @@ func (s *Service) listUserPools(ctx context.Context, c *service.Call, in *api.Li
 
 func (s *Service) addCustomAttributes(ctx context.Context, c *service.Call, in *api.AddCustomAttributesInput) (*api.AddCustomAttributesOutput, error) {
 	return nil, s.changePool(ctx, signed(c, in.UserPoolId), func(up *pool) (*pool, error) {
-		schema, err := addCustom(up.Settings.SchemaAttributes, slices.Clone(in.CustomAttributes))
+		schema, err := settings.AddCustom(up.Settings.SchemaAttributes, slices.Clone(in.CustomAttributes))
 		up.Settings.SchemaAttributes, up.Settings.LastModifiedDate = schema, ptr(c.Now)
 		return up, err
 	})
@@ -251,11 +214,11 @@ func (s *Service) setUserPoolMfaConfig(ctx context.Context, c *service.Call, in 
 		return nil, err
 	}
 	totp := in.SoftwareTokenMfaConfiguration
-	off := smithy.Val(in.MfaConfiguration) == multiFactorOff || in.MfaConfiguration == nil
+	off := smithy.Val(in.MfaConfiguration) == settings.MultiFactorOff || in.MfaConfiguration == nil
 	if !off || in.SmsMfaConfiguration != nil || in.EmailMfaConfiguration != nil || in.WebAuthnConfiguration != nil || totp != nil && smithy.Val(totp.Enabled) {
-		return nil, unsupported("Multi-factor authentication")
+		return nil, settings.Unsupported("Multi-factor authentication")
 	}
-	return &api.SetUserPoolMfaConfigOutput{MfaConfiguration: ptr(multiFactorOff)}, nil
+	return &api.SetUserPoolMfaConfigOutput{MfaConfiguration: ptr(settings.MultiFactorOff)}, nil
 }
 
 // poolOfARN is the pool that a tag operation names; it must be the caller's.

@@ -8,6 +8,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 func (s *Service) getUserSelf(ctx context.Context, c *service.Call, in *api.GetUserInput) (*api.GetUserOutput, error) {
@@ -15,7 +16,7 @@ func (s *Service) getUserSelf(ctx context.Context, c *service.Call, in *api.GetU
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetUserOutput{Username: ptr(b.user.Username), UserAttributes: b.user.wire(b.client.mayRead)}, nil
+	return &api.GetUserOutput{Username: ptr(b.user.Username), UserAttributes: b.user.wire(b.client.MayRead)}, nil
 }
 
 // changes is a set of new attribute values, checked, and what of it waits for
@@ -29,17 +30,17 @@ type changes struct {
 func planChanges(up *pool, u *user, given map[string]string) (changes, error) {
 	out := changes{map[string]string{}, map[string]string{}}
 	for name, value := range given {
-		a := findAttribute(up.Settings.SchemaAttributes, name)
+		a := settings.FindAttribute(up.Settings.SchemaAttributes, name)
 		if a != nil && !smithy.Val(a.Mutable) && u.Attributes[name] != value {
 			return out, api.ErrInvalidParameterException("user.%s: Attribute cannot be updated.\n", name)
 		}
-		if err := checkAttribute(up.Settings.SchemaAttributes, name, value); err != nil {
+		if err := settings.CheckAttribute(up.Settings.SchemaAttributes, name, value); err != nil {
 			return out, err
 		}
-		if value == "" && slices.Contains(requiredAttributes(up.Settings.SchemaAttributes), name) {
-			return out, schemaFault(name + ": The attribute is required")
+		if value == "" && slices.Contains(settings.RequiredAttributes(up.Settings.SchemaAttributes), name) {
+			return out, settings.SchemaFault(name + ": The attribute is required")
 		}
-		if up.verifiesBeforeUpdate(name) && u.verified(name) && u.Attributes[name] != value && value != "" {
+		if up.VerifiesBeforeUpdate(name) && u.verified(name) && u.Attributes[name] != value && value != "" {
 			out.later[name] = value
 			continue
 		}
@@ -53,12 +54,12 @@ func (s *Service) updateUserAttributes(ctx context.Context, c *service.Call, in 
 	if err != nil {
 		return nil, err
 	}
-	given, err := attributeMap(in.UserAttributes)
+	given, err := settings.AttributeMap(in.UserAttributes)
 	if err != nil {
 		return nil, err
 	}
 	for name := range given {
-		if !b.client.mayWrite(b.pool.Settings.SchemaAttributes, name) {
+		if !b.client.MayWrite(b.pool.Settings.SchemaAttributes, name) {
 			return nil, api.ErrNotAuthorizedException("A client attempted to write unauthorized attribute")
 		}
 	}
@@ -66,7 +67,7 @@ func (s *Service) updateUserAttributes(ctx context.Context, c *service.Call, in 
 	if err != nil {
 		return nil, err
 	}
-	oldEmail := b.user.Attributes[attributeEmail]
+	oldEmail := b.user.Attributes[settings.AttributeEmail]
 	u, err := s.changeUser(ctx, b.place, b.pool, b.key, c.Now, func(_ *kv.Tx, u *user) error {
 		for name, value := range plan.now {
 			u.set(name, value)
@@ -76,12 +77,12 @@ func (s *Service) updateUserAttributes(ctx context.Context, c *service.Call, in 
 	if err != nil {
 		return nil, err
 	}
-	address := plan.later[attributeEmail]
-	if address == "" && u.Attributes[attributeEmail] != oldEmail {
-		address = u.Attributes[attributeEmail]
+	address := plan.later[settings.AttributeEmail]
+	if address == "" && u.Attributes[settings.AttributeEmail] != oldEmail {
+		address = u.Attributes[settings.AttributeEmail]
 	}
 	out := &api.UpdateUserAttributesOutput{CodeDeliveryDetailsList: []api.CodeDeliveryDetailsType{}}
-	if address == "" || !b.pool.autoVerifies(attributeEmail) {
+	if address == "" || !b.pool.AutoVerifies(settings.AttributeEmail) {
 		return out, nil
 	}
 	d, err := s.sendAttributeCode(ctx, b.place, b.pool, b.key, u, address, c)
@@ -93,7 +94,7 @@ func (s *Service) updateUserAttributes(ctx context.Context, c *service.Call, in 
 }
 
 func (s *Service) sendAttributeCode(ctx context.Context, p place, up *pool, key string, u *user, address string, c *service.Call) (*api.CodeDeliveryDetailsType, error) {
-	digits, err := s.issueCode(ctx, p, key, purposeAttribute+attributeEmail, address, c.Now, signUpCodeValidity)
+	digits, err := s.issueCode(ctx, p, key, purposeAttribute+settings.AttributeEmail, address, c.Now, signUpCodeValidity)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (s *Service) deleteUserAttributes(ctx context.Context, c *service.Call, in 
 		return nil, err
 	}
 	for _, name := range in.UserAttributeNames {
-		if !b.client.mayWrite(b.pool.Settings.SchemaAttributes, name) {
+		if !b.client.MayWrite(b.pool.Settings.SchemaAttributes, name) {
 			return nil, api.ErrNotAuthorizedException("A client attempted to write unauthorized attribute")
 		}
 	}
@@ -148,11 +149,11 @@ func (s *Service) getUserAttributeVerificationCode(ctx context.Context, c *servi
 		return nil, err
 	}
 	// A change that waits for its code is asked for again.
-	waiting, err := find[code](s.reader(ctx), b.place.key(kindCode, b.key, purposeAttribute+attributeEmail))
+	waiting, err := find[code](s.reader(ctx), b.place.key(kindCode, b.key, purposeAttribute+settings.AttributeEmail))
 	if err != nil {
 		return nil, err
 	}
-	if waiting != nil && waiting.Value != "" && b.pool.verifiesBeforeUpdate(attributeEmail) {
+	if waiting != nil && waiting.Value != "" && b.pool.VerifiesBeforeUpdate(settings.AttributeEmail) {
 		address = waiting.Value
 	}
 	if err := s.allow(ctx, b.place, b.key, "GetUserAttributeVerificationCode", rateAttributeCode, c.Now); err != nil {
@@ -165,9 +166,9 @@ func (s *Service) getUserAttributeVerificationCode(ctx context.Context, c *servi
 // verifiable is the address that a code for an attribute can be sent to.
 func verifiable(u *user, attribute string) (string, error) {
 	switch {
-	case attribute == attributePhone:
-		return "", unsupported("Verification of phone_number (text messages)")
-	case attribute != attributeEmail:
+	case attribute == settings.AttributePhone:
+		return "", settings.Unsupported("Verification of phone_number (text messages)")
+	case attribute != settings.AttributeEmail:
 		return "", api.ErrInvalidParameterException("Invalid attribute name: only email and phone_number can be verified")
 	case u.Attributes[attribute] == "":
 		return "", api.ErrInvalidParameterException("User does not have an email to verify")
@@ -186,7 +187,7 @@ func (s *Service) verifyUserAttribute(ctx context.Context, c *service.Call, in *
 	if err := s.allow(ctx, b.place, b.key, "VerifyUserAttribute", rateVerify, c.Now); err != nil {
 		return nil, err
 	}
-	const purpose = purposeAttribute + attributeEmail
+	const purpose = purposeAttribute + settings.AttributeEmail
 	_, err = s.changeUser(ctx, b.place, b.pool, b.key, c.Now, func(tx *kv.Tx, u *user) error {
 		code, err := s.takeCode(tx, b.place, b.key, purpose, smithy.Val(in.Code), c.Now)
 		if err != nil {
@@ -194,13 +195,13 @@ func (s *Service) verifyUserAttribute(ctx context.Context, c *service.Call, in *
 		}
 		// The address may have changed since: the code proves the one it was
 		// sent to, and only pools that wait for it take that one over now.
-		if u.Attributes[attributeEmail] != code.Value {
-			if !b.pool.verifiesBeforeUpdate(attributeEmail) {
+		if u.Attributes[settings.AttributeEmail] != code.Value {
+			if !b.pool.VerifiesBeforeUpdate(settings.AttributeEmail) {
 				return errCodeExpired()
 			}
-			u.set(attributeEmail, code.Value)
+			u.set(settings.AttributeEmail, code.Value)
 		}
-		u.Attributes[attributeEmailVerified] = "true"
+		u.Attributes[settings.AttributeEmailVerified] = "true"
 		return nil
 	})
 	return nil, s.countMiss(ctx, b.place, b.key, purpose, err)

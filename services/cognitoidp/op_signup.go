@@ -7,6 +7,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 // newUser checks a name and attributes as a new user of the pool has them, and
@@ -14,10 +15,10 @@ import (
 func (s *Service) newUser(up *pool, name string, attributes map[string]string) (string, *user, error) {
 	schema := up.Settings.SchemaAttributes
 	for attribute, value := range attributes {
-		if attribute == attributeSub {
-			return "", nil, schemaFault("sub: The attribute cannot be set")
+		if attribute == settings.AttributeSub {
+			return "", nil, settings.SchemaFault("sub: The attribute cannot be set")
 		}
-		if err := checkAttribute(schema, attribute, value); err != nil {
+		if err := settings.CheckAttribute(schema, attribute, value); err != nil {
 			return "", nil, err
 		}
 	}
@@ -27,24 +28,24 @@ func (s *Service) newUser(up *pool, name string, attributes map[string]string) (
 			u.Attributes[attribute] = value
 		}
 	}
-	if up.generatedNames() {
+	if up.GeneratedNames() {
 		if err := nameFromAttribute(up, u, name); err != nil {
 			return "", nil, err
 		}
-	} else if up.hasAlias(attributeEmail) && isEmail(name) {
+	} else if up.HasAlias(settings.AttributeEmail) && settings.IsEmail(name) {
 		return "", nil, api.ErrInvalidParameterException("Username cannot be of email format, since user pool is configured for email alias.")
-	} else if up.hasAlias(attributePhone) && isPhone(name) {
+	} else if up.HasAlias(settings.AttributePhone) && settings.IsPhone(name) {
 		return "", nil, api.ErrInvalidParameterException("Username cannot be of phone number format, since user pool is configured for phone number alias.")
 	}
-	if err := checkRequired(schema, u.Attributes); err != nil {
+	if err := settings.CheckRequired(schema, u.Attributes); err != nil {
 		return "", nil, err
 	}
-	for _, a := range []string{attributeEmail, attributePhone} {
+	for _, a := range []string{settings.AttributeEmail, settings.AttributePhone} {
 		if _, ok := u.Attributes[a+"_verified"]; u.Attributes[a] != "" && !ok {
 			u.Attributes[a+"_verified"] = "false"
 		}
 	}
-	return up.fold(u.Username), u, nil
+	return up.Fold(u.Username), u, nil
 }
 
 // nameFromAttribute makes the sub the username and keeps the given name as the
@@ -52,18 +53,18 @@ func (s *Service) newUser(up *pool, name string, attributes map[string]string) (
 func nameFromAttribute(up *pool, u *user, name string) error {
 	attribute := ""
 	switch {
-	case up.signsInWith(attributeEmail) && isEmail(name):
-		attribute = attributeEmail
-	case up.signsInWith(attributePhone) && isPhone(name):
-		attribute = attributePhone
-	case !up.signsInWith(attributePhone):
+	case up.SignsInWith(settings.AttributeEmail) && settings.IsEmail(name):
+		attribute = settings.AttributeEmail
+	case up.SignsInWith(settings.AttributePhone) && settings.IsPhone(name):
+		attribute = settings.AttributePhone
+	case !up.SignsInWith(settings.AttributePhone):
 		return api.ErrInvalidParameterException("Username should be an email.")
-	case !up.signsInWith(attributeEmail):
+	case !up.SignsInWith(settings.AttributeEmail):
 		return api.ErrInvalidParameterException("Username should be a phone number.")
 	default:
 		return api.ErrInvalidParameterException("Username should be either an email or a phone number.")
 	}
-	if given := u.Attributes[attribute]; given != "" && up.fold(given) != up.fold(name) {
+	if given := u.Attributes[attribute]; given != "" && up.Fold(given) != up.Fold(name) {
 		return api.ErrInvalidParameterException("User %s and username must be the same.", attribute)
 	}
 	if u.Attributes[attribute] == "" {
@@ -96,7 +97,7 @@ func (s *Service) insertUser(ctx context.Context, p place, up *pool, key string,
 // username.
 func aliasExists(up *pool, err error) error {
 	err = aliasFault(err)
-	if up.generatedNames() && isFault(err, "AliasExistsException") {
+	if up.GeneratedNames() && isFault(err, "AliasExistsException") {
 		return api.ErrUsernameExistsException("User already exists")
 	}
 	return err
@@ -110,7 +111,7 @@ func (s *Service) signUp(ctx context.Context, c *service.Call, in *api.SignUpInp
 	if err := s.checkSecretHash(a.client, smithy.Val(in.SecretHash), smithy.Val(in.Username)); err != nil {
 		return nil, err
 	}
-	if a.pool.adminOnlySignUp() {
+	if a.pool.AdminOnlySignUp() {
 		return nil, api.ErrNotAuthorizedException("SignUp is not permitted for this user pool")
 	}
 	key, u, err := s.signUpUser(a, in)
@@ -123,7 +124,7 @@ func (s *Service) signUp(ctx context.Context, c *service.Call, in *api.SignUpInp
 	} else if other != nil {
 		return nil, api.ErrUsernameExistsException("User already exists")
 	}
-	auto, err := s.preSignUp(ctx, c, a.place, a.pool, "SignUp", a.client.id(), u, in.ValidationData, in.ClientMetadata)
+	auto, err := s.preSignUp(ctx, c, a.place, a.pool, "SignUp", a.client.ID(), u, in.ValidationData, in.ClientMetadata)
 	if err != nil {
 		return nil, err
 	}
@@ -132,10 +133,10 @@ func (s *Service) signUp(ctx context.Context, c *service.Call, in *api.SignUpInp
 		u.Status = statusConfirmed
 	}
 	if auto.AutoVerifyEmail {
-		u.Attributes[attributeEmailVerified] = "true"
+		u.Attributes[settings.AttributeEmailVerified] = "true"
 	}
 	if auto.AutoVerifyPhone {
-		u.Attributes[attributePhoneVerified] = "true"
+		u.Attributes[settings.AttributePhoneVerified] = "true"
 	}
 	if u.Secret, err = s.newSecret(ctx, a.place, u.Username, smithy.Val(in.Password)); err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (s *Service) signUp(ctx context.Context, c *service.Call, in *api.SignUpInp
 	}
 	out := &api.SignUpOutput{UserConfirmed: ptr(auto.AutoConfirmUser), UserSub: ptr(u.Sub)}
 	if auto.AutoConfirmUser {
-		return out, s.postConfirmation(ctx, c, a.place, a.pool, "ConfirmSignUp", a.client.id(), u, in.ClientMetadata)
+		return out, s.postConfirmation(ctx, c, a.place, a.pool, "ConfirmSignUp", a.client.ID(), u, in.ClientMetadata)
 	}
 	out.CodeDeliveryDetails, err = s.sendSignUpCode(ctx, c, a, key, u)
 	return out, err
@@ -153,19 +154,19 @@ func (s *Service) signUp(ctx context.Context, c *service.Call, in *api.SignUpInp
 
 // signUpUser judges what the client may set.
 func (s *Service) signUpUser(a *app, in *api.SignUpInput) (string, *user, error) {
-	attributes, err := attributeMap(in.UserAttributes)
+	attributes, err := settings.AttributeMap(in.UserAttributes)
 	if err != nil {
 		return "", nil, err
 	}
 	for name := range attributes {
-		if !a.client.mayWrite(a.pool.Settings.SchemaAttributes, name) {
+		if !a.client.MayWrite(a.pool.Settings.SchemaAttributes, name) {
 			return "", nil, api.ErrNotAuthorizedException("A client attempted to write unauthorized attribute")
 		}
 	}
 	if in.Password == nil {
 		return "", nil, api.ErrInvalidParameterException("Password is required: this user pool has no passwordless sign-in.")
 	}
-	if err := checkPassword(a.pool.passwordPolicy(), *in.Password); err != nil {
+	if err := settings.CheckPassword(a.pool.PasswordPolicy(), *in.Password); err != nil {
 		return "", nil, err
 	}
 	return s.newUser(a.pool, smithy.Val(in.Username), attributes)
@@ -174,8 +175,8 @@ func (s *Service) signUpUser(a *app, in *api.SignUpInput) (string, *user, error)
 // sendSignUpCode mails the code of a sign-up; nil details where the pool
 // verifies nothing that the user has.
 func (s *Service) sendSignUpCode(ctx context.Context, c *service.Call, a *app, key string, u *user) (*api.CodeDeliveryDetailsType, error) {
-	address := u.Attributes[attributeEmail]
-	if !a.pool.autoVerifies(attributeEmail) || address == "" {
+	address := u.Attributes[settings.AttributeEmail]
+	if !a.pool.AutoVerifies(settings.AttributeEmail) || address == "" {
 		return nil, nil
 	}
 	digits, err := s.issueCode(ctx, a.place, key, purposeSignUp, address, c.Now, signUpCodeValidity)
@@ -208,8 +209,8 @@ func (s *Service) confirmSignUp(ctx context.Context, c *service.Call, in *api.Co
 		if err != nil {
 			return err
 		}
-		if u.Attributes[attributeEmail] == code.Value {
-			u.Attributes[attributeEmailVerified] = "true"
+		if u.Attributes[settings.AttributeEmail] == code.Value {
+			u.Attributes[settings.AttributeEmailVerified] = "true"
 		}
 		u.Status = statusConfirmed
 		return nil
@@ -217,7 +218,7 @@ func (s *Service) confirmSignUp(ctx context.Context, c *service.Call, in *api.Co
 	if err != nil {
 		return nil, s.countMiss(ctx, a.place, key, purposeSignUp, err)
 	}
-	return nil, s.postConfirmation(ctx, c, a.place, a.pool, "ConfirmSignUp", a.client.id(), u, in.ClientMetadata)
+	return nil, s.postConfirmation(ctx, c, a.place, a.pool, "ConfirmSignUp", a.client.ID(), u, in.ClientMetadata)
 }
 
 // namedUser finds the user of an unsigned request, checked against the client's
@@ -234,7 +235,7 @@ func (s *Service) namedUser(ctx context.Context, a *app, name, hash string) (str
 	if err := s.checkSecretHash(a.client, hash, names...); err != nil {
 		return "", nil, err
 	}
-	if u == nil && !a.client.hidesUsers() {
+	if u == nil && !a.client.HidesUsers() {
 		return "", nil, errNoUser()
 	}
 	return key, u, nil
@@ -243,7 +244,7 @@ func (s *Service) namedUser(ctx context.Context, a *app, name, hash string) (str
 // pretendDelivery is what a hidden missing user is answered: an address made
 // from the name, where the name is one.
 func (s *Service) pretendDelivery(ctx context.Context, a *app, name string) (*api.CodeDeliveryDetailsType, error) {
-	if isEmail(name) {
+	if settings.IsEmail(name) {
 		return deliveryTo(name), nil
 	}
 	keys, err := s.keysOf(ctx, a.place)
@@ -251,7 +252,7 @@ func (s *Service) pretendDelivery(ctx context.Context, a *app, name string) (*ap
 		return nil, err
 	}
 	const letters = "abcdefghijklmnopqrstuvwxyz"
-	b := ghost(keys.ghost, "address", a.pool.fold(name))
+	b := ghost(keys.ghost, "address", a.pool.Fold(name))
 	return deliveryTo(letters[b[0]%26:][:1] + "@" + letters[b[1]%26:][:1]), nil
 }
 
@@ -264,7 +265,7 @@ func (s *Service) resendConfirmationCode(ctx context.Context, c *service.Call, i
 	if err != nil {
 		return nil, err
 	}
-	if u == nil || !u.Enabled && a.client.hidesUsers() {
+	if u == nil || !u.Enabled && a.client.HidesUsers() {
 		d, err := s.pretendDelivery(ctx, a, smithy.Val(in.Username))
 		return &api.ResendConfirmationCodeOutput{CodeDeliveryDetails: d}, err
 	}

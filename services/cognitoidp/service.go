@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/platform/mail"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/platform/tokens"
+	"moln.dev/moln/services/cognitoidp/cfn"
 	"moln.dev/moln/services/cognitoidp/srp"
 )
 
@@ -42,7 +43,7 @@ func (s *Service) Definition() service.Definition {
 		Schema:     &api.Schema,
 		Operations: table().Bind(s),
 		Authorize:  s.authorize,
-		Resources:  resourceTypes(),
+		Resources:  cfn.ResourceTypes(),
 		Endpoints:  []service.Endpoint{s.keyEndpoint()},
 		Workers:    []service.Worker{{Name: "cognitoidp/sweep", Run: s.sweep}},
 		CORS:       true,

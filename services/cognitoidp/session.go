@@ -58,7 +58,7 @@ func (s *Service) openSession(a *app, text, challenge string, now time.Time) (*s
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return nil, err
 	}
-	if v.Pool != a.Pool || v.Client != a.client.id() || v.Challenge != challenge {
+	if v.Pool != a.Pool || v.Client != a.client.ID() || v.Challenge != challenge {
 		return nil, errSession()
 	}
 	if now.UnixMilli() >= v.Ends {

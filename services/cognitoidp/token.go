@@ -19,6 +19,7 @@ import (
 	"moln.dev/moln/aws/arn"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/tokens"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 const (
@@ -178,13 +179,13 @@ func protectedClaims() []string {
 func idClaims(a *app, u *user, g grants, o overrides) map[string]any {
 	c := map[string]any{}
 	for name, value := range u.Attributes {
-		if !a.client.mayRead(name) {
+		if !a.client.MayRead(name) {
 			continue
 		}
 		switch name {
-		case attributeEmailVerified, attributePhoneVerified:
+		case settings.AttributeEmailVerified, settings.AttributePhoneVerified:
 			c[name] = value == "true"
-		case attributeUpdatedAt:
+		case settings.AttributeUpdatedAt:
 			c[name] = value
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 				c[name] = n
@@ -216,7 +217,7 @@ func idClaims(a *app, u *user, g grants, o overrides) map[string]any {
 		}
 	}
 	c["cognito:username"] = u.Username
-	c["aud"] = a.client.id()
+	c["aud"] = a.client.ID()
 	c["token_use"] = tokens.UseID
 	return c
 }
@@ -224,7 +225,7 @@ func idClaims(a *app, u *user, g grants, o overrides) map[string]any {
 // accessClaims are the claims of an access token.
 func accessClaims(a *app, u *user, g grants) map[string]any {
 	c := map[string]any{
-		"username": u.Username, "client_id": a.client.id(), "token_use": tokens.UseAccess, "scope": signInScope,
+		"username": u.Username, "client_id": a.client.ID(), "token_use": tokens.UseAccess, "scope": signInScope,
 	}
 	if len(g.groups) > 0 {
 		c["cognito:groups"] = g.groups
@@ -244,15 +245,15 @@ func (s *Service) mint(ctx context.Context, a *app, u *user, loginID string, aut
 	common := map[string]any{
 		"sub": u.Sub, "iss": a.issuer(), "auth_time": authTime.Unix(), "iat": now.Unix(), "event_id": loginID,
 	}
-	if a.client.revocable() {
+	if a.client.Revocable() {
 		common["origin_jti"] = loginID
 	}
 	id := idClaims(a, u, g, o)
 	maps.Copy(id, common)
-	id["jti"], id["exp"] = s.d.Ident.UUID(), now.Add(a.client.idValidity()).Unix()
+	id["jti"], id["exp"] = s.d.Ident.UUID(), now.Add(a.client.IDValidity()).Unix()
 	access := accessClaims(a, u, g)
 	maps.Copy(access, common)
-	access["jti"], access["exp"] = s.d.Ident.UUID(), now.Add(a.client.accessValidity()).Unix()
+	access["jti"], access["exp"] = s.d.Ident.UUID(), now.Add(a.client.AccessValidity()).Unix()
 
 	idToken, err := tokens.Sign(tokens.RS256, keys.idKid, keys.id, id)
 	if err != nil {
@@ -264,15 +265,15 @@ func (s *Service) mint(ctx context.Context, a *app, u *user, loginID string, aut
 	}
 	return &api.AuthenticationResultType{
 		IdToken: &idToken, AccessToken: &accessToken, TokenType: ptr(tokenTypeBearer),
-		ExpiresIn: ptr(int32(a.client.accessValidity() / time.Second)),
+		ExpiresIn: ptr(int32(a.client.AccessValidity() / time.Second)),
 	}, nil
 }
 
 // startLogin records a sign-in and gives its refresh token.
 func (s *Service) startLogin(ctx context.Context, a *app, userKey, loginID string, now time.Time) (string, error) {
-	ends := now.Add(a.client.refreshValidity())
-	l := login{Client: a.client.id(), AuthTime: now, Refreshes: ends, Expires: ends.Add(shortTokenMax)}
-	raw, err := json.Marshal(refreshToken{Pool: a.Pool, Client: a.client.id(), User: userKey, Login: loginID, Ends: ends.Unix()})
+	ends := now.Add(a.client.RefreshValidity())
+	l := login{Client: a.client.ID(), AuthTime: now, Refreshes: ends, Expires: ends.Add(settings.ShortTokenMax)}
+	raw, err := json.Marshal(refreshToken{Pool: a.Pool, Client: a.client.ID(), User: userKey, Login: loginID, Ends: ends.Unix()})
 	if err != nil {
 		return "", err
 	}

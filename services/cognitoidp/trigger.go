@@ -12,6 +12,7 @@ import (
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 // A trigger must answer within triggerTimeout and is tried triggerTries times
@@ -47,7 +48,7 @@ func triggerUser(u *user) map[string]string {
 		out = map[string]string{}
 	}
 	if u.Sub != "" {
-		out[attributeSub] = u.Sub
+		out[settings.AttributeSub] = u.Sub
 	}
 	if u.Status != "" {
 		out["cognito:user_status"] = u.Status
@@ -149,12 +150,12 @@ type preSignUpResponse struct {
 
 // preSignUp asks whether a user may be made.
 func (s *Service) preSignUp(ctx context.Context, c *service.Call, p place, up *pool, source, clientID string, u *user, validation []api.AttributeType, metadata map[string]string) (preSignUpResponse, error) {
-	data, err := attributeMap(validation)
+	data, err := settings.AttributeMap(validation)
 	if err != nil {
 		return preSignUpResponse{}, err
 	}
 	attributes := triggerUser(u)
-	delete(attributes, attributeSub)
+	delete(attributes, settings.AttributeSub)
 	delete(attributes, "cognito:user_status")
 	var out preSignUpResponse
 	err = s.trigger(ctx, c, p, up.Settings.LambdaConfig.PreSignUp, "PreSignUp", source, clientID, u.Username,
@@ -162,7 +163,7 @@ func (s *Service) preSignUp(ctx context.Context, c *service.Call, p place, up *p
 	if err != nil {
 		return preSignUpResponse{}, err
 	}
-	if out.AutoVerifyEmail && u.Attributes[attributeEmail] == "" || out.AutoVerifyPhone && u.Attributes[attributePhone] == "" {
+	if out.AutoVerifyEmail && u.Attributes[settings.AttributeEmail] == "" || out.AutoVerifyPhone && u.Attributes[settings.AttributePhone] == "" {
 		return preSignUpResponse{}, api.ErrInvalidLambdaResponseException("Auto verification is not possible: the user has no such attribute")
 	}
 	return out, nil
@@ -191,7 +192,7 @@ func (s *Service) preAuthentication(ctx context.Context, c *service.Call, a *app
 	if u != nil {
 		name, req.UserAttributes = u.Username, triggerUser(u)
 	}
-	return s.trigger(ctx, c, a.place, a.pool.Settings.LambdaConfig.PreAuthentication, "PreAuthentication", "Authentication", a.client.id(), name, req, &struct{}{})
+	return s.trigger(ctx, c, a.place, a.pool.Settings.LambdaConfig.PreAuthentication, "PreAuthentication", "Authentication", a.client.ID(), name, req, &struct{}{})
 }
 
 type postAuthenticationRequest struct {
@@ -201,7 +202,7 @@ type postAuthenticationRequest struct {
 }
 
 func (s *Service) postAuthentication(ctx context.Context, c *service.Call, a *app, u *user, metadata map[string]string) error {
-	return s.trigger(ctx, c, a.place, a.pool.Settings.LambdaConfig.PostAuthentication, "PostAuthentication", "Authentication", a.client.id(), u.Username,
+	return s.trigger(ctx, c, a.place, a.pool.Settings.LambdaConfig.PostAuthentication, "PostAuthentication", "Authentication", a.client.ID(), u.Username,
 		postAuthenticationRequest{UserAttributes: triggerUser(u), ClientMetadata: metadata}, &struct{}{})
 }
 
@@ -238,7 +239,7 @@ func (s *Service) preToken(ctx context.Context, c *service.Call, a *app, u *user
 		conf.PreferredRole = &g.preferred
 	}
 	var out preTokenResponse
-	err := s.trigger(ctx, c, a.place, a.pool.Settings.LambdaConfig.PreTokenGeneration, "PreTokenGeneration", source, a.client.id(), u.Username,
+	err := s.trigger(ctx, c, a.place, a.pool.Settings.LambdaConfig.PreTokenGeneration, "PreTokenGeneration", source, a.client.ID(), u.Username,
 		preTokenRequest{triggerUser(u), conf, metadata}, &out)
 	if err != nil || out.ClaimsOverrideDetails == nil {
 		return overrides{}, err

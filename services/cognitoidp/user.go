@@ -10,6 +10,7 @@ import (
 
 	api "moln.dev/moln/api/cognitoidp"
 	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 // States of users.
@@ -42,7 +43,7 @@ func (u *user) wire(keep func(name string) bool) []api.AttributeType {
 			out = append(out, api.AttributeType{Name: &name, Value: &value})
 		}
 	}
-	add(attributeSub, u.Sub)
+	add(settings.AttributeSub, u.Sub)
 	for _, name := range slices.Sorted(maps.Keys(u.Attributes)) {
 		add(name, u.Attributes[name])
 	}
@@ -64,7 +65,7 @@ func (u *user) verified(attribute string) bool {
 // set changes one attribute; an empty value deletes it. A changed address is no
 // longer verified.
 func (u *user) set(name, value string) {
-	if name == attributeEmail || name == attributePhone {
+	if name == settings.AttributeEmail || name == settings.AttributePhone {
 		if u.Attributes[name] != value {
 			u.Attributes[name+"_verified"] = "false"
 		}
@@ -84,14 +85,14 @@ func (u *user) set(name, value string) {
 // preferred name once the user is confirmed.
 func (u *user) aliases(p *pool) map[string]string {
 	out := map[string]string{}
-	for _, a := range []string{attributeEmail, attributePhone} {
+	for _, a := range []string{settings.AttributeEmail, settings.AttributePhone} {
 		value := u.Attributes[a]
-		if value != "" && (p.signsInWith(a) || p.hasAlias(a) && u.verified(a)) {
-			out[a] = p.foldAttribute(value)
+		if value != "" && (p.SignsInWith(a) || p.HasAlias(a) && u.verified(a)) {
+			out[a] = p.FoldAttribute(value)
 		}
 	}
-	if v := u.Attributes[attributePreferred]; v != "" && p.hasAlias(attributePreferred) && u.Status != statusUnconfirmed {
-		out[attributePreferred] = p.fold(v)
+	if v := u.Attributes[settings.AttributePreferred]; v != "" && p.HasAlias(settings.AttributePreferred) && u.Status != statusUnconfirmed {
+		out[settings.AttributePreferred] = p.Fold(v)
 	}
 	return out
 }
@@ -141,7 +142,7 @@ func (s *Service) claimAlias(tx *kv.Tx, p place, up *pool, key, attribute, value
 		return tx.Put(k, []byte(key))
 	case err != nil:
 		return err
-	case !force || up.signsInWith(attribute):
+	case !force || up.SignsInWith(attribute):
 		return &aliasTaken{attribute, string(owner)}
 	}
 	other, err := load[user](txReader{tx}, p.key(kindUser, string(owner)))
@@ -149,8 +150,8 @@ func (s *Service) claimAlias(tx *kv.Tx, p place, up *pool, key, attribute, value
 		return err
 	}
 	other.Attributes[attribute+"_verified"] = "false"
-	if attribute == attributePreferred {
-		delete(other.Attributes, attributePreferred)
+	if attribute == settings.AttributePreferred {
+		delete(other.Attributes, settings.AttributePreferred)
 	}
 	if err := put(tx, p.key(kindUser, string(owner)), other); err != nil {
 		return err
@@ -161,16 +162,16 @@ func (s *Service) claimAlias(tx *kv.Tx, p place, up *pool, key, attribute, value
 // findUser looks a sign-in name up: a username, a sub where the pool generates
 // names, or an alias. The key is "" and the user nil where there is none.
 func (s *Service) findUser(r reader, p place, up *pool, name string) (string, *user, error) {
-	key := up.fold(name)
+	key := up.Fold(name)
 	u, err := find[user](r, p.key(kindUser, key))
 	if err != nil || u != nil {
 		return key, u, err
 	}
-	for _, a := range []string{attributeEmail, attributePhone, attributePreferred} {
-		if !up.signsInWith(a) && !up.hasAlias(a) {
+	for _, a := range []string{settings.AttributeEmail, settings.AttributePhone, settings.AttributePreferred} {
+		if !up.SignsInWith(a) && !up.HasAlias(a) {
 			continue
 		}
-		owner, err := r.get(p.key(kindAlias, a, up.foldAttribute(name)))
+		owner, err := r.get(p.key(kindAlias, a, up.FoldAttribute(name)))
 		if errors.Is(err, kv.ErrNotFound) {
 			continue
 		}

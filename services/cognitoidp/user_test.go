@@ -16,6 +16,8 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/cfn"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 func TestForgottenPassword(t *testing.T) {
@@ -282,31 +284,6 @@ func TestClientSettings(t *testing.T) {
 	refused(f.harness, api.SignUp, &api.SignUpInput{ClientId: got.ClientId, Username: ptr("a"), Password: ptr(testPassword)}, "ResourceNotFoundException", "User pool client "+*got.ClientId+" does not exist.")
 }
 
-func TestPasswordPolicyTexts(t *testing.T) {
-	yes := ptr(true)
-	p := &api.PasswordPolicyType{MinimumLength: ptr(int32(8)), RequireLowercase: yes, RequireUppercase: yes, RequireNumbers: yes, RequireSymbols: yes}
-	for password, want := range map[string]string{
-		"aA1!":       "Password not long enough",
-		"aaaaaaa1!":  "Password must have uppercase characters",
-		"AAAAAAA1!":  "Password must have lowercase characters",
-		"aaaaaaAA!":  "Password must have numeric characters",
-		"aaaaaaAA1":  "Password must have symbol characters",
-		"aaaaaAA1!":  "",
-		" aaaaAA1! ": "Password must not begin or end with a space",
-	} {
-		err := checkPassword(p, password)
-		if want == "" && err != nil || want != "" && (err == nil || err.Error() != "InvalidPasswordException: Password did not conform with policy: "+want) {
-			t.Errorf("%q: %v, want %q", password, err, want)
-		}
-	}
-	h := newHarness(t)
-	for range 50 {
-		if err := checkPassword(p, temporaryPassword(h.s.d.Ident, p)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestKeysAreServed(t *testing.T) {
 	f := newFixture(t, nil)
 	e := f.def.Endpoints[0]
@@ -319,7 +296,9 @@ func TestKeysAreServed(t *testing.T) {
 		e.Serve(w, r, &service.Call{Log: slog.New(slog.DiscardHandler)})
 		return w
 	}
-	var set struct{ Keys []struct{ Kid, N, Alg string } }
+	var set struct {
+		Keys []struct{ Kid, N, Alg string }
+	}
 	w := get("/" + *f.pool + "/.well-known/jwks.json")
 	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || len(set.Keys) != 2 || w.Header().Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("key set %s", w.Body)
@@ -350,7 +329,7 @@ func TestSweep(t *testing.T) {
 	if err := f.s.sweepOnce(context.Background(), f.clk.Now()); err != nil || count() != 2 {
 		t.Errorf("swept too early: %d left, %v", count(), err)
 	}
-	if err := f.s.sweepOnce(context.Background(), f.clk.Now().Add(defaultRefreshValidity+shortTokenMax+time.Hour)); err != nil || count() != 0 {
+	if err := f.s.sweepOnce(context.Background(), f.clk.Now().Add(settings.DefaultRefreshValidity+settings.ShortTokenMax+time.Hour)); err != nil || count() != 0 {
 		t.Errorf("%d left, %v", count(), err)
 	}
 }
@@ -362,22 +341,22 @@ func TestTemplateResources(t *testing.T) {
 		types[r.Name] = r
 	}
 	ctx := context.Background()
-	up := &service.Resource{StackName: "s", LogicalID: "Pool", Token: "TOKEN", Properties: &poolProperties{AutoVerifiedAttributes: []string{"email"}}}
+	up := &service.Resource{StackName: "s", LogicalID: "Pool", Token: "TOKEN", Properties: &cfn.PoolProperties{AutoVerifiedAttributes: []string{"email"}}}
 	if err := types["AWS::Cognito::UserPool"].Create(ctx, h.call(), up); err != nil {
 		t.Fatal(err)
 	}
 	if up.Attributes["ProviderName"] != "cognito-idp.us-east-1.amazonaws.com/"+up.PhysicalID || up.Attributes["Arn"] != poolARN("000000000000", "us-east-1", up.PhysicalID) {
 		t.Errorf("attributes %v", up.Attributes)
 	}
-	cl := &service.Resource{StackName: "s", LogicalID: "Client", Token: "TOKEN", Properties: &clientProperties{UserPoolId: &up.PhysicalID, GenerateSecret: ptr(true)}}
+	cl := &service.Resource{StackName: "s", LogicalID: "Client", Token: "TOKEN", Properties: &cfn.ClientProperties{UserPoolId: &up.PhysicalID, GenerateSecret: ptr(true)}}
 	if err := types["AWS::Cognito::UserPoolClient"].Create(ctx, h.call(), cl); err != nil {
 		t.Fatal(err)
 	}
 	if len(cl.Attributes["ClientSecret"].(string)) != clientSecretCharacters || cl.Attributes["Name"] != "s-Client-TOKEN" {
 		t.Errorf("attributes %v", cl.Attributes)
 	}
-	up.Old = &poolProperties{}
-	up.Properties = &poolProperties{Schema: []api.SchemaAttributeType{{Name: ptr("x")}}}
+	up.Old = &cfn.PoolProperties{}
+	up.Properties = &cfn.PoolProperties{Schema: []api.SchemaAttributeType{{Name: ptr("x")}}}
 	if err := types["AWS::Cognito::UserPool"].Update(ctx, h.call(), up); err != nil {
 		t.Error(err)
 	}

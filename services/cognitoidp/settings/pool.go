@@ -1,4 +1,4 @@
-package cognitoidp
+package settings
 
 import (
 	"net/mail"
@@ -12,97 +12,91 @@ import (
 
 // Defaults of pools.
 const (
-	defaultPasswordLength     = 8
-	defaultTemporaryDays      = 7
-	defaultFrom               = "no-reply@verificationemail.com"
-	defaultCodeSubject        = "Your verification code"
-	defaultCodeMessage        = "Your confirmation code is {####}"
-	defaultInvitationSubject  = "Your temporary password"
-	defaultInvitationMessage  = "Your username is {username} and temporary password is {####}."
-	deletionProtectionOn      = "ACTIVE"
-	deletionProtectionOff     = "INACTIVE"
-	customAttributesMax       = 50
-	codePlaceholder           = "{####}"
-	usernamePlaceholder       = "{username}"
-	attributeEmail            = "email"
-	attributePhone            = "phone_number"
-	attributePreferred        = "preferred_username"
-	attributeEmailVerified    = "email_verified"
-	attributePhoneVerified    = "phone_number_verified"
-	attributeSub              = "sub"
-	recoveryAdminOnly         = "admin_only"
-	recoveryEmail             = "verified_email"
-	emailAccountDeveloper     = "DEVELOPER"
-	emailAccountCognito       = "COGNITO_DEFAULT"
-	poolTierDefault           = "ESSENTIALS"
-	multiFactorOff            = "OFF"
-	verifyByCode              = "CONFIRM_WITH_CODE"
-	preTokenVersion           = "V1_0"
-	firstFactorPassword       = "PASSWORD"
-	issuerOriginal            = "ORIGINAL"
-	advancedSecurityOff       = "OFF"
-	passwordLengthMin         = 6
-	passwordLengthMax         = 99
-	describedUsersMax         = 10_000 // EstimatedNumberOfUsers counts no further
-	poolNameSuffixCharacters  = 9
-	clientIDCharacters        = 26
-	clientSecretCharacters    = 51
-	temporaryPasswordCharsMin = 12
+	defaultPasswordLength    = 8
+	DefaultTemporaryDays     = 7
+	defaultFrom              = "no-reply@verificationemail.com"
+	defaultCodeSubject       = "Your verification code"
+	defaultCodeMessage       = "Your confirmation code is {####}"
+	defaultInvitationSubject = "Your temporary password"
+	defaultInvitationMessage = "Your username is {username} and temporary password is {####}."
+	deletionProtectionOff    = "INACTIVE"
+	customAttributesMax      = 50
+	CodePlaceholder          = "{####}"
+	UsernamePlaceholder      = "{username}"
+	AttributeEmail           = "email"
+	AttributePhone           = "phone_number"
+	AttributePreferred       = "preferred_username"
+	AttributeEmailVerified   = "email_verified"
+	AttributePhoneVerified   = "phone_number_verified"
+	AttributeSub             = "sub"
+	recoveryAdminOnly        = "admin_only"
+	recoveryEmail            = "verified_email"
+	emailAccountDeveloper    = "DEVELOPER"
+	emailAccountCognito      = "COGNITO_DEFAULT"
+	poolTierDefault          = "ESSENTIALS"
+	MultiFactorOff           = "OFF"
+	verifyByCode             = "CONFIRM_WITH_CODE"
+	preTokenVersion          = "V1_0"
+	firstFactorPassword      = "PASSWORD"
+	issuerOriginal           = "ORIGINAL"
+	advancedSecurityOff      = "OFF"
+	passwordLengthMin        = 6
+	passwordLengthMax        = 99
 )
 
-// pool is what is stored of a user pool: its settings in the form in which
+// Pool is what is stored of a user pool: its settings in the form in which
 // DescribeUserPool gives them, with every default filled in.
-type pool struct {
+type Pool struct {
 	Settings api.UserPoolType
 }
 
-func (p *pool) id() string { return smithy.Val(p.Settings.Id) }
+func (p *Pool) ID() string { return smithy.Val(p.Settings.Id) }
 
-func (p *pool) passwordPolicy() *api.PasswordPolicyType { return p.Settings.Policies.PasswordPolicy }
+func (p *Pool) PasswordPolicy() *api.PasswordPolicyType { return p.Settings.Policies.PasswordPolicy }
 
-func (p *pool) caseSensitive() bool {
+func (p *Pool) CaseSensitive() bool {
 	return p.Settings.UsernameConfiguration == nil || smithy.Val(p.Settings.UsernameConfiguration.CaseSensitive)
 }
 
-// fold gives a sign-in name the form in which it is looked up.
-func (p *pool) fold(name string) string {
-	if p.caseSensitive() {
+// Fold gives a sign-in name the form in which it is looked up.
+func (p *Pool) Fold(name string) string {
+	if p.CaseSensitive() {
 		return name
 	}
 	return strings.ToLower(name)
 }
 
-// foldAttribute is fold for alias values: e-mail addresses follow the pool's
+// FoldAttribute is fold for alias values: e-mail addresses follow the pool's
 // rule, telephone numbers have no case.
-func (p *pool) foldAttribute(value string) string { return p.fold(value) }
+func (p *Pool) FoldAttribute(value string) string { return p.Fold(value) }
 
-func (p *pool) signsInWith(attribute string) bool {
+func (p *Pool) SignsInWith(attribute string) bool {
 	return slices.Contains(p.Settings.UsernameAttributes, attribute)
 }
 
-func (p *pool) hasAlias(attribute string) bool {
+func (p *Pool) HasAlias(attribute string) bool {
 	return slices.Contains(p.Settings.AliasAttributes, attribute)
 }
 
 // generatedNames: the pool's usernames are attributes, so the username proper is
 // the sub.
-func (p *pool) generatedNames() bool { return len(p.Settings.UsernameAttributes) > 0 }
+func (p *Pool) GeneratedNames() bool { return len(p.Settings.UsernameAttributes) > 0 }
 
-func (p *pool) autoVerifies(attribute string) bool {
+func (p *Pool) AutoVerifies(attribute string) bool {
 	return slices.Contains(p.Settings.AutoVerifiedAttributes, attribute)
 }
 
-func (p *pool) verifiesBeforeUpdate(attribute string) bool {
+func (p *Pool) VerifiesBeforeUpdate(attribute string) bool {
 	u := p.Settings.UserAttributeUpdateSettings
 	return u != nil && slices.Contains(u.AttributesRequireVerificationBeforeUpdate, attribute)
 }
 
-func (p *pool) adminOnlySignUp() bool {
+func (p *Pool) AdminOnlySignUp() bool {
 	return smithy.Val(p.Settings.AdminCreateUserConfig.AllowAdminCreateUserOnly)
 }
 
 // recoverable: users may reset a forgotten password by themselves.
-func (p *pool) recoverable() bool {
+func (p *Pool) Recoverable() bool {
 	a := p.Settings.AccountRecoverySetting
 	if a == nil || len(a.RecoveryMechanisms) == 0 {
 		return true
@@ -112,16 +106,16 @@ func (p *pool) recoverable() bool {
 	})
 }
 
-// temporaryDays is how long a temporary password may be used.
-func (p *pool) temporaryDays() int {
-	if d := p.passwordPolicy().TemporaryPasswordValidityDays; d != nil {
+// TemporaryDays is how long a temporary password may be used.
+func (p *Pool) TemporaryDays() int {
+	if d := p.PasswordPolicy().TemporaryPasswordValidityDays; d != nil {
 		return int(*d)
 	}
-	return defaultTemporaryDays
+	return DefaultTemporaryDays
 }
 
-// codeMessage is the subject and text for a code.
-func (p *pool) codeMessage() (subject, text string) {
+// CodeMessage is the subject and text for a code.
+func (p *Pool) CodeMessage() (subject, text string) {
 	subject, text = defaultCodeSubject, defaultCodeMessage
 	if t := p.Settings.VerificationMessageTemplate; t != nil {
 		subject = firstOf(smithy.Val(t.EmailSubject), subject)
@@ -130,8 +124,8 @@ func (p *pool) codeMessage() (subject, text string) {
 	return subject, text
 }
 
-// invitation is the subject and text for a temporary password.
-func (p *pool) invitation() (subject, text string) {
+// Invitation is the subject and text for a temporary password.
+func (p *Pool) Invitation() (subject, text string) {
 	subject, text = defaultInvitationSubject, defaultInvitationMessage
 	if t := p.Settings.AdminCreateUserConfig.InviteMessageTemplate; t != nil {
 		subject = firstOf(smithy.Val(t.EmailSubject), subject)
@@ -140,8 +134,8 @@ func (p *pool) invitation() (subject, text string) {
 	return subject, text
 }
 
-// sender is the From address of the pool's mail.
-func (p *pool) sender() string {
+// Sender is the From address of the pool's mail.
+func (p *Pool) Sender() string {
 	e := p.Settings.EmailConfiguration
 	if e == nil || smithy.Val(e.EmailSendingAccount) != emailAccountDeveloper {
 		return defaultFrom
@@ -165,10 +159,10 @@ func firstOf(texts ...string) string {
 	return ""
 }
 
-// configure checks settings that both creation and update take, and fills in
+// Configure checks settings that both creation and update take, and fills in
 // defaults. What it leaves alone (id, dates, schema, sign-in names) does not
 // change by update.
-func (p *pool) configure(now time.Time) error {
+func (p *Pool) Configure(now time.Time) error {
 	s := &p.Settings
 	if err := refuseUnsupported(s); err != nil {
 		return err
@@ -191,7 +185,7 @@ func (p *pool) configure(now time.Time) error {
 	if s.EmailConfiguration == nil {
 		s.EmailConfiguration = &api.EmailConfigurationType{EmailSendingAccount: ptr(emailAccountCognito)}
 	}
-	setDefault(&s.MfaConfiguration, multiFactorOff)
+	setDefault(&s.MfaConfiguration, MultiFactorOff)
 	setDefault(&s.DeletionProtection, deletionProtectionOff)
 	setDefault(&s.UserPoolTier, poolTierDefault)
 	s.LastModifiedDate = &now
@@ -200,13 +194,13 @@ func (p *pool) configure(now time.Time) error {
 
 // configureTemporaryDays: the password policy's number of days replaces the
 // older setting and is shown in both.
-func (p *pool) configureTemporaryDays() {
-	policy, admin := p.passwordPolicy(), p.Settings.AdminCreateUserConfig
+func (p *Pool) configureTemporaryDays() {
+	policy, admin := p.PasswordPolicy(), p.Settings.AdminCreateUserConfig
 	if policy.TemporaryPasswordValidityDays == nil {
 		policy.TemporaryPasswordValidityDays = admin.UnusedAccountValidityDays
 	}
 	if policy.TemporaryPasswordValidityDays == nil {
-		policy.TemporaryPasswordValidityDays = ptr(int32(defaultTemporaryDays))
+		policy.TemporaryPasswordValidityDays = ptr(int32(DefaultTemporaryDays))
 	}
 	admin.UnusedAccountValidityDays = policy.TemporaryPasswordValidityDays
 }
@@ -219,8 +213,8 @@ func setDefault(field **string, value string) {
 
 func ptr[T any](v T) *T { return &v }
 
-// unsupported says that a documented setting does not exist here.
-func unsupported(setting string) error {
+// Unsupported says that a documented setting does not exist here.
+func Unsupported(setting string) error {
 	return api.ErrInvalidParameterException("%s is not supported by this server.", setting)
 }
 
@@ -229,7 +223,7 @@ func refuseUnsupported(s *api.UserPoolType) error {
 		setting string
 		present bool
 	}{
-		{"MfaConfiguration other than OFF", smithy.Val(s.MfaConfiguration) != "" && smithy.Val(s.MfaConfiguration) != multiFactorOff},
+		{"MfaConfiguration other than OFF", smithy.Val(s.MfaConfiguration) != "" && smithy.Val(s.MfaConfiguration) != MultiFactorOff},
 		{"SmsConfiguration (text messages)", s.SmsConfiguration != nil},
 		{"DeviceConfiguration (remembered devices)", s.DeviceConfiguration != nil},
 		{"AdvancedSecurityMode other than OFF", s.UserPoolAddOns != nil &&
@@ -239,12 +233,12 @@ func refuseUnsupported(s *api.UserPoolType) error {
 		{"IssuerConfiguration other than ORIGINAL", s.IssuerConfiguration != nil && smithy.Val(s.IssuerConfiguration.Type) != issuerOriginal},
 		{"AcrConfiguration", len(s.AcrConfiguration) > 0},
 		{"UserPoolTier PLUS", smithy.Val(s.UserPoolTier) == "PLUS"},
-		{"Verification of phone_number (text messages)", slices.Contains(s.AutoVerifiedAttributes, attributePhone)},
+		{"Verification of phone_number (text messages)", slices.Contains(s.AutoVerifiedAttributes, AttributePhone)},
 		{"Verification of phone_number before update (text messages)", s.UserAttributeUpdateSettings != nil &&
-			slices.Contains(s.UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate, attributePhone)},
+			slices.Contains(s.UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate, AttributePhone)},
 	} {
 		if r.present {
-			return unsupported(r.setting)
+			return Unsupported(r.setting)
 		}
 	}
 	return nil
@@ -268,7 +262,7 @@ func checkPasswordPolicy(s *api.UserPoolType) error {
 		s.Policies = &api.UserPoolPolicyType{}
 	}
 	if f := s.Policies.SignInPolicy; f != nil && !slices.Equal(f.AllowedFirstAuthFactors, []string{firstFactorPassword}) {
-		return unsupported("A first authentication factor other than PASSWORD")
+		return Unsupported("A first authentication factor other than PASSWORD")
 	}
 	if s.Policies.PasswordPolicy == nil {
 		s.Policies.PasswordPolicy = &api.PasswordPolicyType{
@@ -277,7 +271,7 @@ func checkPasswordPolicy(s *api.UserPoolType) error {
 	}
 	p := s.Policies.PasswordPolicy
 	if smithy.Val(p.PasswordHistorySize) > 0 {
-		return unsupported("PasswordHistorySize")
+		return Unsupported("PasswordHistorySize")
 	}
 	if p.MinimumLength == nil {
 		p.MinimumLength = ptr(int32(defaultPasswordLength))
@@ -300,13 +294,16 @@ func checkEmail(s *api.UserPoolType) error {
 	}
 	setDefault(&e.EmailSendingAccount, emailAccountCognito)
 	if e.ConfigurationSet != nil {
-		return unsupported("EmailConfiguration.ConfigurationSet")
+		return Unsupported("EmailConfiguration.ConfigurationSet")
 	}
 	if e.ReplyToEmailAddress != nil {
-		return unsupported("EmailConfiguration.ReplyToEmailAddress")
+		return Unsupported("EmailConfiguration.ReplyToEmailAddress")
 	}
 	if *e.EmailSendingAccount == emailAccountDeveloper && e.SourceArn == nil {
 		return api.ErrInvalidParameterException("SourceArn is required when EmailSendingAccount is DEVELOPER.")
+	}
+	if *e.EmailSendingAccount == emailAccountDeveloper && !strings.Contains(*e.SourceArn, ":identity/") {
+		return api.ErrInvalidParameterException("SourceArn must be the ARN of an SES identity.")
 	}
 	if e.From != nil {
 		if _, err := mail.ParseAddress(*e.From); err != nil {
@@ -337,7 +334,7 @@ func checkTriggers(s *api.UserPoolType) error {
 		{"InboundFederation", l.InboundFederation != nil},
 	} {
 		if r.present {
-			return unsupported("LambdaConfig." + r.trigger)
+			return Unsupported("LambdaConfig." + r.trigger)
 		}
 	}
 	c := l.PreTokenGenerationConfig
@@ -348,7 +345,7 @@ func checkTriggers(s *api.UserPoolType) error {
 		return nil
 	}
 	if smithy.Val(c.LambdaVersion) != preTokenVersion {
-		return unsupported("LambdaConfig.PreTokenGenerationConfig with LambdaVersion other than V1_0")
+		return Unsupported("LambdaConfig.PreTokenGenerationConfig with LambdaVersion other than V1_0")
 	}
 	if l.PreTokenGeneration != nil && *l.PreTokenGeneration != smithy.Val(c.LambdaArn) {
 		return api.ErrInvalidParameterException("PreTokenGeneration and PreTokenGenerationConfig must have the same Lambda ARN.")
@@ -384,7 +381,7 @@ func checkMessages(s *api.UserPoolType) error {
 	t := s.VerificationMessageTemplate
 	setDefault(&t.DefaultEmailOption, verifyByCode)
 	if *t.DefaultEmailOption != verifyByCode {
-		return unsupported("VerificationMessageTemplate.DefaultEmailOption other than CONFIRM_WITH_CODE")
+		return Unsupported("VerificationMessageTemplate.DefaultEmailOption other than CONFIRM_WITH_CODE")
 	}
 	for _, f := range []struct{ old, new **string }{
 		{&s.EmailVerificationMessage, &t.EmailMessage},
@@ -396,14 +393,39 @@ func checkMessages(s *api.UserPoolType) error {
 		}
 		*f.old = *f.new
 	}
-	if t.EmailMessage != nil && !strings.Contains(*t.EmailMessage, codePlaceholder) {
+	if t.EmailMessage != nil && !strings.Contains(*t.EmailMessage, CodePlaceholder) {
 		return api.ErrInvalidParameterException("Verification email message must contain {####}.")
 	}
 	if a := s.AdminCreateUserConfig; a != nil && a.InviteMessageTemplate != nil {
 		m := a.InviteMessageTemplate.EmailMessage
-		if m != nil && (!strings.Contains(*m, codePlaceholder) || !strings.Contains(*m, usernamePlaceholder)) {
+		if m != nil && (!strings.Contains(*m, CodePlaceholder) || !strings.Contains(*m, UsernamePlaceholder)) {
 			return api.ErrInvalidParameterException("Invitation email message must contain {####} and {username}.")
 		}
 	}
 	return nil
+}
+
+// Updated is the pool after UpdateUserPool: what the request omits returns to
+// its default.
+func (p *Pool) Updated(in *api.UpdateUserPoolInput) *Pool {
+	old := p.Settings
+	s := api.UserPoolType{
+		Id: old.Id, Arn: old.Arn, Name: old.Name, CreationDate: old.CreationDate, SchemaAttributes: old.SchemaAttributes,
+		AliasAttributes: old.AliasAttributes, UsernameAttributes: old.UsernameAttributes, UsernameConfiguration: old.UsernameConfiguration,
+		UserPoolTags: old.UserPoolTags,
+	}
+	keep(&s.Name, in.PoolName)
+	if in.UserPoolTags != nil {
+		s.UserPoolTags = in.UserPoolTags
+	}
+	s.Policies, s.DeletionProtection, s.LambdaConfig = in.Policies, in.DeletionProtection, in.LambdaConfig
+	s.AutoVerifiedAttributes, s.SmsVerificationMessage = in.AutoVerifiedAttributes, in.SmsVerificationMessage
+	s.EmailVerificationMessage, s.EmailVerificationSubject = in.EmailVerificationMessage, in.EmailVerificationSubject
+	s.VerificationMessageTemplate, s.SmsAuthenticationMessage = in.VerificationMessageTemplate, in.SmsAuthenticationMessage
+	s.MfaConfiguration, s.UserAttributeUpdateSettings = in.MfaConfiguration, in.UserAttributeUpdateSettings
+	s.DeviceConfiguration, s.EmailConfiguration, s.SmsConfiguration = in.DeviceConfiguration, in.EmailConfiguration, in.SmsConfiguration
+	s.AdminCreateUserConfig, s.UserPoolAddOns = in.AdminCreateUserConfig, in.UserPoolAddOns
+	s.DcrConfiguration, s.AccountRecoverySetting, s.UserPoolTier = in.DcrConfiguration, in.AccountRecoverySetting, in.UserPoolTier
+	s.KeyConfiguration, s.IssuerConfiguration, s.AcrConfiguration = in.KeyConfiguration, in.IssuerConfiguration, in.AcrConfiguration
+	return &Pool{Settings: s}
 }

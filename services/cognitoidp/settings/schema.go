@@ -1,4 +1,4 @@
-package cognitoidp
+package settings
 
 import (
 	"net/mail"
@@ -23,15 +23,15 @@ const (
 	customNameMax      = 20
 	birthdateLayout    = "2006-01-02"
 	customPrefix       = "custom:"
-	developerPrefix    = "dev:"
-	attributeUpdatedAt = "updated_at"
+	DeveloperPrefix    = "dev:"
+	AttributeUpdatedAt = "updated_at"
 	attributeBirthdate = "birthdate"
 	attributeIdentity  = "identities"
 )
 
-// standardAttributes are the OpenID Connect attributes of every pool, in the
+// StandardAttributes are the OpenID Connect attributes of every pool, in the
 // order in which AWS lists them.
-func standardAttributes() []api.SchemaAttributeType {
+func StandardAttributes() []api.SchemaAttributeType {
 	text := func(name string, mutable, required bool, lo, hi string) api.SchemaAttributeType {
 		return api.SchemaAttributeType{
 			Name: &name, AttributeDataType: ptr(typeString), DeveloperOnlyAttribute: ptr(false), Mutable: &mutable, Required: &required,
@@ -41,19 +41,19 @@ func standardAttributes() []api.SchemaAttributeType {
 	yesNo := func(name string) api.SchemaAttributeType {
 		return api.SchemaAttributeType{Name: &name, AttributeDataType: ptr(typeBoolean), DeveloperOnlyAttribute: ptr(false), Mutable: ptr(true), Required: ptr(false)}
 	}
-	out := []api.SchemaAttributeType{text(attributeSub, false, true, "1", "2048")}
+	out := []api.SchemaAttributeType{text(AttributeSub, false, true, "1", "2048")}
 	for _, name := range []string{
-		"name", "given_name", "family_name", "middle_name", "nickname", attributePreferred, "profile", "picture", "website", attributeEmail,
+		"name", "given_name", "family_name", "middle_name", "nickname", AttributePreferred, "profile", "picture", "website", AttributeEmail,
 	} {
 		out = append(out, text(name, true, false, "0", "2048"))
 	}
-	out = append(out, yesNo(attributeEmailVerified), text("gender", true, false, "0", "2048"), text(attributeBirthdate, true, false, "10", "10"))
-	for _, name := range []string{"zoneinfo", "locale", attributePhone} {
+	out = append(out, yesNo(AttributeEmailVerified), text("gender", true, false, "0", "2048"), text(attributeBirthdate, true, false, "10", "10"))
+	for _, name := range []string{"zoneinfo", "locale", AttributePhone} {
 		out = append(out, text(name, true, false, "0", "2048"))
 	}
-	return append(out, yesNo(attributePhoneVerified), text("address", true, false, "0", "2048"),
+	return append(out, yesNo(AttributePhoneVerified), text("address", true, false, "0", "2048"),
 		api.SchemaAttributeType{
-			Name: ptr(attributeUpdatedAt), AttributeDataType: ptr(typeNumber), DeveloperOnlyAttribute: ptr(false), Mutable: ptr(true), Required: ptr(false),
+			Name: ptr(AttributeUpdatedAt), AttributeDataType: ptr(typeNumber), DeveloperOnlyAttribute: ptr(false), Mutable: ptr(true), Required: ptr(false),
 			NumberAttributeConstraints: &api.NumberAttributeConstraintsType{MinValue: ptr("0")},
 		},
 		api.SchemaAttributeType{
@@ -62,9 +62,9 @@ func standardAttributes() []api.SchemaAttributeType {
 		})
 }
 
-// buildSchema lays the attributes of CreateUserPool over the standard ones.
-func buildSchema(given []api.SchemaAttributeType) ([]api.SchemaAttributeType, error) {
-	out := standardAttributes()
+// BuildSchema lays the attributes of CreateUserPool over the standard ones.
+func BuildSchema(given []api.SchemaAttributeType) ([]api.SchemaAttributeType, error) {
+	out := StandardAttributes()
 	var custom []api.SchemaAttributeType
 	for _, a := range given {
 		name := smithy.Val(a.Name)
@@ -85,7 +85,7 @@ func buildSchema(given []api.SchemaAttributeType) ([]api.SchemaAttributeType, er
 		keep(&std.StringAttributeConstraints, a.StringAttributeConstraints)
 		keep(&std.NumberAttributeConstraints, a.NumberAttributeConstraints)
 	}
-	return addCustom(out, custom)
+	return AddCustom(out, custom)
 }
 
 func keep[T any](field **T, given *T) {
@@ -94,8 +94,8 @@ func keep[T any](field **T, given *T) {
 	}
 }
 
-// addCustom appends custom attributes under their full names.
-func addCustom(schema, custom []api.SchemaAttributeType) ([]api.SchemaAttributeType, error) {
+// AddCustom appends custom attributes under their full names.
+func AddCustom(schema, custom []api.SchemaAttributeType) ([]api.SchemaAttributeType, error) {
 	for _, a := range custom {
 		name := strings.TrimPrefix(smithy.Val(a.Name), customPrefix)
 		if name == "" || len(name) > customNameMax {
@@ -106,7 +106,7 @@ func addCustom(schema, custom []api.SchemaAttributeType) ([]api.SchemaAttributeT
 		}
 		full := customPrefix + name
 		if smithy.Val(a.DeveloperOnlyAttribute) {
-			full = developerPrefix + full
+			full = DeveloperPrefix + full
 		}
 		a.Name, a.Required = &full, ptr(false)
 		setDefault(&a.AttributeDataType, typeString)
@@ -122,7 +122,7 @@ func addCustom(schema, custom []api.SchemaAttributeType) ([]api.SchemaAttributeT
 		case *a.AttributeDataType == typeNumber && a.NumberAttributeConstraints == nil:
 			a.NumberAttributeConstraints = &api.NumberAttributeConstraintsType{}
 		}
-		if findAttribute(schema, full) != nil {
+		if FindAttribute(schema, full) != nil {
 			return nil, api.ErrInvalidParameterException("%s: Existing attribute already has name %s.", full, full)
 		}
 		schema = append(schema, a)
@@ -140,10 +140,10 @@ func addCustom(schema, custom []api.SchemaAttributeType) ([]api.SchemaAttributeT
 }
 
 func isCustom(name string) bool {
-	return strings.HasPrefix(name, customPrefix) || strings.HasPrefix(name, developerPrefix)
+	return strings.HasPrefix(name, customPrefix) || strings.HasPrefix(name, DeveloperPrefix)
 }
 
-func findAttribute(schema []api.SchemaAttributeType, name string) *api.SchemaAttributeType {
+func FindAttribute(schema []api.SchemaAttributeType, name string) *api.SchemaAttributeType {
 	for i := range schema {
 		if *schema[i].Name == name {
 			return &schema[i]
@@ -155,25 +155,25 @@ func findAttribute(schema []api.SchemaAttributeType, name string) *api.SchemaAtt
 // telephone is E.164, as AWS checks it.
 var telephone = regexp.MustCompile(`^\+[1-9]?[0-9]{4,16}$`)
 
-// checkAttribute checks one value against the schema.
-func checkAttribute(schema []api.SchemaAttributeType, name, value string) error {
-	a := findAttribute(schema, name)
+// CheckAttribute checks one value against the schema.
+func CheckAttribute(schema []api.SchemaAttributeType, name, value string) error {
+	a := FindAttribute(schema, name)
 	if a == nil {
-		return schemaFault("Type for attribute {" + name + "} could not be determined")
+		return SchemaFault("Type for attribute {" + name + "} could not be determined")
 	}
 	if len(value) > attributeBytesMax {
-		return schemaFault(name + ": String must be no longer than " + strconv.Itoa(attributeBytesMax))
+		return SchemaFault(name + ": String must be no longer than " + strconv.Itoa(attributeBytesMax))
 	}
 	if value == "" {
 		return nil // an empty value deletes the attribute
 	}
 	switch name {
-	case attributeEmail:
-		if !isEmail(value) {
+	case AttributeEmail:
+		if !IsEmail(value) {
 			return api.ErrInvalidParameterException("Invalid email address format.")
 		}
-	case attributePhone:
-		if !isPhone(value) {
+	case AttributePhone:
+		if !IsPhone(value) {
 			return api.ErrInvalidParameterException("Invalid phone number format.")
 		}
 	case attributeBirthdate:
@@ -188,33 +188,33 @@ func checkType(a *api.SchemaAttributeType, name, value string) error {
 	switch *a.AttributeDataType {
 	case typeBoolean:
 		if value != "true" && value != "false" {
-			return schemaFault(name + ": Boolean must be true or false")
+			return SchemaFault(name + ": Boolean must be true or false")
 		}
 	case typeDateTime:
 		if _, err := time.Parse(time.RFC3339, value); err != nil {
-			return schemaFault(name + ": DateTime must be an ISO 8601 date and time")
+			return SchemaFault(name + ": DateTime must be an ISO 8601 date and time")
 		}
 	case typeNumber:
 		n, err := strconv.ParseFloat(value, 64)
 		if err != nil {
-			return schemaFault(name + ": Number is not valid")
+			return SchemaFault(name + ": Number is not valid")
 		}
 		if c := a.NumberAttributeConstraints; c != nil {
 			if lo, ok := limit(c.MinValue); ok && n < lo {
-				return schemaFault(name + ": Number must be no less than " + *c.MinValue)
+				return SchemaFault(name + ": Number must be no less than " + *c.MinValue)
 			}
 			if hi, ok := limit(c.MaxValue); ok && n > hi {
-				return schemaFault(name + ": Number must be no greater than " + *c.MaxValue)
+				return SchemaFault(name + ": Number must be no greater than " + *c.MaxValue)
 			}
 		}
 	case typeString:
 		n := float64(len([]rune(value)))
 		if c := a.StringAttributeConstraints; c != nil {
 			if lo, ok := limit(c.MinLength); ok && n < lo {
-				return schemaFault(name + ": String must be no shorter than " + *c.MinLength)
+				return SchemaFault(name + ": String must be no shorter than " + *c.MinLength)
 			}
 			if hi, ok := limit(c.MaxLength); ok && n > hi {
-				return schemaFault(name + ": String must be no longer than " + *c.MaxLength)
+				return SchemaFault(name + ": String must be no longer than " + *c.MaxLength)
 			}
 		}
 	}
@@ -226,41 +226,41 @@ func limit(text *string) (float64, bool) {
 	return n, err == nil
 }
 
-func schemaFault(detail string) error {
+func SchemaFault(detail string) error {
 	return api.ErrInvalidParameterException("%s", "Attributes did not conform to the schema: "+detail)
 }
 
-// checkRequired names the first required attribute that a new user lacks.
-func checkRequired(schema []api.SchemaAttributeType, values map[string]string) error {
-	for _, name := range requiredAttributes(schema) {
+// CheckRequired names the first required attribute that a new user lacks.
+func CheckRequired(schema []api.SchemaAttributeType, values map[string]string) error {
+	for _, name := range RequiredAttributes(schema) {
 		if values[name] == "" {
-			return schemaFault(name + ": The attribute is required")
+			return SchemaFault(name + ": The attribute is required")
 		}
 	}
 	return nil
 }
 
-// requiredAttributes are those that every user must have; the pool gives the
+// RequiredAttributes are those that every user must have; the pool gives the
 // sub itself.
-func requiredAttributes(schema []api.SchemaAttributeType) []string {
+func RequiredAttributes(schema []api.SchemaAttributeType) []string {
 	var out []string
 	for _, a := range schema {
-		if smithy.Val(a.Required) && *a.Name != attributeSub {
+		if smithy.Val(a.Required) && *a.Name != AttributeSub {
 			out = append(out, *a.Name)
 		}
 	}
 	return out
 }
 
-func isEmail(s string) bool {
+func IsEmail(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Address == s && a.Name == ""
 }
 
-func isPhone(s string) bool { return telephone.MatchString(s) }
+func IsPhone(s string) bool { return telephone.MatchString(s) }
 
-// attributeMap turns the wire's list into a map; a name given twice is refused.
-func attributeMap(list []api.AttributeType) (map[string]string, error) {
+// AttributeMap turns the wire's list into a map; a name given twice is refused.
+func AttributeMap(list []api.AttributeType) (map[string]string, error) {
 	out := make(map[string]string, len(list))
 	for _, a := range list {
 		name := smithy.Val(a.Name)

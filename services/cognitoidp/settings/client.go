@@ -1,7 +1,6 @@
-package cognitoidp
+package settings
 
 import (
-	"crypto/subtle"
 	"slices"
 	"strings"
 	"time"
@@ -13,14 +12,14 @@ import (
 // Names of authentication flows, as clients ask for them and as app clients
 // permit them.
 const (
-	flowSRP           = "USER_SRP_AUTH"
-	flowPassword      = "USER_PASSWORD_AUTH"
-	flowAdminPassword = "ADMIN_USER_PASSWORD_AUTH"
-	flowAdminNoSRP    = "ADMIN_NO_SRP_AUTH"
-	flowRefresh       = "REFRESH_TOKEN_AUTH"
-	flowRefreshOld    = "REFRESH_TOKEN"
-	flowCustom        = "CUSTOM_AUTH"
-	flowUser          = "USER_AUTH"
+	FlowSRP           = "USER_SRP_AUTH"
+	FlowPassword      = "USER_PASSWORD_AUTH"
+	FlowAdminPassword = "ADMIN_USER_PASSWORD_AUTH"
+	FlowAdminNoSRP    = "ADMIN_NO_SRP_AUTH"
+	FlowRefresh       = "REFRESH_TOKEN_AUTH"
+	FlowRefreshOld    = "REFRESH_TOKEN"
+	FlowCustom        = "CUSTOM_AUTH"
+	FlowUser          = "USER_AUTH"
 
 	allowPrefix = "ALLOW_"
 )
@@ -28,9 +27,9 @@ const (
 // Lifetimes of tokens and sessions.
 const (
 	defaultAccessValidity  = time.Hour
-	defaultRefreshValidity = 30 * 24 * time.Hour
+	DefaultRefreshValidity = 30 * 24 * time.Hour
 	shortTokenMin          = 5 * time.Minute
-	shortTokenMax          = 24 * time.Hour
+	ShortTokenMax          = 24 * time.Hour
 	refreshTokenMin        = time.Hour
 	refreshTokenMax        = 10 * 365 * 24 * time.Hour
 	defaultSessionMinutes  = 3
@@ -41,74 +40,74 @@ const (
 	existenceHidden = "ENABLED"
 )
 
-// client is what is stored of an app client: its settings as DescribeUserPool-
+// Client is what is stored of an app client: its settings as DescribeUserPool-
 // Client gives them, without the secret.
-type client struct {
+type Client struct {
 	Settings api.UserPoolClientType
 	Secret   []byte // sealed; nil: a public client
 }
 
-func (c *client) id() string { return smithy.Val(c.Settings.ClientId) }
+func (c *Client) ID() string { return smithy.Val(c.Settings.ClientId) }
 
-func (c *client) hidesUsers() bool {
+func (c *Client) HidesUsers() bool {
 	return smithy.Val(c.Settings.PreventUserExistenceErrors) == existenceHidden
 }
 
-func (c *client) revocable() bool { return smithy.Val(c.Settings.EnableTokenRevocation) }
+func (c *Client) Revocable() bool { return smithy.Val(c.Settings.EnableTokenRevocation) }
 
-func (c *client) sessionValidity() time.Duration {
+func (c *Client) SessionValidity() time.Duration {
 	return time.Duration(smithy.Val(c.Settings.AuthSessionValidity)) * time.Minute
 }
 
-// allows reports whether the client may use a flow. The older names of
+// Allows reports whether the client may use a flow. The older names of
 // permissions have no prefix; refreshing is always permitted beside them.
-func (c *client) allows(flow string) bool {
+func (c *Client) Allows(flow string) bool {
 	permitted := c.Settings.ExplicitAuthFlows
 	switch flow {
-	case flowRefresh, flowRefreshOld:
-		return slices.Contains(permitted, allowPrefix+flowRefresh) || !slices.ContainsFunc(permitted, isAllow)
-	case flowSRP:
-		return slices.Contains(permitted, allowPrefix+flowSRP) || !slices.ContainsFunc(permitted, isAllow)
-	case flowAdminPassword, flowAdminNoSRP:
-		return slices.Contains(permitted, allowPrefix+flowAdminPassword) || slices.Contains(permitted, flowAdminNoSRP)
+	case FlowRefresh, FlowRefreshOld:
+		return slices.Contains(permitted, allowPrefix+FlowRefresh) || !slices.ContainsFunc(permitted, isAllow)
+	case FlowSRP:
+		return slices.Contains(permitted, allowPrefix+FlowSRP) || !slices.ContainsFunc(permitted, isAllow)
+	case FlowAdminPassword, FlowAdminNoSRP:
+		return slices.Contains(permitted, allowPrefix+FlowAdminPassword) || slices.Contains(permitted, FlowAdminNoSRP)
 	}
 	return slices.Contains(permitted, allowPrefix+flow) || slices.Contains(permitted, flow)
 }
 
 func isAllow(s string) bool { return strings.HasPrefix(s, allowPrefix) }
 
-// mayWrite and mayRead judge one attribute. Without a list, a client has all
+// MayWrite and mayRead judge one attribute. Without a list, a client has all
 // standard and custom attributes.
-func (c *client) mayWrite(schema []api.SchemaAttributeType, name string) bool {
-	if name == attributeSub || name == attributeEmailVerified || name == attributePhoneVerified || strings.HasPrefix(name, developerPrefix) {
+func (c *Client) MayWrite(schema []api.SchemaAttributeType, name string) bool {
+	if name == AttributeSub || name == AttributeEmailVerified || name == AttributePhoneVerified || strings.HasPrefix(name, DeveloperPrefix) {
 		return false
 	}
-	if len(c.Settings.WriteAttributes) == 0 || slices.Contains(requiredAttributes(schema), name) {
+	if len(c.Settings.WriteAttributes) == 0 || slices.Contains(RequiredAttributes(schema), name) {
 		return true
 	}
 	return slices.Contains(c.Settings.WriteAttributes, name)
 }
 
-func (c *client) mayRead(name string) bool {
-	if name == attributeSub {
+func (c *Client) MayRead(name string) bool {
+	if name == AttributeSub {
 		return true
 	}
 	return len(c.Settings.ReadAttributes) == 0 || slices.Contains(c.Settings.ReadAttributes, name)
 }
 
-func (c *client) accessValidity() time.Duration {
+func (c *Client) AccessValidity() time.Duration {
 	return validity(c.Settings.AccessTokenValidity, c.units().AccessToken, time.Hour, defaultAccessValidity)
 }
 
-func (c *client) idValidity() time.Duration {
+func (c *Client) IDValidity() time.Duration {
 	return validity(c.Settings.IdTokenValidity, c.units().IdToken, time.Hour, defaultAccessValidity)
 }
 
-func (c *client) refreshValidity() time.Duration {
-	return validity(c.Settings.RefreshTokenValidity, c.units().RefreshToken, 24*time.Hour, defaultRefreshValidity)
+func (c *Client) RefreshValidity() time.Duration {
+	return validity(c.Settings.RefreshTokenValidity, c.units().RefreshToken, 24*time.Hour, DefaultRefreshValidity)
 }
 
-func (c *client) units() api.TokenValidityUnitsType { return smithy.Val(c.Settings.TokenValidityUnits) }
+func (c *Client) units() api.TokenValidityUnitsType { return smithy.Val(c.Settings.TokenValidityUnits) }
 
 func validity(n *int32, unit *string, defaultUnit, missing time.Duration) time.Duration {
 	if smithy.Val(n) == 0 {
@@ -128,9 +127,9 @@ func validity(n *int32, unit *string, defaultUnit, missing time.Duration) time.D
 	return time.Duration(*n) * u
 }
 
-// configure checks the settings that creation and update take, and fills in
+// Configure checks the settings that creation and update take, and fills in
 // defaults.
-func (c *client) configure(p *pool, now time.Time) error {
+func (c *Client) Configure(p *Pool, now time.Time) error {
 	s := &c.Settings
 	for _, check := range []func(*api.UserPoolClientType) error{refuseOAuth, checkFlows, checkValidity} {
 		if err := check(s); err != nil {
@@ -139,7 +138,7 @@ func (c *client) configure(p *pool, now time.Time) error {
 	}
 	for _, list := range [][]string{s.ReadAttributes, s.WriteAttributes} {
 		for _, name := range list {
-			if findAttribute(p.Settings.SchemaAttributes, name) == nil {
+			if FindAttribute(p.Settings.SchemaAttributes, name) == nil {
 				return api.ErrInvalidParameterException("Invalid write or read attribute specified while creating a client: %s", name)
 			}
 		}
@@ -191,7 +190,7 @@ func refuseOAuth(s *api.UserPoolClientType) error {
 		{"RefreshTokenRotation", s.RefreshTokenRotation != nil && smithy.Val(s.RefreshTokenRotation.Feature) == "ENABLED"},
 	} {
 		if r.present {
-			return unsupported(r.setting)
+			return Unsupported(r.setting)
 		}
 	}
 	return nil
@@ -201,14 +200,14 @@ func refuseOAuth(s *api.UserPoolClientType) error {
 // only a permission: the flow itself is refused when it is asked for.
 func checkFlows(s *api.UserPoolClientType) error {
 	if len(s.ExplicitAuthFlows) == 0 {
-		s.ExplicitAuthFlows = []string{allowPrefix + flowRefresh, allowPrefix + flowSRP, allowPrefix + flowCustom}
+		s.ExplicitAuthFlows = []string{allowPrefix + FlowRefresh, allowPrefix + FlowSRP, allowPrefix + FlowCustom}
 		return nil
 	}
-	if slices.Contains(s.ExplicitAuthFlows, allowPrefix+flowUser) {
-		return unsupported("ALLOW_USER_AUTH (choice-based sign-in)")
+	if slices.Contains(s.ExplicitAuthFlows, allowPrefix+FlowUser) {
+		return Unsupported("ALLOW_USER_AUTH (choice-based sign-in)")
 	}
 	if slices.Contains(s.ExplicitAuthFlows, "CUSTOM_AUTH_FLOW_ONLY") {
-		return unsupported("CUSTOM_AUTH_FLOW_ONLY")
+		return Unsupported("CUSTOM_AUTH_FLOW_ONLY")
 	}
 	allow := 0
 	for _, f := range s.ExplicitAuthFlows {
@@ -223,15 +222,15 @@ func checkFlows(s *api.UserPoolClientType) error {
 }
 
 func checkValidity(s *api.UserPoolClientType) error {
-	c := client{Settings: *s}
-	access, id, refresh := c.accessValidity(), c.idValidity(), c.refreshValidity()
+	c := Client{Settings: *s}
+	access, id, refresh := c.AccessValidity(), c.IDValidity(), c.RefreshValidity()
 	for _, v := range []struct {
 		name   string
 		d      time.Duration
 		lo, hi time.Duration
 	}{
-		{"AccessTokenValidity", access, shortTokenMin, shortTokenMax},
-		{"IdTokenValidity", id, shortTokenMin, shortTokenMax},
+		{"AccessTokenValidity", access, shortTokenMin, ShortTokenMax},
+		{"IdTokenValidity", id, shortTokenMin, ShortTokenMax},
 		{"RefreshTokenValidity", refresh, refreshTokenMin, refreshTokenMax},
 	} {
 		if v.d < v.lo || v.d > v.hi {
@@ -244,37 +243,41 @@ func checkValidity(s *api.UserPoolClientType) error {
 	return nil
 }
 
-func purposeClientSecret(id string) string { return "cognitoidp/client-secret/" + id }
-
-// clientSecret opens a client's secret; "" for a public client.
-func (s *Service) clientSecret(c *client) (string, error) {
-	if c.Secret == nil {
-		return "", nil
-	}
-	raw, err := s.d.Seal.Open(purposeClientSecret(c.id()), c.Secret)
-	return string(raw), err
+// NewClient takes over what creation can set.
+func NewClient(in *api.CreateUserPoolClientInput) *Client {
+	return &Client{Settings: api.UserPoolClientType{
+		UserPoolId: in.UserPoolId, ClientName: in.ClientName,
+		RefreshTokenValidity: in.RefreshTokenValidity, AccessTokenValidity: in.AccessTokenValidity, IdTokenValidity: in.IdTokenValidity,
+		TokenValidityUnits: in.TokenValidityUnits, ReadAttributes: in.ReadAttributes, WriteAttributes: in.WriteAttributes,
+		ExplicitAuthFlows: in.ExplicitAuthFlows, SupportedIdentityProviders: in.SupportedIdentityProviders,
+		CallbackURLs: in.CallbackURLs, LogoutURLs: in.LogoutURLs, DefaultRedirectURI: in.DefaultRedirectURI,
+		AllowedOAuthFlows: in.AllowedOAuthFlows, AllowedOAuthScopes: in.AllowedOAuthScopes,
+		AllowedOAuthFlowsUserPoolClient: in.AllowedOAuthFlowsUserPoolClient, AnalyticsConfiguration: in.AnalyticsConfiguration,
+		PreventUserExistenceErrors: in.PreventUserExistenceErrors, EnableTokenRevocation: in.EnableTokenRevocation,
+		EnablePropagateAdditionalUserContextData: in.EnablePropagateAdditionalUserContextData,
+		AuthSessionValidity:                      in.AuthSessionValidity, RefreshTokenRotation: in.RefreshTokenRotation,
+	}}
 }
 
-// checkSecretHash demands SECRET_HASH of clients with a secret. names are the
-// names under which the user may be known to the client.
-func (s *Service) checkSecretHash(c *client, given string, names ...string) error {
-	secret, err := s.clientSecret(c)
-	if err != nil {
-		return err
+// Updated is the client after an update: what the request omits returns to its
+// default, except name, secret and whether tokens can be revoked.
+func (c *Client) Updated(in *api.UpdateUserPoolClientInput) *Client {
+	next := NewClient(&api.CreateUserPoolClientInput{
+		UserPoolId: c.Settings.UserPoolId, ClientName: c.Settings.ClientName,
+		RefreshTokenValidity: in.RefreshTokenValidity, AccessTokenValidity: in.AccessTokenValidity, IdTokenValidity: in.IdTokenValidity,
+		TokenValidityUnits: in.TokenValidityUnits, ReadAttributes: in.ReadAttributes, WriteAttributes: in.WriteAttributes,
+		ExplicitAuthFlows: in.ExplicitAuthFlows, SupportedIdentityProviders: in.SupportedIdentityProviders,
+		CallbackURLs: in.CallbackURLs, LogoutURLs: in.LogoutURLs, DefaultRedirectURI: in.DefaultRedirectURI,
+		AllowedOAuthFlows: in.AllowedOAuthFlows, AllowedOAuthScopes: in.AllowedOAuthScopes,
+		AllowedOAuthFlowsUserPoolClient: in.AllowedOAuthFlowsUserPoolClient, AnalyticsConfiguration: in.AnalyticsConfiguration,
+		PreventUserExistenceErrors: in.PreventUserExistenceErrors, EnableTokenRevocation: in.EnableTokenRevocation,
+		EnablePropagateAdditionalUserContextData: in.EnablePropagateAdditionalUserContextData,
+		AuthSessionValidity:                      in.AuthSessionValidity, RefreshTokenRotation: in.RefreshTokenRotation,
+	})
+	keep(&next.Settings.ClientName, in.ClientName)
+	if in.EnableTokenRevocation == nil {
+		next.Settings.EnableTokenRevocation = c.Settings.EnableTokenRevocation
 	}
-	if secret == "" {
-		if given != "" {
-			return api.ErrNotAuthorizedException("Client %s is not configured for secret but secret hash was received", c.id())
-		}
-		return nil
-	}
-	if given == "" {
-		return api.ErrNotAuthorizedException("Client %s is configured with secret but SECRET_HASH was not received", c.id())
-	}
-	for _, name := range names {
-		if subtle.ConstantTimeCompare([]byte(secretHash(secret, name, c.id())), []byte(given)) == 1 {
-			return nil
-		}
-	}
-	return api.ErrNotAuthorizedException("Unable to verify secret hash for client %s", c.id())
+	next.Settings.ClientId, next.Settings.CreationDate, next.Secret = c.Settings.ClientId, c.Settings.CreationDate, c.Secret
+	return next
 }

@@ -1,4 +1,9 @@
-package cognitoidp
+// Package cfn is CloudFormation's resource types of user pools: pools, app
+// clients, groups, users and memberships, over the service's own operations.
+//
+// It holds no state; a property that the service would refuse is missing from
+// the property structs, so that a deployment names it.
+package cfn
 
 import (
 	"context"
@@ -8,41 +13,43 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/cognitoidp/settings"
 )
 
 const poolNameMax = 128
 
-func resourceTypes() []service.ResourceType {
+// ResourceTypes lists the types.
+func ResourceTypes() []service.ResourceType {
 	return []service.ResourceType{
 		{
-			Name: "AWS::Cognito::UserPool", New: func() any { return new(poolProperties) },
+			Name: "AWS::Cognito::UserPool", New: func() any { return new(PoolProperties) },
 			Replace: []string{"AliasAttributes", "UsernameAttributes", "UsernameConfiguration"},
 			Create:  createPoolResource, Update: updatePoolResource, Delete: deletePoolResource,
 		},
 		{
-			Name: "AWS::Cognito::UserPoolClient", New: func() any { return new(clientProperties) },
+			Name: "AWS::Cognito::UserPoolClient", New: func() any { return new(ClientProperties) },
 			Replace: []string{"UserPoolId", "GenerateSecret"},
 			Create:  createClientResource, Update: updateClientResource, Delete: deleteClientResource,
 		},
 		{
-			Name: "AWS::Cognito::UserPoolGroup", New: func() any { return new(groupProperties) },
+			Name: "AWS::Cognito::UserPoolGroup", New: func() any { return new(GroupProperties) },
 			Replace: []string{"UserPoolId", "GroupName"},
 			Create:  createGroupResource, Update: updateGroupResource, Delete: deleteGroupResource,
 		},
 		{
-			Name: "AWS::Cognito::UserPoolUser", New: func() any { return new(userProperties) },
+			Name: "AWS::Cognito::UserPoolUser", New: func() any { return new(UserProperties) },
 			Create: createUserResource, Delete: deleteUserResource,
 		},
 		{
-			Name: "AWS::Cognito::UserPoolUserToGroupAttachment", New: func() any { return new(membershipProperties) },
+			Name: "AWS::Cognito::UserPoolUserToGroupAttachment", New: func() any { return new(MembershipProperties) },
 			Create: createMembershipResource, Delete: deleteMembershipResource,
 		},
 	}
 }
 
-// poolProperties lacks what the service refuses: the deployment then names the
+// PoolProperties lacks what the service refuses: the deployment then names the
 // property.
-type poolProperties struct {
+type PoolProperties struct {
 	UserPoolName                *string
 	Policies                    *api.UserPoolPolicyType
 	DeletionProtection          *string
@@ -67,7 +74,7 @@ type poolProperties struct {
 	UserPoolTier                *string
 }
 
-func (p *poolProperties) tags(r *service.Resource) map[string]string {
+func (p *PoolProperties) tags(r *service.Resource) map[string]string {
 	out := maps.Clone(r.Tags)
 	if out == nil {
 		out = map[string]string{}
@@ -77,7 +84,7 @@ func (p *poolProperties) tags(r *service.Resource) map[string]string {
 }
 
 func createPoolResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*poolProperties)
+	p := r.Properties.(*PoolProperties)
 	name := p.UserPoolName
 	if name == nil {
 		name = ptr(r.GeneratedName(poolNameMax))
@@ -101,12 +108,15 @@ func createPoolResource(ctx context.Context, c *service.Call, r *service.Resourc
 }
 
 func setPoolAttributes(c *service.Call, r *service.Resource) {
-	p := place{c.Account, c.Region, r.PhysicalID}
-	r.Attributes = map[string]any{"Arn": p.arn(), "ProviderName": p.provider(), "ProviderURL": p.issuer(), "UserPoolId": p.Pool}
+	provider := "cognito-idp." + c.Region + ".amazonaws.com/" + r.PhysicalID
+	r.Attributes = map[string]any{
+		"Arn":          "arn:aws:cognito-idp:" + c.Region + ":" + c.Account + ":userpool/" + r.PhysicalID,
+		"ProviderName": provider, "ProviderURL": "https://" + provider, "UserPoolId": r.PhysicalID,
+	}
 }
 
 func updatePoolResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*poolProperties)
+	p := r.Properties.(*PoolProperties)
 	id := ptr(r.PhysicalID)
 	if err := addNewAttributes(ctx, c, r); err != nil {
 		return err
@@ -128,18 +138,18 @@ func updatePoolResource(ctx context.Context, c *service.Call, r *service.Resourc
 // addNewAttributes: custom attributes can be added and never changed.
 func addNewAttributes(ctx context.Context, c *service.Call, r *service.Resource) error {
 	old := map[string]bool{}
-	if o, ok := r.Old.(*poolProperties); ok {
+	if o, ok := r.Old.(*PoolProperties); ok {
 		for _, a := range o.Schema {
 			old[smithy.Val(a.Name)] = true
 		}
 	}
 	var added []api.SchemaAttributeType
-	for _, a := range r.Properties.(*poolProperties).Schema {
+	for _, a := range r.Properties.(*PoolProperties).Schema {
 		name := smithy.Val(a.Name)
 		if old[name] {
 			continue
 		}
-		if findAttribute(standardAttributes(), name) != nil {
+		if settings.FindAttribute(settings.StandardAttributes(), name) != nil {
 			return api.ErrInvalidParameterException("Invalid AttributeDataType input, consider using the provided AttributeDataType enum: standard attribute %s cannot change after creation.", name)
 		}
 		added = append(added, a)
@@ -164,7 +174,8 @@ func unlessGone(err error) error {
 	return err
 }
 
-type clientProperties struct {
+// ClientProperties are those of AWS::Cognito::UserPoolClient.
+type ClientProperties struct {
 	UserPoolId                      *string
 	ClientName                      *string
 	GenerateSecret                  *bool
@@ -183,7 +194,7 @@ type clientProperties struct {
 }
 
 func createClientResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*clientProperties)
+	p := r.Properties.(*ClientProperties)
 	name := p.ClientName
 	if name == nil {
 		name = ptr(r.GeneratedName(poolNameMax))
@@ -212,7 +223,7 @@ func setClientAttributes(r *service.Resource, cl *api.UserPoolClientType) {
 }
 
 func updateClientResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*clientProperties)
+	p := r.Properties.(*ClientProperties)
 	out, err := service.Invoke(ctx, c, api.UpdateUserPoolClient, &api.UpdateUserPoolClientInput{
 		UserPoolId: p.UserPoolId, ClientId: ptr(r.PhysicalID), ClientName: p.ClientName,
 		RefreshTokenValidity: p.RefreshTokenValidity, AccessTokenValidity: p.AccessTokenValidity, IdTokenValidity: p.IdTokenValidity,
@@ -229,12 +240,13 @@ func updateClientResource(ctx context.Context, c *service.Call, r *service.Resou
 }
 
 func deleteClientResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*clientProperties)
+	p := r.Properties.(*ClientProperties)
 	_, err := service.Invoke(ctx, c, api.DeleteUserPoolClient, &api.DeleteUserPoolClientInput{UserPoolId: p.UserPoolId, ClientId: ptr(r.PhysicalID)})
 	return unlessGone(err)
 }
 
-type groupProperties struct {
+// GroupProperties are those of AWS::Cognito::UserPoolGroup.
+type GroupProperties struct {
 	UserPoolId  *string
 	GroupName   *string
 	Description *string
@@ -243,7 +255,7 @@ type groupProperties struct {
 }
 
 func createGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*groupProperties)
+	p := r.Properties.(*GroupProperties)
 	name := p.GroupName
 	if name == nil {
 		name = ptr(r.GeneratedName(poolNameMax))
@@ -258,7 +270,7 @@ func createGroupResource(ctx context.Context, c *service.Call, r *service.Resour
 }
 
 func updateGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*groupProperties)
+	p := r.Properties.(*GroupProperties)
 	_, err := service.Invoke(ctx, c, api.UpdateGroup, &api.UpdateGroupInput{
 		UserPoolId: p.UserPoolId, GroupName: ptr(r.PhysicalID), Description: p.Description, RoleArn: p.RoleArn, Precedence: p.Precedence,
 	})
@@ -266,12 +278,13 @@ func updateGroupResource(ctx context.Context, c *service.Call, r *service.Resour
 }
 
 func deleteGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*groupProperties)
+	p := r.Properties.(*GroupProperties)
 	_, err := service.Invoke(ctx, c, api.DeleteGroup, &api.DeleteGroupInput{UserPoolId: p.UserPoolId, GroupName: ptr(r.PhysicalID)})
 	return unlessGone(err)
 }
 
-type userProperties struct {
+// UserProperties are those of AWS::Cognito::UserPoolUser.
+type UserProperties struct {
 	UserPoolId             *string
 	Username               *string
 	UserAttributes         []api.AttributeType
@@ -283,7 +296,7 @@ type userProperties struct {
 }
 
 func createUserResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*userProperties)
+	p := r.Properties.(*UserProperties)
 	name := p.Username
 	if name == nil {
 		name = ptr(r.GeneratedName(poolNameMax))
@@ -299,19 +312,20 @@ func createUserResource(ctx context.Context, c *service.Call, r *service.Resourc
 }
 
 func deleteUserResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*userProperties)
+	p := r.Properties.(*UserProperties)
 	_, err := service.Invoke(ctx, c, api.AdminDeleteUser, &api.AdminDeleteUserInput{UserPoolId: p.UserPoolId, Username: ptr(r.PhysicalID)})
 	return unlessGone(err)
 }
 
-type membershipProperties struct {
+// MembershipProperties are those of AWS::Cognito::UserPoolUserToGroupAttachment.
+type MembershipProperties struct {
 	UserPoolId *string
 	Username   *string
 	GroupName  *string
 }
 
 func createMembershipResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*membershipProperties)
+	p := r.Properties.(*MembershipProperties)
 	_, err := service.Invoke(ctx, c, api.AdminAddUserToGroup, &api.AdminAddUserToGroupInput{UserPoolId: p.UserPoolId, Username: p.Username, GroupName: p.GroupName})
 	if err == nil {
 		r.PhysicalID = smithy.Val(p.UserPoolId) + "|" + smithy.Val(p.GroupName) + "|" + smithy.Val(p.Username)
@@ -320,7 +334,9 @@ func createMembershipResource(ctx context.Context, c *service.Call, r *service.R
 }
 
 func deleteMembershipResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*membershipProperties)
+	p := r.Properties.(*MembershipProperties)
 	_, err := service.Invoke(ctx, c, api.AdminRemoveUserFromGroup, &api.AdminRemoveUserFromGroupInput{UserPoolId: p.UserPoolId, Username: p.Username, GroupName: p.GroupName})
 	return unlessGone(err)
 }
+
+func ptr[T any](v T) *T { return &v }
