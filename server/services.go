@@ -20,6 +20,7 @@ import (
 	"moln.dev/moln/services/cognitoidp"
 	"moln.dev/moln/services/ecr"
 	"moln.dev/moln/services/iam"
+	"moln.dev/moln/services/lambda"
 	"moln.dev/moln/services/logs"
 	"moln.dev/moln/services/s3"
 	"moln.dev/moln/services/sts"
@@ -40,7 +41,14 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 	stsService := sts.New(s.deps("sts"), iamService)
 	stacks := cloudformation.New(s.deps("cloudformation"))
 
+	functions := lambda.New(s.deps("lambda"), lambda.Options{
+		Sandbox: s.cfg.Sandbox, Strict: s.cfg.Strict, Egress: s.cfg.Egress, RuntimesDir: s.cfg.RuntimesDir,
+	})
+	s.closers = append(s.closers, functions.Close)
+	s.funcs.Bind(functions)
+
 	defs := []service.Definition{
+		functions.Definition(),
 		s3.New(s.deps("s3")).Definition(),
 		cognitoidp.New(s.deps("cognitoidp"), s.mailbox, &s.tokens).Definition(),
 		cognitoidentity.New(s.deps("cognitoidentity"), &s.tokens).Definition(),
