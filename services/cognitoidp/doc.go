@@ -6,6 +6,9 @@
 // is refused by name. Pages, domains and identity pools are other packages'
 // business.
 //
+// Package settings judges settings, srp checks password proofs, cfn makes template
+// resources.
+//
 // # Resources and states
 //
 // A pool has app clients, users, groups and two RSA signing keys (one for ID

@@ -47,14 +47,18 @@ type Client struct {
 	Secret   []byte // sealed; nil: a public client
 }
 
+// ID is the client id.
 func (c *Client) ID() string { return smithy.Val(c.Settings.ClientId) }
 
+// HidesUsers: the client must not learn which users exist.
 func (c *Client) HidesUsers() bool {
 	return smithy.Val(c.Settings.PreventUserExistenceErrors) == existenceHidden
 }
 
+// Revocable: refresh tokens can be revoked, and tokens say where they came from.
 func (c *Client) Revocable() bool { return smithy.Val(c.Settings.EnableTokenRevocation) }
 
+// SessionValidity is how long a challenge can be answered.
 func (c *Client) SessionValidity() time.Duration {
 	return time.Duration(smithy.Val(c.Settings.AuthSessionValidity)) * time.Minute
 }
@@ -88,6 +92,7 @@ func (c *Client) MayWrite(schema []api.SchemaAttributeType, name string) bool {
 	return slices.Contains(c.Settings.WriteAttributes, name)
 }
 
+// MayRead judges one attribute as MayWrite does.
 func (c *Client) MayRead(name string) bool {
 	if name == AttributeSub {
 		return true
@@ -95,14 +100,17 @@ func (c *Client) MayRead(name string) bool {
 	return len(c.Settings.ReadAttributes) == 0 || slices.Contains(c.Settings.ReadAttributes, name)
 }
 
+// AccessValidity is how long an access token is good.
 func (c *Client) AccessValidity() time.Duration {
 	return validity(c.Settings.AccessTokenValidity, c.units().AccessToken, time.Hour, defaultAccessValidity)
 }
 
+// IDValidity is how long an ID token is good.
 func (c *Client) IDValidity() time.Duration {
 	return validity(c.Settings.IdTokenValidity, c.units().IdToken, time.Hour, defaultAccessValidity)
 }
 
+// RefreshValidity is how long a refresh token is good.
 func (c *Client) RefreshValidity() time.Duration {
 	return validity(c.Settings.RefreshTokenValidity, c.units().RefreshToken, 24*time.Hour, DefaultRefreshValidity)
 }

@@ -50,10 +50,13 @@ type Pool struct {
 	Settings api.UserPoolType
 }
 
+// ID is the pool id.
 func (p *Pool) ID() string { return smithy.Val(p.Settings.Id) }
 
+// PasswordPolicy is what new passwords are judged by.
 func (p *Pool) PasswordPolicy() *api.PasswordPolicyType { return p.Settings.Policies.PasswordPolicy }
 
+// CaseSensitive: sign-in names differ by case.
 func (p *Pool) CaseSensitive() bool {
 	return p.Settings.UsernameConfiguration == nil || smithy.Val(p.Settings.UsernameConfiguration.CaseSensitive)
 }
@@ -70,10 +73,12 @@ func (p *Pool) Fold(name string) string {
 // rule, telephone numbers have no case.
 func (p *Pool) FoldAttribute(value string) string { return p.Fold(value) }
 
+// SignsInWith: the attribute is the username.
 func (p *Pool) SignsInWith(attribute string) bool {
 	return slices.Contains(p.Settings.UsernameAttributes, attribute)
 }
 
+// HasAlias: the attribute, once verified, is another name of its user.
 func (p *Pool) HasAlias(attribute string) bool {
 	return slices.Contains(p.Settings.AliasAttributes, attribute)
 }
@@ -82,15 +87,18 @@ func (p *Pool) HasAlias(attribute string) bool {
 // the sub.
 func (p *Pool) GeneratedNames() bool { return len(p.Settings.UsernameAttributes) > 0 }
 
+// AutoVerifies: a code is sent for the attribute without asking.
 func (p *Pool) AutoVerifies(attribute string) bool {
 	return slices.Contains(p.Settings.AutoVerifiedAttributes, attribute)
 }
 
+// VerifiesBeforeUpdate: a new value waits for its code.
 func (p *Pool) VerifiesBeforeUpdate(attribute string) bool {
 	u := p.Settings.UserAttributeUpdateSettings
 	return u != nil && slices.Contains(u.AttributesRequireVerificationBeforeUpdate, attribute)
 }
 
+// AdminOnlySignUp: users cannot sign up by themselves.
 func (p *Pool) AdminOnlySignUp() bool {
 	return smithy.Val(p.Settings.AdminCreateUserConfig.AllowAdminCreateUserOnly)
 }

@@ -143,6 +143,7 @@ func isCustom(name string) bool {
 	return strings.HasPrefix(name, customPrefix) || strings.HasPrefix(name, DeveloperPrefix)
 }
 
+// FindAttribute finds an attribute by its full name, or nil.
 func FindAttribute(schema []api.SchemaAttributeType, name string) *api.SchemaAttributeType {
 	for i := range schema {
 		if *schema[i].Name == name {
@@ -226,6 +227,7 @@ func limit(text *string) (float64, bool) {
 	return n, err == nil
 }
 
+// SchemaFault says what about an attribute breaks the schema.
 func SchemaFault(detail string) error {
 	return api.ErrInvalidParameterException("%s", "Attributes did not conform to the schema: "+detail)
 }
@@ -252,11 +254,13 @@ func RequiredAttributes(schema []api.SchemaAttributeType) []string {
 	return out
 }
 
+// IsEmail reports whether s is an e-mail address and nothing else.
 func IsEmail(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Address == s && a.Name == ""
 }
 
+// IsPhone reports whether s is a telephone number with its country.
 func IsPhone(s string) bool { return telephone.MatchString(s) }
 
 // AttributeMap turns the wire's list into a map; a name given twice is refused.
