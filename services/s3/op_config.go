@@ -293,6 +293,38 @@ func (s *Service) deleteBucketCORS(ctx context.Context, _ *service.Call, in *api
 	})
 }
 
+func (s *Service) putBucketWebsite(ctx context.Context, _ *service.Call, in *api.PutBucketWebsiteInput) (*api.PutBucketWebsiteOutput, error) {
+	if in.WebsiteConfiguration == nil {
+		return nil, malformedXML()
+	}
+	if err := checkWebsite(in.WebsiteConfiguration); err != nil {
+		return nil, err
+	}
+	return nil, s.store.changeBucket(ctx, smithy.Val(in.Bucket), func(b *bucket) error {
+		b.Website = in.WebsiteConfiguration
+		return nil
+	})
+}
+
+func (s *Service) getBucketWebsite(ctx context.Context, _ *service.Call, in *api.GetBucketWebsiteInput) (*api.GetBucketWebsiteOutput, error) {
+	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	w := b.Website
+	if w == nil {
+		return nil, notFound("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
+	}
+	return &api.GetBucketWebsiteOutput{RedirectAllRequestsTo: w.RedirectAllRequestsTo, IndexDocument: w.IndexDocument, ErrorDocument: w.ErrorDocument, RoutingRules: w.RoutingRules}, nil
+}
+
+func (s *Service) deleteBucketWebsite(ctx context.Context, _ *service.Call, in *api.DeleteBucketWebsiteInput) (*api.DeleteBucketWebsiteOutput, error) {
+	return nil, s.store.changeBucket(ctx, smithy.Val(in.Bucket), func(b *bucket) error {
+		b.Website = nil
+		return nil
+	})
+}
+
 func (s *Service) putBucketEncryption(ctx context.Context, _ *service.Call, in *api.PutBucketEncryptionInput) (*api.PutBucketEncryptionOutput, error) {
 	conf := in.ServerSideEncryptionConfiguration
 	if conf == nil || len(conf.Rules) != 1 {

@@ -241,7 +241,9 @@ func (s *Service) getObject(ctx context.Context, c *service.Call, in *api.GetObj
 		if err != nil {
 			return nil, err
 		}
-		return sel.output(c, b, in, stream), nil
+		out := sel.output(c, b, in, stream)
+		out.Metadata = lowerMeta(c, out.Metadata)
+		return out, nil
 	}
 }
 
@@ -352,6 +354,19 @@ func (sel *selected) output(c *service.Call, b *bucket, in *api.GetObjectInput, 
 	return out
 }
 
+// lowerMeta writes user metadata into the answer's headers under the very names
+// it was stored by, in lower case, where there is an HTTP answer; the codec
+// would write their first letters in upper case, which clients see.
+func lowerMeta(c *service.Call, meta map[string]string) map[string]string {
+	if c.HTTP == nil {
+		return meta
+	}
+	for k, v := range meta {
+		c.HTTP.Header["x-amz-meta-"+k] = []string{v}
+	}
+	return nil
+}
+
 func setStatus(c *service.Call, status int) {
 	if c.HTTP != nil {
 		c.HTTP.Status = status
@@ -372,6 +387,7 @@ func (s *Service) headObject(ctx context.Context, c *service.Call, in *api.HeadO
 		return nil, err
 	}
 	g := sel.output(c, b, &get, nil)
+	g.Metadata = lowerMeta(c, g.Metadata)
 	return &api.HeadObjectOutput{
 		AcceptRanges: g.AcceptRanges, ETag: g.ETag, LastModified: g.LastModified, ContentLength: g.ContentLength, VersionId: g.VersionId,
 		ServerSideEncryption: g.ServerSideEncryption, Metadata: g.Metadata, CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition,

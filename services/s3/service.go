@@ -2,6 +2,7 @@ package s3
 
 import (
 	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
 )
 
@@ -16,6 +17,7 @@ type Service struct {
 func New(d service.Deps) *Service {
 	s := &Service{deps: d, store: newStore(d)}
 	d.Sched.Every("s3/sweep", sweepEvery, s.sweep)
+	d.Sched.Register(notifyKind, s.deliver, sched.Options{MaxAttempts: notifyAttemptsMax, Lease: notifyLease})
 	return s
 }
 
@@ -25,5 +27,6 @@ func (s *Service) Definition() service.Definition {
 		Schema:     &api.Schema,
 		Operations: table().Bind(s),
 		Authorize:  s.authorize,
+		Endpoints:  []service.Endpoint{s.websiteEndpoint(), s.preflightEndpoint()},
 	}
 }

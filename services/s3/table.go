@@ -79,6 +79,11 @@ func configRows() service.Table[*Service] {
 		service.Full(api.PutBucketCors, verified((*Service).putBucketCORS)),
 		service.Full(api.GetBucketCors, (*Service).getBucketCORS),
 		service.Full(api.DeleteBucketCors, (*Service).deleteBucketCORS),
+		service.Full(api.PutBucketWebsite, verified((*Service).putBucketWebsite)),
+		service.Full(api.GetBucketWebsite, (*Service).getBucketWebsite),
+		service.Full(api.DeleteBucketWebsite, (*Service).deleteBucketWebsite),
+		service.Partial(api.PutBucketNotificationConfiguration, verified((*Service).putBucketNotification), "targets are functions; queues, topics and EventBridge, and events other than s3:ObjectCreated and s3:ObjectRemoved, are refused"),
+		service.Full(api.GetBucketNotificationConfiguration, (*Service).getBucketNotification),
 		service.Full(api.PutBucketTagging, verified((*Service).putBucketTagging)),
 		service.Full(api.GetBucketTagging, (*Service).getBucketTagging),
 		service.Full(api.DeleteBucketTagging, (*Service).deleteBucketTagging),
@@ -99,7 +104,6 @@ func configRows() service.Table[*Service] {
 
 func missingRows() service.Table[*Service] {
 	return service.Table[*Service]{
-		service.None[*Service]("websites and notifications are being written", api.PutBucketWebsite, api.GetBucketWebsite, api.DeleteBucketWebsite, api.PutBucketNotificationConfiguration, api.GetBucketNotificationConfiguration),
 		service.None[*Service]("the operation is the older form of another one, which is there",
 			api.GetBucketLifecycle, api.PutBucketLifecycle, api.GetBucketNotification, api.PutBucketNotification),
 		service.None[*Service]("moln has no lifecycle rules", api.PutBucketLifecycleConfiguration, api.DeleteBucketLifecycle),

@@ -1,0 +1,332 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+)
+
+// websitePath is where websites are found without names in the DNS.
+const websitePath = "/_aws/s3-website/"
+
+// websiteOfHost finds the bucket in B.s3-website.localhost,
+// B.s3-website-REGION.amazonaws.com and B.s3-website.REGION.amazonaws.com.
+func websiteOfHost(host string) (bucketName string, ok bool) {
+	at := strings.Index(host, ".s3-website")
+	if at <= 0 {
+		return "", false
+	}
+	rest := host[at+len(".s3-website"):]
+	return host[:at], rest != "" && (rest[0] == '.' || rest[0] == '-')
+}
+
+func (s *Service) websiteEndpoint() service.Endpoint {
+	return service.Endpoint{
+		Name: "s3-website",
+		Match: func(r *http.Request, host string) bool {
+			if strings.HasPrefix(r.URL.Path, websitePath) {
+				return true
+			}
+			_, ok := websiteOfHost(host)
+			return ok
+		},
+		Serve: s.serveWebsite,
+	}
+}
+
+// visit is one request to a website.
+type visit struct {
+	s    *Service
+	w    http.ResponseWriter
+	r    *http.Request
+	c    *service.Call
+	b    *bucket
+	base string // what precedes keys in paths of this website
+}
+
+func (s *Service) serveWebsite(w http.ResponseWriter, r *http.Request, c *service.Call) {
+	v := &visit{s: s, w: w, r: r, c: c, base: "/"}
+	host, _, _ := strings.Cut(strings.ToLower(r.Host), ":")
+	name, key := "", strings.TrimPrefix(r.URL.Path, "/")
+	if rest, ok := strings.CutPrefix(r.URL.Path, websitePath); ok {
+		name, key, _ = strings.Cut(rest, "/")
+		v.base = websitePath + name + "/"
+	} else {
+		name, _ = websiteOfHost(host)
+	}
+	w.Header().Set("x-amz-request-id", c.RequestID)
+	w.Header().Set("x-amz-id-2", c.RequestID)
+	if err := v.serve(r.Context(), name, key); err != nil {
+		c.Log.Error("website", "bucket", name, "error", err)
+		v.fail(webError{status: 500, code: "InternalError", message: "We encountered an internal error. Please try again."}, nil)
+	}
+}
+
+// serve answers; its error is ours.
+func (v *visit) serve(ctx context.Context, name, key string) error {
+	b, err := v.s.store.bucket(ctx, name)
+	if f := fault.As(err); f != nil {
+		v.fail(webError{status: f.Status, code: f.Code, message: f.Message, details: [][2]string{{"BucketName", name}}}, nil)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.b = b
+	if v.r.Method == http.MethodOptions {
+		v.s.preflight(v.w, v.r, v.c, b)
+		return nil
+	}
+	allowOrigin(v.c, b)
+	for k, values := range v.c.HTTP.Header {
+		v.w.Header()[k] = values
+	}
+	if b.Website == nil {
+		v.fail(webError{status: 404, code: "NoSuchWebsiteConfiguration", message: "The specified bucket does not have a website configuration", details: [][2]string{{"BucketName", name}}}, nil)
+		return nil
+	}
+	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
+		v.fail(webError{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", details: [][2]string{{"Method", v.r.Method}, {"ResourceType", "OBJECT"}}}, nil)
+		return nil
+	}
+	if all := b.Website.RedirectAllRequestsTo; all != nil {
+		v.redirect(redirection{status: 301, protocol: smithy.Val(all.Protocol), hostName: smithy.Val(all.HostName), key: key})
+		return nil
+	}
+	if rule := routingRule(b.Website.RoutingRules, key, 0); rule != nil {
+		var to redirection
+		to.of(rule, key)
+		v.redirect(to)
+		return nil
+	}
+	return v.document(ctx, key)
+}
+
+// document answers a key, the index document below it, or the error.
+func (v *visit) document(ctx context.Context, key string) error {
+	index := smithy.Val(v.b.Website.IndexDocument.Suffix)
+	want := key
+	if key == "" || strings.HasSuffix(key, "/") {
+		want = key + index
+	}
+	err := v.object(ctx, want, 0)
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	if f.Status == http.StatusNotModified || f.Status == http.StatusPreconditionFailed || f.Status == http.StatusRequestedRangeNotSatisfiable {
+		for k, values := range f.Header {
+			v.w.Header()[k] = values
+		}
+		if f.Status == http.StatusNotModified {
+			v.w.WriteHeader(f.Status)
+			return nil
+		}
+		v.fail(webErrorOf(f, want), nil)
+		return nil
+	}
+	if f.Status == http.StatusNotFound || f.Status == http.StatusForbidden {
+		if want == key && v.exists(ctx, key+"/"+index) {
+			v.redirect(redirection{status: http.StatusFound, key: key + "/"})
+			return nil
+		}
+	}
+	if rule := routingRule(v.b.Website.RoutingRules, key, f.Status); rule != nil {
+		var to redirection
+		to.of(rule, key)
+		v.redirect(to)
+		return nil
+	}
+	return v.errorDocument(ctx, webErrorOf(f, want))
+}
+
+// exists tells whether the visitor may read a key that is there.
+func (v *visit) exists(ctx context.Context, key string) bool {
+	o, err := v.s.store.current(ctx, v.b, key)
+	return err == nil && o != nil && !o.Marker && v.mayRead(ctx, key) == nil
+}
+
+// mayRead judges an anonymous s3:GetObject.
+func (v *visit) mayRead(ctx context.Context, key string) error {
+	keys := requestKeys(v.c)
+	if err := v.s.existingTags(ctx, v.b, aim{key: key}, keys); err != nil {
+		return err
+	}
+	return v.c.Judge(ctx, v.s.check(v.c, v.b, "s3:GetObject", objectARN(v.b.Name, key), keys))
+}
+
+// object answers a key; status 0 is that of the read. A fault means that
+// nothing was written.
+func (v *visit) object(ctx context.Context, key string, status int) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if err := v.mayRead(ctx, key); err != nil {
+		if fault.As(err) != nil {
+			return accessDenied()
+		}
+		return err
+	}
+	in := &api.GetObjectInput{Bucket: new(v.b.Name), Key: new(key)}
+	if status == 0 {
+		v.conditions(in)
+	}
+	for attempt := 1; ; attempt++ {
+		sel, err := v.s.selectObject(ctx, v.c, v.b, in)
+		if err != nil {
+			return err
+		}
+		if to := sel.o.Headers[hRedirect]; to != "" && status == 0 {
+			v.location(http.StatusMovedPermanently, to)
+			return nil
+		}
+		body, err := v.s.open(ctx, sel.o, sel.at)
+		if isGone(err) && attempt < readAttempts {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		v.write(sel, in, body, status)
+		return nil
+	}
+}
+
+// conditions reads the conditional headers and the range.
+func (v *visit) conditions(in *api.GetObjectInput) {
+	text := func(name string) *string {
+		if s := v.r.Header.Get(name); s != "" {
+			return new(s)
+		}
+		return nil
+	}
+	in.IfMatch, in.IfNoneMatch, in.Range = text("If-Match"), text("If-None-Match"), text("Range")
+	if t, err := http.ParseTime(v.r.Header.Get("If-Modified-Since")); err == nil {
+		in.IfModifiedSince = new(t)
+	}
+	if t, err := http.ParseTime(v.r.Header.Get("If-Unmodified-Since")); err == nil {
+		in.IfUnmodifiedSince = new(t)
+	}
+}
+
+func (v *visit) write(sel *selected, in *api.GetObjectInput, body io.ReadCloser, status int) {
+	defer body.Close()
+	v.c.HTTP.Status = 0
+	out := sel.output(v.c, v.b, in, nil)
+	if status == 0 {
+		status = v.c.HTTP.Status
+	}
+	if status == 0 {
+		status = http.StatusOK
+	}
+	h := v.w.Header()
+	for name, p := range map[string]*string{
+		"ETag": out.ETag, "Content-Type": out.ContentType, "Cache-Control": out.CacheControl, "Content-Disposition": out.ContentDisposition,
+		"Content-Encoding": out.ContentEncoding, "Content-Language": out.ContentLanguage, "Expires": out.Expires,
+		"Content-Range": out.ContentRange, "X-Amz-Version-Id": out.VersionId, "Accept-Ranges": out.AcceptRanges,
+	} {
+		if p != nil {
+			h.Set(name, *p)
+		}
+	}
+	for k, value := range sel.o.Meta {
+		h["x-amz-meta-"+k] = []string{value}
+	}
+	h.Set("Last-Modified", out.LastModified.Format(http.TimeFormat))
+	h.Set("Content-Length", strconv.FormatInt(*out.ContentLength, 10))
+	v.w.WriteHeader(status)
+	if v.r.Method == http.MethodHead {
+		return
+	}
+	if _, err := io.Copy(v.w, body); err != nil {
+		panic(http.ErrAbortHandler) // the status is sent: only this tells
+	}
+}
+
+// errorDocument answers the bucket's own page for an error, or S3's.
+func (v *visit) errorDocument(ctx context.Context, e webError) error {
+	doc := v.b.Website.ErrorDocument
+	if doc == nil || e.status >= 500 {
+		v.fail(e, nil)
+		return nil
+	}
+	v.w.Header().Set("x-amz-error-code", e.code)
+	v.w.Header().Set("x-amz-error-message", e.message)
+	for _, d := range e.details {
+		v.w.Header().Set("x-amz-error-detail-"+d[0], d[1])
+	}
+	key := smithy.Val(doc.Key)
+	err := v.object(ctx, key, e.status)
+	if f := fault.As(err); f != nil {
+		v.fail(e, new(webErrorOf(f, key)))
+		return nil
+	}
+	return err
+}
+
+// redirect sends the visitor to a key of this or another website.
+func (v *visit) redirect(to redirection) {
+	path := (&url.URL{Path: to.key}).EscapedPath()
+	if to.hostName == "" && to.protocol == "" {
+		v.location(to.status, v.base+path)
+		return
+	}
+	protocol, host, base := to.protocol, to.hostName, "/"
+	if protocol == "" {
+		protocol = "http"
+		if v.r.TLS != nil {
+			protocol = "https"
+		}
+	}
+	if host == "" {
+		host, base = v.r.Host, v.base
+	}
+	v.location(to.status, protocol+"://"+host+base+path)
+}
+
+func (v *visit) location(status int, where string) {
+	v.w.Header().Set("Location", where)
+	v.w.Header().Set("Content-Length", "0")
+	v.w.WriteHeader(status)
+}
+
+// fail answers S3's page for an error; custom is why the bucket's own could not
+// be shown.
+func (v *visit) fail(e webError, custom *webError) {
+	var b strings.Builder
+	title := strconv.Itoa(e.status) + " " + http.StatusText(e.status)
+	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n<ul>\n", title, title)
+	list := func(e webError) {
+		fmt.Fprintf(&b, "<li>Code: %s</li>\n<li>Message: %s</li>\n", e.code, html.EscapeString(e.message))
+		for _, d := range e.details {
+			fmt.Fprintf(&b, "<li>%s: %s</li>\n", d[0], html.EscapeString(d[1]))
+		}
+	}
+	list(e)
+	fmt.Fprintf(&b, "<li>RequestId: %s</li>\n<li>HostId: %s</li>\n</ul>\n", v.c.RequestID, v.c.RequestID)
+	if custom != nil {
+		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n")
+		list(*custom)
+		b.WriteString("</ul>\n")
+	}
+	b.WriteString("<hr/>\n</body>\n</html>\n")
+	h := v.w.Header()
+	h.Set("x-amz-error-code", e.code)
+	h.Set("x-amz-error-message", e.message)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	v.w.WriteHeader(e.status)
+	if v.r.Method != http.MethodHead {
+		io.WriteString(v.w, b.String())
+	}
+}
