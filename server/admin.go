@@ -49,6 +49,7 @@ func (s *Server) admin() http.Handler {
 	box := s.guard(s.mailbox.Handler().ServeHTTP)
 	mux.HandleFunc(mail.MailboxPath, box)
 	mux.HandleFunc(mail.MailboxPath+".json", box)
+	mux.HandleFunc(mail.MailboxPath+"/", box)
 	return mux
 }
 
