@@ -27,6 +27,7 @@ func (s *Service) Definition() service.Definition {
 		Schema:     &api.Schema,
 		Operations: table().Bind(s),
 		Authorize:  s.authorize,
+		Resources:  s.resourceTypes(),
 		Endpoints:  []service.Endpoint{s.websiteEndpoint(), s.preflightEndpoint()},
 	}
 }

@@ -1,0 +1,352 @@
+package s3
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+)
+
+// bucketProperties are the properties of AWS::S3::Bucket that are honoured.
+type bucketProperties struct {
+	BucketName                     *string
+	AccessControl                  *string
+	BucketEncryption               *cfnEncryption
+	PublicAccessBlockConfiguration *api.PublicAccessBlockConfiguration
+	WebsiteConfiguration           *cfnWebsite
+	VersioningConfiguration        *cfnVersioning
+	CorsConfiguration              *cfnCORS
+	NotificationConfiguration      *cfnNotification
+	OwnershipControls              *api.OwnershipControls
+	Tags                           []api.Tag
+}
+
+type cfnVersioning struct{ Status *string }
+
+type cfnEncryption struct {
+	ServerSideEncryptionConfiguration []struct {
+		BucketKeyEnabled              *bool
+		ServerSideEncryptionByDefault *api.ServerSideEncryptionByDefault
+	}
+}
+
+func (e *cfnEncryption) api() *api.ServerSideEncryptionConfiguration {
+	out := &api.ServerSideEncryptionConfiguration{}
+	for _, r := range e.ServerSideEncryptionConfiguration {
+		out.Rules = append(out.Rules, api.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: r.ServerSideEncryptionByDefault, BucketKeyEnabled: r.BucketKeyEnabled})
+	}
+	return out
+}
+
+type cfnCORS struct {
+	CorsRules []struct {
+		AllowedHeaders, AllowedMethods, AllowedOrigins, ExposedHeaders []string
+		Id                                                             *string
+		MaxAge                                                         *int32
+	}
+}
+
+func (p *cfnCORS) api() *api.CORSConfiguration {
+	out := &api.CORSConfiguration{}
+	for _, r := range p.CorsRules {
+		out.CORSRules = append(out.CORSRules, api.CORSRule{
+			ID: r.Id, AllowedHeaders: r.AllowedHeaders, AllowedMethods: r.AllowedMethods, AllowedOrigins: r.AllowedOrigins,
+			ExposeHeaders: r.ExposedHeaders, MaxAgeSeconds: r.MaxAge,
+		})
+	}
+	return out
+}
+
+type cfnWebsite struct {
+	IndexDocument, ErrorDocument *string
+	RedirectAllRequestsTo        *api.RedirectAllRequestsTo
+	RoutingRules                 []struct {
+		RedirectRule         *api.Redirect
+		RoutingRuleCondition *api.Condition
+	}
+}
+
+func (p *cfnWebsite) api() *api.WebsiteConfiguration {
+	out := &api.WebsiteConfiguration{RedirectAllRequestsTo: p.RedirectAllRequestsTo}
+	if p.IndexDocument != nil {
+		out.IndexDocument = &api.IndexDocument{Suffix: p.IndexDocument}
+	}
+	if p.ErrorDocument != nil {
+		out.ErrorDocument = &api.ErrorDocument{Key: p.ErrorDocument}
+	}
+	for _, r := range p.RoutingRules {
+		out.RoutingRules = append(out.RoutingRules, api.RoutingRule{Redirect: r.RedirectRule, Condition: r.RoutingRuleCondition})
+	}
+	return out
+}
+
+type cfnNotification struct {
+	LambdaConfigurations []struct {
+		Event, Function *string
+		Filter          *struct {
+			S3Key *struct{ Rules []api.FilterRule }
+		}
+	}
+}
+
+func (p *cfnNotification) api() *api.NotificationConfiguration {
+	out := &api.NotificationConfiguration{}
+	for _, l := range p.LambdaConfigurations {
+		conf := api.LambdaFunctionConfiguration{LambdaFunctionArn: l.Function, Events: []string{smithy.Val(l.Event)}}
+		if l.Filter != nil && l.Filter.S3Key != nil {
+			conf.Filter = &api.NotificationConfigurationFilter{Key: &api.S3KeyFilter{FilterRules: l.Filter.S3Key.Rules}}
+		}
+		out.LambdaFunctionConfigurations = append(out.LambdaFunctionConfigurations, conf)
+	}
+	return out
+}
+
+type policyProperties struct {
+	Bucket         *string
+	PolicyDocument any
+}
+
+func (s *Service) resourceTypes() []service.ResourceType {
+	return []service.ResourceType{
+		{
+			Name: "AWS::S3::Bucket", New: func() any { return new(bucketProperties) }, Replace: []string{"BucketName"},
+			Create: s.cfnCreateBucket, Update: s.cfnUpdateBucket, Delete: cfnDeleteBucket,
+		},
+		{
+			Name: "AWS::S3::BucketPolicy", New: func() any { return new(policyProperties) }, Replace: []string{"Bucket"},
+			Create: cfnPutPolicy, Update: cfnPutPolicy, Delete: cfnDeletePolicy,
+		},
+	}
+}
+
+func (s *Service) cfnCreateBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*bucketProperties)
+	name := smithy.Val(p.BucketName)
+	if name == "" {
+		name = strings.ToLower(r.GeneratedName(bucketNameMax))
+	}
+	in := &api.CreateBucketInput{Bucket: new(name), ACL: cannedACL(p.AccessControl)}
+	if c.Region != regionClassic {
+		in.CreateBucketConfiguration = &api.CreateBucketConfiguration{LocationConstraint: new(c.Region)}
+	}
+	// In us-east-1 creating one's own bucket again succeeds; a stack must not
+	// adopt a bucket that something else made. Generated names are its own.
+	if p.BucketName != nil {
+		if _, err := s.store.bucket(ctx, name); err == nil {
+			return fault.New("AlreadyExists", 409, "%s already exists", name)
+		} else if !isNoSuchBucket(err) {
+			return err
+		}
+	}
+	if _, err := service.Invoke(ctx, c, api.CreateBucket, in); err != nil {
+		return err
+	}
+	r.PhysicalID = name
+	s.setAttributes(c, r)
+	return s.configure(ctx, c, r, &bucketProperties{})
+}
+
+// cannedACL turns the template's spelling into the API's.
+func cannedACL(control *string) *string {
+	switch smithy.Val(control) {
+	case "":
+		return nil
+	case "Private":
+		return new("private")
+	case "BucketOwnerFullControl":
+		return new("bucket-owner-full-control")
+	case "PublicRead":
+		return new("public-read")
+	case "PublicReadWrite":
+		return new("public-read-write")
+	}
+	return new("authenticated-read") // refused like all the others
+}
+
+func (s *Service) setAttributes(c *service.Call, r *service.Resource) {
+	name := r.PhysicalID
+	website := "http://" + name + ".s3-website.localhost"
+	if s.deps.Site.Port != "" {
+		website += ":" + s.deps.Site.Port
+	}
+	r.Attributes = map[string]any{
+		"Arn": bucketARN(name), "DomainName": name + ".s3.amazonaws.com",
+		"RegionalDomainName":  name + ".s3." + c.Region + ".amazonaws.com",
+		"DualStackDomainName": name + ".s3.dualstack." + c.Region + ".amazonaws.com",
+		"WebsiteURL":          website,
+	}
+}
+
+func (s *Service) cfnUpdateBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
+	old, _ := r.Old.(*bucketProperties)
+	if old == nil {
+		old = &bucketProperties{}
+	}
+	s.setAttributes(c, r)
+	return s.configure(ctx, c, r, old)
+}
+
+// configure brings a bucket from what it was to what the template says.
+func (s *Service) configure(ctx context.Context, c *service.Call, r *service.Resource, old *bucketProperties) error {
+	p, name := r.Properties.(*bucketProperties), new(r.PhysicalID)
+	if !reflect.DeepEqual(p.AccessControl, old.AccessControl) && cannedACL(p.AccessControl) != nil {
+		if _, err := service.Invoke(ctx, c, api.PutBucketAcl, &api.PutBucketAclInput{Bucket: name, ACL: cannedACL(p.AccessControl)}); err != nil {
+			return err
+		}
+	}
+	steps := []func(context.Context, *service.Call, *string, *bucketProperties, *bucketProperties) error{
+		applyEncryption, applyPublicAccess, applyOwnership, applyVersioning, applyCORS, applyWebsite, applyNotification,
+	}
+	for _, step := range steps {
+		if err := step(ctx, c, name, p, old); err != nil {
+			return err
+		}
+	}
+	if len(p.Tags)+len(old.Tags)+len(r.Tags) == 0 {
+		return nil
+	}
+	return applyTags(ctx, c, name, p, r.Tags)
+}
+
+func applyEncryption(ctx context.Context, c *service.Call, name *string, p, old *bucketProperties) (err error) {
+	switch {
+	case reflect.DeepEqual(p.BucketEncryption, old.BucketEncryption):
+	case p.BucketEncryption == nil:
+		_, err = service.Invoke(ctx, c, api.DeleteBucketEncryption, &api.DeleteBucketEncryptionInput{Bucket: name})
+	default:
+		_, err = service.Invoke(ctx, c, api.PutBucketEncryption, &api.PutBucketEncryptionInput{Bucket: name, ServerSideEncryptionConfiguration: p.BucketEncryption.api()})
+	}
+	return err
+}
+
+func applyPublicAccess(ctx context.Context, c *service.Call, name *string, p, old *bucketProperties) error {
+	conf := p.PublicAccessBlockConfiguration
+	if reflect.DeepEqual(conf, old.PublicAccessBlockConfiguration) {
+		return nil
+	}
+	if conf == nil {
+		conf = &api.PublicAccessBlockConfiguration{BlockPublicAcls: new(true), IgnorePublicAcls: new(true), BlockPublicPolicy: new(true), RestrictPublicBuckets: new(true)}
+	}
+	_, err := service.Invoke(ctx, c, api.PutPublicAccessBlock, &api.PutPublicAccessBlockInput{Bucket: name, PublicAccessBlockConfiguration: conf})
+	return err
+}
+
+func applyOwnership(ctx context.Context, c *service.Call, name *string, p, old *bucketProperties) error {
+	conf := p.OwnershipControls
+	if reflect.DeepEqual(conf, old.OwnershipControls) {
+		return nil
+	}
+	if conf == nil {
+		conf = &api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: new(ownerEnforced)}}}
+	}
+	_, err := service.Invoke(ctx, c, api.PutBucketOwnershipControls, &api.PutBucketOwnershipControlsInput{Bucket: name, OwnershipControls: conf})
+	return err
+}
+
+func applyVersioning(ctx context.Context, c *service.Call, name *string, p, old *bucketProperties) error {
+	if reflect.DeepEqual(p.VersioningConfiguration, old.VersioningConfiguration) {
+		return nil
+	}
+	status := new(versioningSuspended) // what was enabled cannot be undone
+	if p.VersioningConfiguration != nil {
+		status = p.VersioningConfiguration.Status
+	}
+	if old.VersioningConfiguration == nil && smithy.Val(status) == versioningSuspended {
+		return nil
+	}
+	_, err := service.Invoke(ctx, c, api.PutBucketVersioning, &api.PutBucketVersioningInput{Bucket: name, VersioningConfiguration: &api.VersioningConfiguration{Status: status}})
+	return err
+}
+
+func applyCORS(ctx context.Context, c *service.Call, name *string, p, old *bucketProperties) (err error) {
+	switch {
+	case reflect.DeepEqual(p.CorsConfiguration, old.CorsConfiguration):
+	case p.CorsConfiguration == nil:
+		_, err = service.Invoke(ctx, c, api.DeleteBucketCors, &api.DeleteBucketCorsInput{Bucket: name})
+	default:
+		_, err = service.Invoke(ctx, c, api.PutBucketCors, &api.PutBucketCorsInput{Bucket: name, CORSConfiguration: p.CorsConfiguration.api()})
+	}
+	return err
+}
+
+func applyWebsite(ctx context.Context, c *service.Call, name *string, p, old *bucketProperties) (err error) {
+	switch {
+	case reflect.DeepEqual(p.WebsiteConfiguration, old.WebsiteConfiguration):
+	case p.WebsiteConfiguration == nil:
+		_, err = service.Invoke(ctx, c, api.DeleteBucketWebsite, &api.DeleteBucketWebsiteInput{Bucket: name})
+	default:
+		_, err = service.Invoke(ctx, c, api.PutBucketWebsite, &api.PutBucketWebsiteInput{Bucket: name, WebsiteConfiguration: p.WebsiteConfiguration.api()})
+	}
+	return err
+}
+
+func applyNotification(ctx context.Context, c *service.Call, name *string, p, old *bucketProperties) error {
+	if reflect.DeepEqual(p.NotificationConfiguration, old.NotificationConfiguration) {
+		return nil
+	}
+	conf := &api.NotificationConfiguration{}
+	if p.NotificationConfiguration != nil {
+		conf = p.NotificationConfiguration.api()
+	}
+	_, err := service.Invoke(ctx, c, api.PutBucketNotificationConfiguration, &api.PutBucketNotificationConfigurationInput{Bucket: name, NotificationConfiguration: conf})
+	return err
+}
+
+// applyTags puts the resource's own tags over the stack's.
+func applyTags(ctx context.Context, c *service.Call, name *string, p *bucketProperties, stack map[string]string) error {
+	all := map[string]string{}
+	for k, v := range stack {
+		all[k] = v
+	}
+	for _, t := range p.Tags {
+		all[smithy.Val(t.Key)] = smithy.Val(t.Value)
+	}
+	if len(all) == 0 {
+		_, err := service.Invoke(ctx, c, api.DeleteBucketTagging, &api.DeleteBucketTaggingInput{Bucket: name})
+		return err
+	}
+	var list []tag
+	for k, v := range all {
+		list = append(list, tag{k, v})
+	}
+	_, err := service.Invoke(ctx, c, api.PutBucketTagging, &api.PutBucketTaggingInput{Bucket: name, Tagging: &api.Tagging{TagSet: apiTags(sortedTags(list))}})
+	return err
+}
+
+func cfnDeleteBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
+	_, err := service.Invoke(ctx, c, api.DeleteBucket, &api.DeleteBucketInput{Bucket: new(r.PhysicalID)})
+	if isNoSuchBucket(err) {
+		return nil
+	}
+	return err
+}
+
+func cfnPutPolicy(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*policyProperties)
+	document, isText := p.PolicyDocument.(string)
+	if !isText {
+		raw, err := json.Marshal(p.PolicyDocument)
+		if err != nil {
+			return err
+		}
+		document = string(raw)
+	}
+	if _, err := service.Invoke(ctx, c, api.PutBucketPolicy, &api.PutBucketPolicyInput{Bucket: p.Bucket, Policy: new(document)}); err != nil {
+		return err
+	}
+	r.PhysicalID = smithy.Val(p.Bucket)
+	return nil
+}
+
+func cfnDeletePolicy(ctx context.Context, c *service.Call, r *service.Resource) error {
+	_, err := service.Invoke(ctx, c, api.DeleteBucketPolicy, &api.DeleteBucketPolicyInput{Bucket: new(r.PhysicalID)})
+	if isNoSuchBucket(err) {
+		return nil
+	}
+	return err
+}
