@@ -46,6 +46,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// interpreters asks the host once for all tests.
+var interpreters = sync.OnceValue((&host{}).discover)
+
 // world stands for everything around the service: the gateway, IAM, S3 and
 // CloudWatch Logs.
 type world struct {
@@ -90,6 +93,7 @@ func newWorld(t *testing.T, opts Options) *world {
 		},
 	}
 	w.s = New(d, opts)
+	w.s.host.interpreters = interpreters
 	t.Cleanup(func() {
 		if err := w.s.Close(); err != nil {
 			t.Error(err)

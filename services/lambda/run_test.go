@@ -1,12 +1,21 @@
 package lambda
 
 import (
+	"context"
 	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/platform/functions"
+	"moln.dev/moln/platform/identity"
 )
 
 func tailOf(t *testing.T, out *api.InvokeOutput) string {
@@ -65,5 +74,286 @@ func TestInvokePython(t *testing.T) {
 	out, v := w.invoke("py", `{"a":1,"b":2}`)
 	if v["sum"] != 3.0 || v["v"] != "$LATEST" {
 		t.Errorf("answer %s", out.Payload)
+	}
+}
+
+func TestFunctionErrors(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("bad", `exports.handler = async (event) => {
+		if (event.how === "throw") throw new TypeError("thrown");
+		if (event.how === "exit") process.exit(3);
+		if (event.how === "hang") { console.log("hanging"); await new Promise(() => setInterval(() => {}, 1000)); }
+		if (event.how === "big") return "x".repeat(7 * 1024 * 1024);
+		if (event.how === "eat") { const all = []; for (;;) all.push(Buffer.alloc(16 << 20, 1)); }
+		return {fine: true};
+	}`, func(in *api.CreateFunctionInput) { in.Timeout = new(int32(1)) })
+	w.invoke("bad", `{}`)
+	for _, c := range []struct{ how, errorType, message, log string }{
+		{"throw", "TypeError", "^thrown$", "TypeError"},
+		{"exit", "Runtime.ExitError", "^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 3$", "Status: error\tError Type: Runtime.ExitError"},
+		{"hang", "Sandbox.Timedout", `^RequestId: [0-9a-f-]{36} Error: Task timed out after 1.00 seconds$`, "Task timed out after 1.00 seconds"},
+		{"big", "Function.ResponseSizeTooLarge", `^Response payload size \(73400\d\d bytes\) exceeded maximum allowed payload size \(6291556 bytes\).$`, "REPORT"},
+		{"eat", "Runtime.OutOfMemory", `^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: signal: killed$`, "Runtime.OutOfMemory"},
+	} {
+		if c.how == "eat" && !w.limitsMemory() {
+			continue
+		}
+		w.invoke("bad", `{}`) // an environment that is warm: init is not measured here
+		out, v := w.invoke("bad", `{"how":"`+c.how+`"}`)
+		if out.FunctionError == nil || *out.FunctionError != "Unhandled" || *out.StatusCode != 200 {
+			t.Errorf("%s: no function error: %.200s", c.how, out.Payload)
+			continue
+		}
+		message, _ := v["errorMessage"].(string)
+		if v["errorType"] != c.errorType || !regexp.MustCompile(c.message).MatchString(message) {
+			t.Errorf("%s: %.300s", c.how, out.Payload)
+		}
+		if tail := tailOf(t, out); !strings.Contains(tail, c.log) {
+			t.Errorf("%s: log %q has no %q", c.how, tail, c.log)
+		}
+	}
+}
+
+func (w *world) limitsMemory() bool {
+	g, err := w.s.engine.guard()
+	if err != nil {
+		return false
+	}
+	memory, ok := g.driver.Probe(w.t.Context()).Get("memory")
+	return ok && memory.OK
+}
+
+func TestInitErrors(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("syntax", `exports.handler = async ( => 1`)
+	w.node("missing", `exports.other = 1`)
+	w.node("dies", `process.exit(2)`)
+	must(w, api.CreateFunction, &api.CreateFunctionInput{
+		FunctionName: new("empty"), Runtime: new("provided.al2023"), Role: new(goodRole), Handler: new("x"),
+		Code: &api.FunctionCode{ZipFile: zipOf(t, "readme", "nothing to run")},
+	})
+	for name, want := range map[string]string{
+		"syntax": "Runtime.UserCodeSyntaxError", "missing": "Runtime.HandlerNotFound", "dies": "Runtime.ExitError", "empty": "Runtime.InvalidEntrypoint",
+	} {
+		out, v := w.invoke(name, `{}`)
+		if out.FunctionError == nil || v["errorType"] != want {
+			t.Errorf("%s: %s", name, out.Payload)
+		}
+	}
+}
+
+// A function with no way out reaches moln: by the endpoint in its environment.
+func TestReachesMoln(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.site.HandleFunc("/ping", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, `{"pong":true}`) })
+	w.node("caller", `exports.handler = async () => {
+		const out = {};
+		out.moln = await (await fetch(process.env.AWS_ENDPOINT_URL + "/ping")).json();
+		try { await fetch("http://1.1.1.1/", {signal: AbortSignal.timeout(500)}); out.internet = true; } catch (e) { out.internet = false; }
+		return out;
+	}`)
+	if g, err := w.s.engine.guard(); err != nil || !g.private() {
+		t.Skip("the sandbox has no network of its own here")
+	}
+	out, v := w.invoke("caller", `{}`)
+	moln, _ := v["moln"].(map[string]any)
+	if moln["pong"] != true || v["internet"] != false {
+		t.Errorf("answer %s", out.Payload)
+	}
+}
+
+func TestConcurrency(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("one", `exports.handler = async (e) => { await new Promise(r => setTimeout(r, e.ms)); return {}; }`)
+	w.invoke("one", `{"ms":1}`)
+	must(w, api.PutFunctionConcurrency, &api.PutFunctionConcurrencyInput{FunctionName: new("one"), ReservedConcurrentExecutions: new(int32(1))})
+	done := make(chan error)
+	go func() {
+		_, err := do(w, api.Invoke, &api.InvokeInput{FunctionName: new("one"), Payload: []byte(`{"ms":700}`)})
+		done <- err
+	}()
+	w.await("the first invocation", func() bool {
+		w.s.engine.limits.mu.Lock()
+		defer w.s.engine.limits.mu.Unlock()
+		return w.s.engine.limits.running[ref{place{account, region}, "one", ""}] == 1
+	})
+	_, err := do(w, api.Invoke, &api.InvokeInput{FunctionName: new("one"), Payload: []byte(`{"ms":1}`)})
+	f := fault.As(err)
+	if f == nil || f.Code != "TooManyRequestsException" || f.Status != 429 {
+		t.Fatalf("second at once: %v", err)
+	}
+	if reason := *f.Body.(*api.TooManyRequestsException).Reason; reason != "ReservedFunctionConcurrentInvocationLimitExceeded" {
+		t.Errorf("reason %s", reason)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestVersionsAndWeights(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("v", `exports.handler = async (e, c) => ({says: "one", version: c.functionVersion})`)
+	must(w, api.PublishVersion, &api.PublishVersionInput{FunctionName: new("v")})
+	if again := must(w, api.PublishVersion, &api.PublishVersionInput{FunctionName: new("v")}); *again.Version != "1" {
+		t.Errorf("unchanged, and published as %s", *again.Version)
+	}
+	must(w, api.UpdateFunctionCode, &api.UpdateFunctionCodeInput{
+		FunctionName: new("v"), Publish: new(true), ZipFile: zipOf(t, "index.js", `exports.handler = async (e, c) => ({says: "two", version: c.functionVersion})`),
+	})
+	must(w, api.CreateAlias, &api.CreateAliasInput{FunctionName: new("v"), Name: new("live"), FunctionVersion: new("1"),
+		RoutingConfig: &api.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 1}}})
+	for name, want := range map[string]string{"v:1": "one", "v:2": "two", "v": "two", "v:live": "two"} {
+		if _, v := w.invoke(name, `{}`); v["says"] != want {
+			t.Errorf("%s says %v", name, v["says"])
+		}
+	}
+	must(w, api.UpdateAlias, &api.UpdateAliasInput{FunctionName: new("v"), Name: new("live"), RoutingConfig: &api.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{}}})
+	out, v := w.invoke("v:live", `{}`)
+	if v["says"] != "one" || *out.ExecutedVersion != "1" || v["version"] != "1" {
+		t.Errorf("the alias runs %v of version %s", v["says"], *out.ExecutedVersion)
+	}
+	if _, err := do(w, api.DeleteFunction, &api.DeleteFunctionInput{FunctionName: new("v"), Qualifier: new("1")}); !fault.Is(err, "ResourceConflictException") {
+		t.Errorf("a version that an alias names was deleted: %v", err)
+	}
+}
+
+func TestAsync(t *testing.T) {
+	w := newWorld(t, Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- w.sched.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	var mu sync.Mutex
+	var seen []string
+	w.site.HandleFunc("/seen", func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, r.URL.Query().Get("id"))
+	})
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(seen)
+	}
+	w.node("later", `exports.handler = async (e, c) => { await fetch(process.env.AWS_ENDPOINT_URL + "/seen?id=" + c.awsRequestId); if (e.fail) throw new Error("no"); return {}; }`)
+	if g, err := w.s.engine.guard(); err != nil || !g.private() {
+		t.Skip("the sandbox has no network of its own here")
+	}
+	out := must(w, api.Invoke, &api.InvokeInput{FunctionName: new("later"), InvocationType: new("Event"), Payload: []byte(`{}`)})
+	if *out.StatusCode != 202 || len(out.Payload) > 0 {
+		t.Errorf("answer %d %s", *out.StatusCode, out.Payload)
+	}
+	w.await("the event", func() bool { return count() == 1 })
+	must(w, api.Invoke, &api.InvokeInput{FunctionName: new("later"), InvocationType: new("Event"), Payload: []byte(`{"fail":true}`)})
+	waits := func() bool {
+		jobs, err := w.sched.Jobs(ctx, asyncKind, 10)
+		return err == nil && len(jobs) == 1 && !jobs[0].Leased
+	}
+	w.await("the first failure", func() bool { return count() == 2 && waits() })
+	w.clock.Advance(61 * time.Second)
+	w.await("the second failure", func() bool { return count() == 3 && waits() })
+	w.clock.Advance(61 * time.Second)
+	time.Sleep(50 * time.Millisecond) // nothing to wait for: nothing may happen
+	if count() != 3 {
+		t.Fatalf("the third try came too early")
+	}
+	w.clock.Advance(60 * time.Second)
+	w.await("the third failure and the end", func() bool {
+		jobs, err := w.sched.Jobs(ctx, asyncKind, 10)
+		return count() == 4 && err == nil && len(jobs) == 0
+	})
+	if seen[1] != seen[2] || seen[2] != seen[3] || seen[0] == seen[1] {
+		t.Errorf("request ids %v", seen)
+	}
+}
+
+func TestRunnerJudges(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("hook", `exports.handler = async () => ({ok: true})`)
+	arn := "arn:aws:lambda:eu-west-1:123456789012:function:hook"
+	req := functions.Request{
+		Caller:  identity.Service("apigateway.amazonaws.com", account, "arn:aws:execute-api:eu-west-1:123456789012:abc/dev/GET/x"),
+		Account: account, Region: region, RequestID: "r", FunctionARN: arn, Payload: []byte(`{}`),
+	}
+	if _, err := w.s.InvokeFunction(t.Context(), req); !fault.Is(err, "AccessDeniedException") {
+		t.Fatalf("without a policy: %v", err)
+	}
+	must(w, api.AddPermission, &api.AddPermissionInput{FunctionName: new("hook"), StatementId: new("api"), Action: new("lambda:InvokeFunction"),
+		Principal: new("apigateway.amazonaws.com"), SourceArn: new("arn:aws:execute-api:eu-west-1:123456789012:abc/*")})
+	res, err := w.s.InvokeFunction(t.Context(), req)
+	if err != nil || string(res.Payload) != `{"ok":true}` || res.Version != "$LATEST" {
+		t.Errorf("with the policy: %s %v", res.Payload, err)
+	}
+	req.Caller.SourceARN = "arn:aws:execute-api:eu-west-1:123456789012:other/dev/GET/x"
+	if _, err := w.s.InvokeFunction(t.Context(), req); !fault.Is(err, "AccessDeniedException") {
+		t.Errorf("from another API: %v", err)
+	}
+	req.FunctionARN = arn + "x"
+	if _, err := w.s.InvokeFunction(t.Context(), req); !fault.Is(err, "AccessDeniedException") {
+		t.Errorf("a function that is not there: %v", err)
+	}
+}
+
+func TestCredentialsAreRenewed(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("key", `exports.handler = async () => ({key: process.env.AWS_ACCESS_KEY_ID})`)
+	_, first := w.invoke("key", `{}`)
+	_, same := w.invoke("key", `{}`)
+	w.clock.Advance(58 * time.Minute)
+	_, renewed := w.invoke("key", `{}`)
+	if first["key"] != same["key"] || renewed["key"] == first["key"] {
+		t.Errorf("keys %v, %v, then %v", first["key"], same["key"], renewed["key"])
+	}
+}
+
+func TestLogsDenied(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.denyLogs = true
+	w.node("quiet", `exports.handler = async () => { console.log("x"); return {fine: true}; }`)
+	if out, v := w.invoke("quiet", `{}`); v["fine"] != true {
+		t.Errorf("answer %s", out.Payload)
+	}
+	w.await("the note", func() bool {
+		w.s.engine.shipper.mu.Lock()
+		defer w.s.engine.shipper.mu.Unlock()
+		return len(w.s.engine.shipper.denied) == 1
+	})
+}
+
+// Code that is not unpacked any more is unpacked again from its blob.
+func TestCodeIsRebuilt(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("again", `exports.handler = async () => ({ok: true})`)
+	if err := os.RemoveAll(w.s.packages.dir + "/code"); err != nil {
+		t.Fatal(err)
+	}
+	if _, v := w.invoke("again", `{}`); v["ok"] != true {
+		t.Errorf("answer %v", v)
+	}
+}
+
+func TestProcessDriver(t *testing.T) {
+	w := newWorld(t, Options{Sandbox: "process"})
+	w.node("plain", `exports.handler = async () => ({url: process.env.AWS_ENDPOINT_URL})`)
+	if _, v := w.invoke("plain", `{}`); v["url"] != "http://127.0.0.1:4566" {
+		t.Errorf("answer %v", v)
+	}
+}
+
+func TestNoDriver(t *testing.T) {
+	w := newWorld(t, Options{Sandbox: "none"})
+	w.node("idle", `exports.handler = async () => ({})`)
+	if _, err := do(w, api.Invoke, &api.InvokeInput{FunctionName: new("idle")}); !fault.Is(err, "ServiceException") {
+		t.Errorf("error %v", err)
+	}
+	strict := newWorld(t, Options{Sandbox: "process", Strict: true})
+	strict.node("idle", `exports.handler = async () => ({})`)
+	if _, err := do(strict, api.Invoke, &api.InvokeInput{FunctionName: new("idle")}); !fault.Is(err, "ServiceException") {
+		t.Errorf("strict: %v", err)
 	}
 }
