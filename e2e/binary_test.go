@@ -1,0 +1,179 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// buildDir is removed when the tests of the package end.
+var buildDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if buildDir != "" {
+		os.RemoveAll(buildDir)
+	}
+	os.Exit(code)
+}
+
+// molnBinary is MOLN_BIN, or a binary built once for this run.
+var molnBinary = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv("MOLN_BIN"); bin != "" {
+		return filepath.Abs(bin)
+	}
+	dir, err := os.MkdirTemp("", "moln-e2e")
+	if err != nil {
+		return "", err
+	}
+	buildDir = dir
+	bin := filepath.Join(dir, "moln")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "../cmd/moln")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building moln: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+func needBinary(t testing.TB) string {
+	t.Helper()
+	bin, err := molnBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// startTimeout bounds the time from exec to the ready line; a store with a long
+// log to replay takes seconds, never this long.
+const startTimeout = 60 * time.Second
+
+// process is a running moln.
+type process struct {
+	cmd      *exec.Cmd
+	endpoint string
+	stderr   *lockedBuffer
+	exited   chan struct{}
+	err      error // how it ended; to be read after exited is closed
+}
+
+// start runs `moln up` with args on a port of its own choice, and waits until
+// it says that it is ready.
+func start(t testing.TB, args ...string) *process {
+	t.Helper()
+	p := &process{
+		cmd:    exec.Command(needBinary(t), append([]string{"up", "--listen", "127.0.0.1:0", "--json"}, args...)...),
+		stderr: &lockedBuffer{}, exited: make(chan struct{}),
+	}
+	p.cmd.Env = cleanEnvironment()
+	p.cmd.Stderr = p.stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	ready := make(chan string, 1)
+	go func() {
+		scanner := bufio.NewScanner(out)
+		for scanner.Scan() {
+			var line struct{ Event, Endpoint string }
+			if json.Unmarshal(scanner.Bytes(), &line) == nil && line.Event == "moln is ready" {
+				ready <- line.Endpoint
+			}
+		}
+		p.err = p.cmd.Wait()
+		close(p.exited)
+	}()
+	select {
+	case p.endpoint = <-ready:
+	case <-p.exited:
+		t.Fatalf("moln ended before it was ready: %v\n%s", p.err, p.stderr)
+	case <-time.After(startTimeout):
+		t.Fatalf("moln was not ready after %v\n%s", startTimeout, p.stderr)
+	}
+	p.awaitReady(t)
+	return p
+}
+
+func (p *process) awaitReady(t testing.TB) {
+	t.Helper()
+	if err := awaitReady(p.endpoint, startTimeout); err != nil {
+		t.Fatalf("%v\n%s", err, p.stderr)
+	}
+}
+
+// readyPoll is the pause between two looks at /_moln/ready.
+const readyPoll = 20 * time.Millisecond
+
+func awaitReady(endpoint string, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/_moln/ready", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = fmt.Errorf("it answers %s", resp.Status)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s was not ready after %v: %w", endpoint, limit, err)
+		case <-time.After(readyPoll):
+		}
+	}
+}
+
+// kill ends the process with SIGKILL and waits for its end.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.exited
+}
+
+// cleanEnvironment is this process's, without what steers moln or AWS tools.
+func cleanEnvironment() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "MOLN_") && !strings.HasPrefix(kv, "AWS_") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// lockedBuffer is read while a process still writes to it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
