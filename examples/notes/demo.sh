@@ -16,12 +16,22 @@ endpoint=http://$listen
 
 say() { printf '%s\n' "$*" >&2; }
 
-if ! curl -fsS "$endpoint/_moln/ready" >/dev/null 2>&1; then
+# ready asks the server with bash alone: this machine may have no curl.
+ready() {
+  local answer
+  exec 3<>"/dev/tcp/${listen%:*}/${listen##*:}" || return 1
+  printf 'GET /_moln/ready HTTP/1.0\r\nHost: %s\r\n\r\n' "$listen" >&3
+  read -r answer <&3
+  exec 3>&-
+  [[ $answer == *' 200 '* ]]
+} 2>/dev/null
+
+if ! ready; then
   mkdir -p "$state"
   began=$(date +%s%N)
   nohup "$moln" up --listen "$listen" --data-dir "$state" >"$state/moln.log" 2>&1 &
   pid=$!
-  until curl -fsS "$endpoint/_moln/ready" >/dev/null 2>&1; do
+  until ready; do
     kill -0 "$pid" 2>/dev/null || { cat "$state/moln.log" >&2; exit 1; }
     sleep 0.005
   done
