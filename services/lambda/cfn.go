@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/archive"
 )
 
 // codeProperties are a function's Code; ZipFile is source text here.
@@ -81,8 +82,10 @@ func (p *functionProperties) code() (*api.FunctionCode, error) {
 		return out, nil
 	}
 	var err error
-	out.ZipFile, err = inlineZip(smithy.Val(p.Runtime), *p.Code.ZipFile)
-	return out, err
+	if out.ZipFile, err = archive.Inline(smithy.Val(p.Runtime), *p.Code.ZipFile); err != nil {
+		return nil, invalid("%s", err)
+	}
+	return out, nil
 }
 
 // tags are the template's and the stack's.

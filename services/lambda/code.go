@@ -20,6 +20,13 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/archive"
+)
+
+// Limits of a package as it comes.
+const (
+	zippedInlineMax = 50 << 20
+	zippedMax       = 250 << 20
 )
 
 // packages keeps functions' packages: their bytes as blobs, their unpacked form
@@ -75,7 +82,7 @@ func (s *Service) fetch(ctx context.Context, c *service.Call, src source, operat
 	case src.zip == nil:
 		return nil, invalid("Please provide a source for function code.")
 	case len(src.zip) == 0:
-		return nil, invalid("%s", errEmpty)
+		return nil, invalid("%s", archive.ErrEmpty)
 	case len(src.zip) > zippedInlineMax:
 		return nil, api.ErrRequestTooLargeException("Request must be smaller than 70167211 bytes for the %s operation", operation)
 	}
@@ -97,7 +104,7 @@ func (s *Service) fetchS3(ctx context.Context, c *service.Call, src source) (*pa
 		defer closer.Close()
 	}
 	if smithy.Val(out.ContentLength) > zippedMax {
-		return nil, invalid("%s", errBig)
+		return nil, invalid("%s", archive.ErrBig)
 	}
 	return s.packages.receive(out.Body)
 }
@@ -113,10 +120,10 @@ func (k *packages) receive(body io.Reader) (*parcel, error) {
 	p.bytes, err = io.Copy(io.MultiWriter(f, hash), io.LimitReader(body, zippedMax+1))
 	hash.Sum(p.sum[:0])
 	if err == nil && p.bytes > zippedMax {
-		err = invalid("%s", errBig)
+		err = invalid("%s", archive.ErrBig)
 	}
 	if err == nil && p.bytes == 0 {
-		err = invalid("%s", errEmpty)
+		err = invalid("%s", archive.ErrEmpty)
 	}
 	if err != nil {
 		p.close()
@@ -129,7 +136,7 @@ func (k *packages) receive(body io.Reader) (*parcel, error) {
 func (k *packages) admit(ctx context.Context, p *parcel, store bool) (code, error) {
 	out := code{SHA256: p.sha256(), Bytes: p.bytes}
 	var err error
-	var bad invalidText
+	var bad archive.Fault
 	if out.Unpacked, err = k.unpack(p, p.bytes, p.sum[:]); errors.As(err, &bad) {
 		return code{}, invalid("%s", bad)
 	}
@@ -148,13 +155,13 @@ func (k *packages) path(sum []byte) string {
 // unpack makes the directory of a package, unless it is there.
 func (k *packages) unpack(r io.ReaderAt, size int64, sum []byte) (int64, error) {
 	if k.dir == "" {
-		return unpack(r, size, "")
+		return archive.Unpack(r, size, "")
 	}
 	unlock := k.lock(string(sum))
 	defer unlock()
 	final := k.path(sum)
 	if _, err := os.Stat(final); err == nil {
-		return unpack(r, size, "")
+		return archive.Unpack(r, size, "")
 	}
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
 		return 0, err
@@ -167,11 +174,11 @@ func (k *packages) unpack(r io.ReaderAt, size int64, sum []byte) (int64, error) 
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return 0, err
 	}
-	n, err := unpack(r, size, temp)
+	n, err := archive.Unpack(r, size, temp)
 	if err != nil {
 		return 0, err
 	}
-	if err := syncTree(temp); err != nil {
+	if err := archive.Sync(temp); err != nil {
 		return 0, err
 	}
 	return n, os.Rename(temp, final)

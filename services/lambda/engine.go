@@ -20,6 +20,8 @@ import (
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/runtimes"
+	"moln.dev/moln/services/lambda/host"
+	"moln.dev/moln/services/lambda/logship"
 )
 
 const (
@@ -39,12 +41,12 @@ const (
 type engine struct {
 	s        *Service
 	policies bounded[policyCacheKey, *policy.Policy]
-	shipper  *shipper
+	shipper  *logship.Shipper
 	limits   limiter
 
 	mu      sync.Mutex
 	slots   map[ref]*slot
-	streams map[weak.Pointer[pool.Env]]*stream
+	streams map[weak.Pointer[pool.Env]]*logship.Stream
 	started bool
 	closed  bool
 }
@@ -72,8 +74,8 @@ type live struct {
 
 func newEngine(s *Service) *engine {
 	return &engine{
-		s: s, shipper: newShipper(s.deps.Log), slots: map[ref]*slot{},
-		streams: map[weak.Pointer[pool.Env]]*stream{}, limits: limiter{running: map[ref]int{}},
+		s: s, shipper: logship.New(s.deps.Log), slots: map[ref]*slot{},
+		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[ref]int{}},
 	}
 }
 
@@ -85,18 +87,18 @@ func (e *engine) close() error {
 	e.mu.Unlock()
 	var err error
 	if started {
-		if g, hostErr := e.s.host.sandbox(); hostErr == nil {
-			err = g.close()
+		if g, hostErr := e.s.host.Guard(); hostErr == nil {
+			err = g.Close()
 		}
 	}
-	e.shipper.close()
+	e.shipper.Close()
 	return err
 }
 
 var errClosed = errors.New("lambda: shutting down")
 
 // guard is the sandbox and its pool, chosen at the first call.
-func (e *engine) guard() (*guard, error) {
+func (e *engine) guard() (*host.Guard, error) {
 	e.mu.Lock()
 	closed := e.closed
 	e.started = true
@@ -104,7 +106,7 @@ func (e *engine) guard() (*guard, error) {
 	if closed {
 		return nil, errClosed
 	}
-	g, err := e.s.host.sandbox()
+	g, err := e.s.host.Guard()
 	if err != nil {
 		return nil, api.ErrServiceException("moln cannot run functions: %s.", err)
 	}
@@ -131,15 +133,15 @@ func (e *engine) forget(r ref) {
 	if !started || len(keys) == 0 {
 		return
 	}
-	if g, err := e.s.host.sandbox(); err == nil {
+	if g, err := e.s.host.Guard(); err == nil {
 		for _, k := range keys {
-			g.pool.Drop(k)
+			g.Pool.Drop(k)
 		}
 	}
 }
 
 // prepare makes a version ready, or returns what is.
-func (e *engine) prepare(ctx context.Context, c *service.Call, g *guard, r ref, v *config) (*live, error) {
+func (e *engine) prepare(ctx context.Context, c *service.Call, g *host.Guard, r ref, v *config) (*live, error) {
 	at := ref{r.place, r.name, v.Version}
 	e.mu.Lock()
 	sl := e.slots[at]
@@ -158,14 +160,14 @@ func (e *engine) prepare(ctx context.Context, c *service.Call, g *guard, r ref, 
 		return nil, err
 	}
 	if old := sl.live; old != nil {
-		g.pool.Drop(old.key)
+		g.Pool.Drop(old.key)
 	}
 	sl.live = fresh
 	return fresh, nil
 }
 
-func (e *engine) build(ctx context.Context, c *service.Call, g *guard, r ref, v *config) (*live, error) {
-	choice, err := e.s.host.resolve(v.Runtime)
+func (e *engine) build(ctx context.Context, c *service.Call, g *host.Guard, r ref, v *config) (*live, error) {
+	choice, err := e.s.resolve(v.Runtime)
 	if err != nil {
 		return nil, err
 	}
@@ -188,9 +190,9 @@ func (e *engine) build(ctx context.Context, c *service.Call, g *guard, r ref, v 
 	}
 	l.template = pool.Template{
 		Key: l.key, Launch: choice.Launch, CodeDir: dir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
-		MemoryBytes: v.memoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.network,
+		MemoryBytes: v.memoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.Network,
 	}
-	if g.private() {
+	if g.Private() {
 		e.connect(&l.template, r.region)
 	}
 	return l, nil
@@ -198,12 +200,12 @@ func (e *engine) build(ctx context.Context, c *service.Call, g *guard, r ref, v 
 
 // environment is the function's whole environment. What the owner set cannot
 // replace what the platform reserves, and replaces everything else.
-func (e *engine) environment(r ref, v *config, ses service.Session, own map[string]string, g *guard) map[string]string {
+func (e *engine) environment(r ref, v *config, ses service.Session, own map[string]string, g *host.Guard) map[string]string {
 	env := map[string]string{
 		"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
 		"AWS_ENDPOINT_URL":         e.s.deps.Site.Endpoint,
 	}
-	if g.private() {
+	if g.Private() {
 		env["AWS_ENDPOINT_URL"] = "http://" + molnAddress
 		if e.tls() {
 			for _, name := range []string{"MOLN_CA_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
@@ -285,20 +287,20 @@ func awsHosts(region string) map[string]string {
 }
 
 // acquire gets an environment and the log stream it writes to.
-func (e *engine) acquire(ctx context.Context, g *guard, r ref, v *config, l *live, init time.Duration) (*pool.Env, *stream, bool, error) {
-	st := &stream{
-		shipper: e.shipper, group: v.logGroup(), subject: r.unqualified().arn(),
-		name: e.s.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.s.deps.Ident.Hex(16),
-		call: func() *service.Call { return e.s.deps.System(r.account, r.region).As(l.session.Principal) },
-	}
+func (e *engine) acquire(ctx context.Context, g *host.Guard, r ref, v *config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
+	st := e.shipper.Open(&logship.Stream{
+		Group: v.logGroup(), Subject: r.unqualified().arn(),
+		Name: e.s.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.s.deps.Ident.Hex(16),
+		Call: func() *service.Call { return e.s.deps.System(r.account, r.region).As(l.session.Principal) },
+	})
 	t := l.template
 	t.Env = maps.Clone(t.Env)
-	t.Env["AWS_LAMBDA_LOG_STREAM_NAME"] = st.name
-	t.Log = func(rec pool.LogRecord) { st.add(rec.Time, rec.Line) }
+	t.Env["AWS_LAMBDA_LOG_STREAM_NAME"] = st.Name
+	t.Log = func(rec pool.LogRecord) { st.Add(rec.Time, rec.Line) }
 	t.InitTimeout = init
 	wait, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
-	env, cold, err := g.pool.Acquire(wait, &t)
+	env, cold, err := g.Pool.Acquire(wait, &t)
 	switch {
 	case errors.Is(err, pool.ErrBusy):
 		return nil, nil, false, throttled(reasonConcurrent)
@@ -312,13 +314,13 @@ func (e *engine) acquire(ctx context.Context, g *guard, r ref, v *config, l *liv
 	}
 	e.remember(env, st)
 	if l.choice.Warning != "" {
-		st.add(e.s.deps.Clock.Now(), "[moln] "+l.choice.Warning)
+		st.Add(e.s.deps.Clock.Now(), "[moln] "+l.choice.Warning)
 	}
 	return env, st, true, nil
 }
 
 // remember ties a stream to its environment, for as long as that lives.
-func (e *engine) remember(env *pool.Env, st *stream) {
+func (e *engine) remember(env *pool.Env, st *logship.Stream) {
 	p := weak.Make(env)
 	e.mu.Lock()
 	e.streams[p] = st
@@ -330,7 +332,7 @@ func (e *engine) remember(env *pool.Env, st *stream) {
 	}, p)
 }
 
-func (e *engine) streamOf(env *pool.Env, otherwise *stream) *stream {
+func (e *engine) streamOf(env *pool.Env, otherwise *logship.Stream) *logship.Stream {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if st := e.streams[weak.Make(env)]; st != nil {

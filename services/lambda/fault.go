@@ -41,3 +41,5 @@ func unsupported(format string, args ...any) error {
 func accessDenied(format string, args ...any) error {
 	return fault.New("AccessDeniedException", 403, format, args...)
 }
+
+func isFault(err error) bool { return fault.As(err) != nil }

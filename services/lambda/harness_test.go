@@ -33,6 +33,7 @@ import (
 	"moln.dev/moln/engine/seal"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/host"
 )
 
 const (
@@ -47,7 +48,7 @@ func TestMain(m *testing.M) {
 }
 
 // interpreters asks the host once for all tests.
-var interpreters = sync.OnceValue((&host{}).discover)
+var interpreters = sync.OnceValue(host.New(clock.System(), nil, Options{}).Interpreters)
 
 // world stands for everything around the service: the gateway, IAM, S3 and
 // CloudWatch Logs.
@@ -93,7 +94,7 @@ func newWorld(t *testing.T, opts Options) *world {
 		},
 	}
 	w.s = New(d, opts)
-	w.s.host.interpreters = interpreters
+	w.s.host.Interpreters = interpreters
 	t.Cleanup(func() {
 		if err := w.s.Close(); err != nil {
 			t.Error(err)

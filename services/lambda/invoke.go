@@ -8,6 +8,8 @@ import (
 
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/host"
+	"moln.dev/moln/services/lambda/logship"
 )
 
 // weightScale is the precision of an alias's weights.
@@ -122,7 +124,7 @@ func (e *engine) run(ctx context.Context, c *service.Call, v *config, inv invoca
 }
 
 // once is one try in one environment.
-func (e *engine) once(ctx context.Context, g *guard, l *live, v *config, inv invocation, init time.Duration) (result, pool.Outcome, error) {
+func (e *engine) once(ctx context.Context, g *host.Guard, l *live, v *config, inv invocation, init time.Duration) (result, pool.Outcome, error) {
 	env, st, cold, err := e.acquire(ctx, g, inv.r, v, l, init)
 	if err != nil {
 		return result{}, 0, err
@@ -132,13 +134,13 @@ func (e *engine) once(ctx context.Context, g *guard, l *live, v *config, inv inv
 		m.runtimeTag = v.Runtime
 	}
 	open := opening(v, m, e.s.deps.Clock.Now())
-	st.all(e.s.deps.Clock.Now(), open)
+	addAll(st, e.s.deps.Clock.Now(), open)
 	// An invocation that was begun is ended, whoever waits for it or not.
 	r, err := env.Invoke(context.WithoutCancel(ctx), pool.Invocation{
 		RequestID: inv.requestID, Payload: inv.payload, Deadline: deadline(v, cold), FunctionARN: inv.r.arn(),
 		TraceID: e.traceID(), ClientContext: inv.clientContext, CognitoIdentity: inv.cognito,
 	})
-	g.pool.Release(env, err == nil && r.Outcome.Healthy())
+	g.Pool.Release(env, err == nil && r.Outcome.Healthy())
 	if err != nil {
 		if errors.Is(err, pool.ErrClosed) {
 			err = errClosed
@@ -150,19 +152,19 @@ func (e *engine) once(ctx context.Context, g *guard, l *live, v *config, inv inv
 	m.duration, m.init, m.peakBytes, m.status, m.errorType = r.Duration, r.InitDuration, r.PeakMemoryBytes, said.status, said.errorType
 	body := r.LogTail
 	if said.logLine != "" {
-		st.add(now, said.logLine)
+		st.Add(now, said.logLine)
 		body += said.logLine
 	}
 	shut := closing(v, m, now)
-	st.all(now, shut)
+	addAll(st, now, shut)
 	return result{
 		payload: said.payload, functionError: said.functionError, version: v.Version, tail: logResult(open, body, shut),
 	}, r.Outcome, nil
 }
 
-func (s *stream) all(at time.Time, lines []string) {
+func addAll(st *logship.Stream, at time.Time, lines []string) {
 	for _, text := range lines {
-		s.add(at, text)
+		st.Add(at, text)
 	}
 }
 

@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -115,7 +116,7 @@ func (s *Service) configure(ctx context.Context, c *service.Call, r ref, g *conf
 		return err
 	}
 	if set.runtime != nil {
-		choice, err := s.host.resolve(g.Runtime)
+		choice, err := s.resolve(g.Runtime)
 		if err != nil {
 			return err
 		}
@@ -160,6 +161,21 @@ func (s *Service) assume(ctx context.Context, c *service.Call, r ref, role strin
 		return ses, err
 	}
 	return ses, nil
+}
+
+// resolve finds what runs a runtime identifier, or the fault that says why
+// nothing does.
+func (s *Service) resolve(identifier string) (runtimes.Choice, error) {
+	c, err := s.host.Resolve(identifier)
+	var unknown *runtimes.UnknownError
+	var missing *runtimes.MissingError
+	switch {
+	case errors.As(err, &unknown):
+		return c, unknownRuntime(identifier)
+	case errors.As(err, &missing):
+		return c, invalid("moln cannot run %s here: %s.", identifier, missing.Need)
+	}
+	return c, err
 }
 
 // unknownRuntime is the fault for an identifier that AWS never had.

@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/archive"
 )
 
 // Limits of an account.
@@ -160,7 +161,7 @@ func (s *Service) getAccountSettings(ctx context.Context, c *service.Call, _ *ap
 	}
 	return &api.GetAccountSettingsOutput{
 		AccountLimit: &api.AccountLimit{
-			TotalCodeSize: new(int64(codeBytesMax)), CodeSizeUnzipped: new(int64(unzippedMax)), CodeSizeZipped: new(int64(zippedInlineMax)),
+			TotalCodeSize: new(int64(codeBytesMax)), CodeSizeUnzipped: new(int64(archive.UnpackedMax)), CodeSizeZipped: new(int64(zippedInlineMax)),
 			ConcurrentExecutions: new(int32(concurrencyMax)), UnreservedConcurrentExecutions: new(int32(concurrencyMax - u.reserved)),
 		},
 		AccountUsage: &api.AccountUsage{TotalCodeSize: new(u.codeBytes), FunctionCount: new(u.functions)},

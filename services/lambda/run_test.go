@@ -119,7 +119,7 @@ func (w *world) limitsMemory() bool {
 	if err != nil {
 		return false
 	}
-	memory, ok := g.driver.Probe(w.t.Context()).Get("memory")
+	memory, ok := g.Driver.Probe(w.t.Context()).Get("memory")
 	return ok && memory.OK
 }
 
@@ -152,7 +152,7 @@ func TestReachesMoln(t *testing.T) {
 		try { await fetch("http://1.1.1.1/", {signal: AbortSignal.timeout(500)}); out.internet = true; } catch (e) { out.internet = false; }
 		return out;
 	}`)
-	if g, err := w.s.engine.guard(); err != nil || !g.private() {
+	if g, err := w.s.engine.guard(); err != nil || !g.Private() {
 		t.Skip("the sandbox has no network of its own here")
 	}
 	out, v := w.invoke("caller", `{}`)
@@ -241,7 +241,7 @@ func TestAsync(t *testing.T) {
 		return len(seen)
 	}
 	w.node("later", `exports.handler = async (e, c) => { await fetch(process.env.AWS_ENDPOINT_URL + "/seen?id=" + c.awsRequestId); if (e.fail) throw new Error("no"); return {}; }`)
-	if g, err := w.s.engine.guard(); err != nil || !g.private() {
+	if g, err := w.s.engine.guard(); err != nil || !g.Private() {
 		t.Skip("the sandbox has no network of its own here")
 	}
 	out := must(w, api.Invoke, &api.InvokeInput{FunctionName: new("later"), InvocationType: new("Event"), Payload: []byte(`{}`)})
@@ -319,9 +319,7 @@ func TestLogsDenied(t *testing.T) {
 		t.Errorf("answer %s", out.Payload)
 	}
 	w.await("the note", func() bool {
-		w.s.engine.shipper.mu.Lock()
-		defer w.s.engine.shipper.mu.Unlock()
-		return len(w.s.engine.shipper.denied) == 1
+		return w.s.engine.shipper.Refused() == 1
 	})
 }
 

@@ -5,30 +5,18 @@ import (
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/host"
 )
 
 // Options say how functions are run.
-type Options struct {
-	// Sandbox is the driver: "" for the best that this host allows, "ns",
-	// "process", or "none" to run nothing.
-	Sandbox string
-	// Strict refuses to run functions with less than "ns".
-	Strict bool
-	// Egress is what functions may reach besides moln: "none" (and "") or
-	// "host", everything that the host reaches.
-	Egress string
-	// RuntimesDir is a further directory, or pattern of directories, with
-	// interpreters.
-	RuntimesDir string
-}
+type Options = host.Options
 
 // Service answers Lambda requests and runs functions. Safe for concurrent use.
 type Service struct {
 	deps     service.Deps
-	options  Options
 	store    store
 	packages *packages
-	host     *host
+	host     *host.Host
 	engine   *engine
 }
 
@@ -36,10 +24,10 @@ type Service struct {
 // at the host.
 func New(d service.Deps, opts Options) *Service {
 	s := &Service{
-		deps: d, options: opts, store: store{db: d.KV},
+		deps: d, store: store{db: d.KV},
 		packages: &packages{blobs: d.Blobs, dir: d.DataDir, locks: map[string]*sync.Mutex{}},
 	}
-	s.host = newHost(d, opts)
+	s.host = host.New(d.Clock, d.Log, opts)
 	s.engine = newEngine(s)
 	s.registerAsync()
 	return s

@@ -15,7 +15,7 @@ const (
 // warmUp looks at the host in the background, so that the first function does
 // not wait for it.
 func (s *Service) warmUp(ctx context.Context) error {
-	s.host.interpreters()
+	s.host.Interpreters()
 	if _, err := s.engine.guard(); err != nil {
 		s.deps.Log.Warn("functions cannot run", "error", err)
 	}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package lambda
+package host
 
 import "moln.dev/moln/engine/sandbox"
 

@@ -1,4 +1,4 @@
-package lambda
+package archive
 
 import (
 	"os"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncTree makes everything below dir durable: one call for the file system is
+// Sync makes everything below dir durable: one call for the file system is
 // far cheaper than one for each of ten thousand files.
-func syncTree(dir string) error {
+func Sync(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package lambda
+package archive
 
 import (
 	"io/fs"
@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// syncTree makes everything below dir durable.
-func syncTree(dir string) error {
+// Sync makes everything below dir durable.
+func Sync(dir string) error {
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.Type()&fs.ModeSymlink != 0 {
 			return err

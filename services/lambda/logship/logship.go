@@ -1,4 +1,10 @@
-package lambda
+// Package logship carries what functions write to CloudWatch Logs: in batches,
+// in the background, as the function's own role.
+//
+// Lines are lost when the role may not write, when they come faster than they
+// can be stored, and when the process is killed within a moment of them; an
+// invocation never waits for its log.
+package logship
 
 import (
 	"context"
@@ -30,14 +36,15 @@ type line struct {
 	text string
 }
 
-// stream carries the log of one execution environment to CloudWatch Logs, in
-// batches, as the function's role (L6).
-type stream struct {
-	shipper *shipper
-	call    func() *service.Call
-	group   string
-	name    string
-	subject string // the function, for our own log
+// Stream carries the log of one execution environment to CloudWatch Logs, in
+// batches, as the function's role.
+type Stream struct {
+	// Call makes a call as the function's role.
+	Call        func() *service.Call
+	Group, Name string
+	Subject     string // the function, for our own log
+
+	shipper *Shipper
 
 	sending sync.Mutex // one batch at a time
 
@@ -50,23 +57,24 @@ type stream struct {
 	created bool // guarded by sending
 }
 
-// shipper knows the streams that have something to send.
-type shipper struct {
+// Shipper knows the streams that have something to send.
+type Shipper struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	dirty  map[*stream]*time.Timer
+	dirty  map[*Stream]*time.Timer
 	denied map[string]bool // functions whose denial was noted
 	closed bool
 	work   sync.WaitGroup
 }
 
-func newShipper(log *slog.Logger) *shipper {
-	return &shipper{log: log, dirty: map[*stream]*time.Timer{}, denied: map[string]bool{}}
+// New returns a Shipper. log is told, once per function, when lines are lost.
+func New(log *slog.Logger) *Shipper {
+	return &Shipper{log: log, dirty: map[*Stream]*time.Timer{}, denied: map[string]bool{}}
 }
 
-// add takes a line. It is called with locks of the pool held and does no work.
-func (s *stream) add(at time.Time, text string) {
+// Add takes a line. It is called with locks of the pool held and does no work.
+func (s *Stream) Add(at time.Time, text string) {
 	if len(text) > lineBytesMax-shipEventExtra-1 {
 		text = text[:lineBytesMax-shipEventExtra-1]
 	}
@@ -89,7 +97,20 @@ func (s *stream) add(at time.Time, text string) {
 	}
 }
 
-func (k *shipper) schedule(s *stream) bool {
+// Open makes st one of this Shipper's. Nothing is stored until a line comes.
+func (k *Shipper) Open(st *Stream) *Stream {
+	st.shipper = k
+	return st
+}
+
+// Refused says how many functions have had lines refused.
+func (k *Shipper) Refused() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.denied)
+}
+
+func (k *Shipper) schedule(s *Stream) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -106,11 +127,11 @@ func (k *shipper) schedule(s *stream) bool {
 	return true
 }
 
-// close sends what is left.
-func (k *shipper) close() {
+// Close sends what is left.
+func (k *Shipper) Close() {
 	k.mu.Lock()
 	k.closed = true
-	var now []*stream
+	var now []*Stream
 	for s, t := range k.dirty {
 		if t.Stop() {
 			now = append(now, s)
@@ -125,7 +146,7 @@ func (k *shipper) close() {
 }
 
 // flush sends everything pending.
-func (s *stream) flush() {
+func (s *Stream) flush() {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	s.mu.Lock()
@@ -133,7 +154,7 @@ func (s *stream) flush() {
 	s.pending, s.bytes, s.lost, s.scheduled = nil, 0, 0, false
 	s.mu.Unlock()
 	if lost > 0 {
-		s.shipper.log.Warn("log lines of a function were dropped: they came faster than they could be stored", "function", s.subject, "lines", lost)
+		s.shipper.log.Warn("log lines of a function were dropped: they came faster than they could be stored", "function", s.Subject, "lines", lost)
 	}
 	slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
 	ctx, cancel := context.WithTimeout(context.Background(), shipTimeout)
@@ -160,12 +181,12 @@ func batch(lines []line) int {
 	return len(lines)
 }
 
-func (s *stream) send(ctx context.Context, lines []line) error {
-	in := &logs.PutLogEventsInput{LogGroupName: &s.group, LogStreamName: &s.name}
+func (s *Stream) send(ctx context.Context, lines []line) error {
+	in := &logs.PutLogEventsInput{LogGroupName: &s.Group, LogStreamName: &s.Name}
 	for _, l := range lines {
 		in.LogEvents = append(in.LogEvents, logs.InputLogEvent{Timestamp: new(l.at.UnixMilli()), Message: new(l.text)})
 	}
-	c := s.call()
+	c := s.Call()
 	var err error
 	for range shipTries {
 		if !s.created {
@@ -187,9 +208,9 @@ func (s *stream) send(ctx context.Context, lines []line) error {
 
 // create makes group and stream; that there are some already is no error, and
 // neither is a role that may only write to a group made for it.
-func (s *stream) create(ctx context.Context, c *service.Call) error {
+func (s *Stream) create(ctx context.Context, c *service.Call) error {
 	put := func() error {
-		_, err := service.Invoke(ctx, c, logs.CreateLogStream, &logs.CreateLogStreamInput{LogGroupName: &s.group, LogStreamName: &s.name})
+		_, err := service.Invoke(ctx, c, logs.CreateLogStream, &logs.CreateLogStreamInput{LogGroupName: &s.Group, LogStreamName: &s.Name})
 		if fault.Is(err, "ResourceAlreadyExistsException") {
 			return nil
 		}
@@ -199,20 +220,20 @@ func (s *stream) create(ctx context.Context, c *service.Call) error {
 	if !fault.Is(err, "ResourceNotFoundException") {
 		return err
 	}
-	if _, err := service.Invoke(ctx, c, logs.CreateLogGroup, &logs.CreateLogGroupInput{LogGroupName: &s.group}); err != nil && !fault.Is(err, "ResourceAlreadyExistsException") {
+	if _, err := service.Invoke(ctx, c, logs.CreateLogGroup, &logs.CreateLogGroupInput{LogGroupName: &s.Group}); err != nil && !fault.Is(err, "ResourceAlreadyExistsException") {
 		return err
 	}
 	return put()
 }
 
 // refused notes once per function that its log cannot be written.
-func (k *shipper) refused(s *stream, err error) {
+func (k *Shipper) refused(s *Stream, err error) {
 	k.mu.Lock()
-	noted := k.denied[s.subject]
-	k.denied[s.subject] = true
+	noted := k.denied[s.Subject]
+	k.denied[s.Subject] = true
 	k.mu.Unlock()
 	if !noted {
-		k.log.Warn("the log of a function cannot be written; its role needs logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents", "function", s.subject, "error", err)
+		k.log.Warn("the log of a function cannot be written; its role needs logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents", "function", s.Subject, "error", err)
 	}
 }
 

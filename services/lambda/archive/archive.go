@@ -1,4 +1,9 @@
-package lambda
+// Package archive opens functions' packages: zip files from strangers, checked
+// for their paths, links and sizes before anything trusts them. It also makes
+// packages of the source text that templates hold.
+//
+// It stores nothing and knows no function.
+package archive
 
 import (
 	"archive/zip"
@@ -13,40 +18,41 @@ import (
 
 // Limits of a package.
 const (
-	zippedInlineMax = 50 << 20
-	zippedMax       = 250 << 20
-	unzippedMax     = 262_144_000
-	entriesMax      = 100_000
-	linkBytesMax    = 4 << 10
-	pathBytesMax    = 1 << 10
+	// UnpackedMax is what all entries together may hold.
+	UnpackedMax  = 262_144_000
+	entriesMax   = 100_000
+	linkBytesMax = 4 << 10
+	pathBytesMax = 1 << 10
 )
 
+// What may be wrong with any package. ErrEmpty and ErrBig are for callers who
+// can tell before they look inside.
 var (
-	errUnzip = invalidText("Could not unzip uploaded file. Please check your file, then try to upload again.")
-	errEmpty = invalidText("Uploaded file must be a non-empty zip")
-	errBig   = invalidText(fmt.Sprintf("Unzipped size must be smaller than %d bytes", unzippedMax))
+	errUnzip = Fault("Could not unzip uploaded file. Please check your file, then try to upload again.")
+	ErrEmpty = Fault("Uploaded file must be a non-empty zip")
+	ErrBig   = Fault(fmt.Sprintf("Unzipped size must be smaller than %d bytes", UnpackedMax))
 )
 
-// invalidText is a package's fault before it becomes the API's.
-type invalidText string
+// Fault says what is wrong with a package, in Lambda's words.
+type Fault string
 
-func (e invalidText) Error() string { return string(e) }
+func (e Fault) Error() string { return string(e) }
 
-// unpack checks a package and, where dir is not "", writes it there. Every byte
+// Unpack checks a package and, where dir is not "", writes it there. Every byte
 // is read, so that a damaged package is refused and not met later. It returns
-// the unpacked size.
-func unpack(r io.ReaderAt, size int64, dir string) (int64, error) {
+// the unpacked size, and a Fault where the package is to blame.
+func Unpack(r io.ReaderAt, size int64, dir string) (int64, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
 		return 0, errUnzip
 	}
 	if len(z.File) == 0 {
-		return 0, errEmpty
+		return 0, ErrEmpty
 	}
 	if len(z.File) > entriesMax {
-		return 0, invalidText(fmt.Sprintf("The package has %d entries, more than %d.", len(z.File), entriesMax))
+		return 0, Fault(fmt.Sprintf("The package has %d entries, more than %d.", len(z.File), entriesMax))
 	}
-	u := unpacker{dir: dir, left: unzippedMax}
+	u := unpacker{dir: dir, left: UnpackedMax}
 	if dir != "" {
 		if u.root, err = os.OpenRoot(dir); err != nil {
 			return 0, err
@@ -63,7 +69,7 @@ func unpack(r io.ReaderAt, size int64, dir string) (int64, error) {
 			return 0, err
 		}
 	}
-	return unzippedMax - u.left, nil
+	return UnpackedMax - u.left, nil
 }
 
 // unpacker writes entries below root, which cannot be left (os.Root). Links
@@ -90,7 +96,7 @@ func (u *unpacker) entry(f *zip.File) error {
 		u.links = append(u.links, f)
 		return nil
 	case !mode.IsRegular():
-		return invalidText(fmt.Sprintf("The package entry %q is neither a file, a directory nor a link.", f.Name))
+		return Fault(fmt.Sprintf("The package entry %q is neither a file, a directory nor a link.", f.Name))
 	}
 	return u.file(f, name)
 }
@@ -100,7 +106,7 @@ func entryName(name string) (string, error) {
 	name = strings.ReplaceAll(name, "\\", "/")
 	clean := path.Clean(name)
 	if name == "" || len(name) > pathBytesMax || strings.ContainsRune(name, 0) || path.IsAbs(name) || clean == ".." || strings.HasPrefix(clean, "../") {
-		return "", invalidText(fmt.Sprintf("The package entry %.100q does not lie in the package.", name))
+		return "", Fault(fmt.Sprintf("The package entry %.100q does not lie in the package.", name))
 	}
 	return clean, nil
 }
@@ -132,7 +138,7 @@ func (u *unpacker) file(f *zip.File, name string) error {
 	}
 	n, err := io.Copy(out, io.LimitReader(in, u.left+1))
 	if u.left -= n; u.left < 0 {
-		return errBig
+		return ErrBig
 	}
 	if err != nil {
 		return unpackError(err)
@@ -172,7 +178,7 @@ func (u *unpacker) link(f *zip.File) error {
 	target := string(data)
 	inside := path.Join(path.Dir(name), target)
 	if len(data) > linkBytesMax || target == "" || path.IsAbs(target) || inside == ".." || strings.HasPrefix(inside, "../") {
-		return invalidText(fmt.Sprintf("The package link %.100q leads out of the package.", f.Name))
+		return Fault(fmt.Sprintf("The package link %.100q leads out of the package.", f.Name))
 	}
 	if u.root == nil {
 		return nil

@@ -1,34 +1,35 @@
-package lambda
+package archive
 
 import (
 	"archive/zip"
 	"bytes"
 	_ "embed"
+	"fmt"
 	"strings"
 )
 
-//go:embed inline/cfn-response.js
+//go:embed cfn-response.js
 var inlineNode string
 
-//go:embed inline/cfnresponse.py
+//go:embed cfnresponse.py
 var inlinePython string
 
 // inlineMax is the largest source that a template may hold.
 const inlineMax = 4 << 20
 
-// inlineZip packages a template's source text as CloudFormation does: a file
+// Inline packages a template's source text as CloudFormation does: a file
 // index, and the module by which custom resources answer.
-func inlineZip(runtime, text string) ([]byte, error) {
+func Inline(runtime, text string) ([]byte, error) {
 	names := [2]string{"index.js", "cfn-response.js"}
 	module := inlineNode
 	switch {
 	case strings.HasPrefix(runtime, "python"):
 		names, module = [2]string{"index.py", "cfnresponse.py"}, inlinePython
 	case !strings.HasPrefix(runtime, "nodejs"):
-		return nil, invalid("ZipFile can only be used when Runtime is set to either of nodejs or python runtimes.")
+		return nil, Fault("ZipFile can only be used when Runtime is set to either of nodejs or python runtimes.")
 	}
 	if len(text) > inlineMax {
-		return nil, invalid("ZipFile must be at most %d bytes", inlineMax)
+		return nil, Fault(fmt.Sprintf("ZipFile must be at most %d bytes", inlineMax))
 	}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
