@@ -38,7 +38,8 @@ type assembly struct {
 func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, error) {
 	iamService := iam.New(s.deps("iam"))
 	s.closers = append(s.closers, iamService.Close)
-	stsService := sts.New(s.deps("sts"), iamService)
+	identityPools := cognitoidentity.New(s.deps("cognitoidentity"), &s.tokens)
+	stsService := sts.New(s.deps("sts"), iamService, identityPools)
 	stacks := cloudformation.New(s.deps("cloudformation"))
 
 	functions := lambda.New(s.deps("lambda"), lambda.Options{
@@ -51,7 +52,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 		functions.Definition(),
 		s3.New(s.deps("s3")).Definition(),
 		cognitoidp.New(s.deps("cognitoidp"), s.mailbox, &s.tokens).Definition(),
-		cognitoidentity.New(s.deps("cognitoidentity"), &s.tokens).Definition(),
+		identityPools.Definition(),
 		iamService.Definition(),
 		stsService.Definition(),
 		stacks.Definition(),

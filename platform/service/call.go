@@ -119,6 +119,21 @@ type WebIdentity struct {
 	Keys     map[string][]string // "cognito-identity.amazonaws.com:sub" -> …
 }
 
+// WebTokens verifies identity tokens from outside IAM; services that issue such
+// tokens fulfil it for sts.
+type WebTokens interface {
+	// VerifyWebToken gives what token says once it is proven; a token of
+	// another issuer is (nil, nil). Its errors are those of platform/tokens, or
+	// ours.
+	VerifyWebToken(ctx context.Context, c *Call, token string) (*WebToken, error)
+}
+
+// WebToken is a verified token.
+type WebToken struct {
+	WebIdentity
+	Subject, Audience string
+}
+
 // Session is a set of temporary credentials and the principal they stand for.
 type Session struct {
 	Principal                                  identity.Principal

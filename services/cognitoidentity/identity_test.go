@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -310,6 +311,7 @@ func TestClassicFlow(t *testing.T) {
 	if err != nil || token.Verify(tokens.RS512, &h.s.key.key.PublicKey) != nil || token.Claims["aud"] != *h.pool || token.Claims["sub"] != *guest {
 		t.Errorf("token %+v, %v", token, err)
 	}
+	h.verifyTokens(*guest)
 	e := h.s.Definition().Endpoints[0]
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("GET", "https://cognito-identity.amazonaws.com/.well-known/jwks_uri", nil)
@@ -319,5 +321,47 @@ func TestClassicFlow(t *testing.T) {
 	e.Serve(w, r, &service.Call{Log: slog.New(slog.DiscardHandler)})
 	if !strings.Contains(w.Body.String(), token.KeyID) {
 		t.Errorf("key set %s lacks %s", w.Body, token.KeyID)
+	}
+}
+
+// verifyTokens asks for tokens of identityID what sts asks.
+func (h *harness) verifyTokens(identityID string) {
+	h.t.Helper()
+	ctx := context.Background()
+	c := &service.Call{Now: h.clk.Now()}
+	token := *must(h, api.GetOpenIdToken, &api.GetOpenIdTokenInput{IdentityId: &identityID}).Token
+	got, err := h.s.VerifyWebToken(ctx, c, token)
+	if err != nil || got == nil || got.Subject != identityID || got.Audience != *h.pool || got.Provider != "cognito-identity.amazonaws.com" ||
+		got.Keys["cognito-identity.amazonaws.com:amr"][0] != "unauthenticated" || got.Keys["cognito-identity.amazonaws.com:aud"][0] != *h.pool {
+		h.t.Errorf("verified %+v, %v", got, err)
+	}
+	late := &service.Call{Now: h.clk.Now().Add(openIDValidity)}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	sign := func(kid string, key *rsa.PrivateKey, claims map[string]any) string {
+		s, err := tokens.Sign(tokens.RS512, kid, key, claims)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return s
+	}
+	claims := map[string]any{"iss": openIDIssuer, "aud": *h.pool, "sub": identityID, "exp": h.clk.Now().Add(time.Hour).Unix()}
+	for _, tt := range []struct {
+		name, token string
+		c           *service.Call
+		want        error
+	}{
+		{"expired", token, late, tokens.ErrExpired},
+		{"not a token", "abc", c, tokens.ErrMalformed},
+		{"another's signature", sign(h.s.key.kid, other, claims), c, tokens.ErrBadSignature},
+		{"another's key", sign("else", other, claims), c, tokens.ErrBadSignature},
+		{"without expiry", sign(h.s.key.kid, h.s.key.key, map[string]any{"iss": openIDIssuer}), c, tokens.ErrMalformed},
+		{"another issuer", sign(h.s.key.kid, h.s.key.key, map[string]any{"iss": "https://example.com"}), c, nil},
+	} {
+		if got, err := h.s.VerifyWebToken(ctx, tt.c, tt.token); got != nil || !errors.Is(err, tt.want) {
+			h.t.Errorf("%s: %v, %v; want %v", tt.name, got, err, tt.want)
+		}
 	}
 }

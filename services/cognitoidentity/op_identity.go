@@ -229,9 +229,7 @@ func (s *Service) getCredentialsForIdentity(ctx context.Context, c *service.Call
 	}
 	ask := service.Assume{
 		RoleARN: role, SessionName: sessionName, Duration: credentialsValidity, Action: webIdentityAction,
-		Web: &service.WebIdentity{Provider: servicePrincipal, Keys: map[string][]string{
-			servicePrincipal + ":aud": {h.Pool}, servicePrincipal + ":sub": {h.identity.ID}, servicePrincipal + ":amr": h.amr(),
-		}},
+		Web: &service.WebIdentity{Provider: servicePrincipal, Keys: webKeys(h.Pool, h.identity.ID, h.amr())},
 	}
 	if h.login == nil {
 		ask.Policy = guestPolicy

@@ -129,6 +129,55 @@ func (s *Service) getOpenIDToken(ctx context.Context, c *service.Call, in *api.G
 	return &api.GetOpenIdTokenOutput{IdentityId: &h.identity.ID, Token: &token}, err
 }
 
+// VerifyWebToken implements service.WebTokens for the second half of the classic
+// flow, sts's AssumeRoleWithWebIdentity.
+func (s *Service) VerifyWebToken(ctx context.Context, c *service.Call, token string) (*service.WebToken, error) {
+	u, err := tokens.Parse(token)
+	if err != nil {
+		return nil, err
+	}
+	if iss, _ := u.Claims["iss"].(string); iss != openIDIssuer {
+		return nil, nil
+	}
+	key, err := s.signing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if u.KeyID != key.kid {
+		return nil, tokens.ErrBadSignature
+	}
+	if err := u.Verify(tokens.RS512, &key.key.PublicKey); err != nil {
+		return nil, err
+	}
+	claims, err := tokens.ReadClaims(u.Claims)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Now.Before(claims.Expires) {
+		return nil, tokens.ErrExpired
+	}
+	aud, _ := u.Claims["aud"].(string)
+	var amr []string
+	methods, _ := u.Claims["amr"].([]any)
+	for _, m := range methods {
+		if text, ok := m.(string); ok {
+			amr = append(amr, text)
+		}
+	}
+	return &service.WebToken{
+		WebIdentity: service.WebIdentity{Provider: servicePrincipal, Keys: webKeys(aud, claims.Subject, amr)},
+		Subject:     claims.Subject, Audience: aud,
+	}, nil
+}
+
+// webKeys are what trust policies and session conditions may ask about an
+// identity.
+func webKeys(pool, identityID string, amr []string) map[string][]string {
+	return map[string][]string{
+		servicePrincipal + ":aud": {pool}, servicePrincipal + ":sub": {identityID}, servicePrincipal + ":amr": amr,
+	}
+}
+
 // keyEndpoint serves the key set under the issuer's host name.
 func (s *Service) keyEndpoint() service.Endpoint {
 	return service.Endpoint{

@@ -31,3 +31,5 @@ func (s *Service) Definition() service.Definition {
 		Resources: resourceTypes(), Endpoints: []service.Endpoint{s.keyEndpoint()}, CORS: true,
 	}
 }
+
+var _ service.WebTokens = (*Service)(nil)

@@ -3,7 +3,6 @@ package sts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	api "moln.dev/moln/api/sts"
@@ -13,6 +12,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/platform/tokens"
 )
 
 func (s *Service) assumeRole(ctx context.Context, c *service.Call, in *api.AssumeRoleInput) (*api.AssumeRoleOutput, error) {
@@ -82,13 +82,18 @@ func (s *Service) assumeRoleWithWebIdentity(ctx context.Context, c *service.Call
 	}, nil
 }
 
-func (s *Service) verifyWeb(ctx context.Context, c *service.Call, token string) (*WebToken, error) {
+// verifyWeb asks the issuers that moln knows; anybody else's token is refused.
+func (s *Service) verifyWeb(ctx context.Context, c *service.Call, token string) (*service.WebToken, error) {
 	for _, w := range s.web {
 		t, err := w.VerifyWebToken(ctx, c, token)
-		if err != nil {
+		switch {
+		case errors.Is(err, tokens.ErrExpired):
+			return nil, api.ErrExpiredTokenException("Token expired: current date/time %d must be before the expiration date/time of the token", c.Now.Unix())
+		case errors.Is(err, tokens.ErrMalformed), errors.Is(err, tokens.ErrBadSignature):
+			return nil, api.ErrInvalidIdentityTokenException("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+		case err != nil:
 			return nil, err
-		}
-		if t != nil {
+		case t != nil:
 			return t, nil
 		}
 	}
@@ -158,7 +163,7 @@ func (s *Service) load(ctx context.Context, c *service.Call, r request) (identit
 	role, err := s.roles.Role(ctx, a.Account, name)
 	if errors.Is(err, identity.ErrNoRole) || (err == nil && role.ARN != r.RoleARN) {
 		// AWS does not tell a stranger whether the role exists.
-		return identity.Role{}, fault.New("AccessDenied", 403, "User: %s is not authorized to perform: %s on resource: %s", who(c), r.action(), r.RoleARN)
+		return identity.Role{}, r.denied(c, r.action(), r.RoleARN)
 	}
 	return role, err
 }
@@ -168,6 +173,14 @@ func (r *request) action() string {
 		return r.Action
 	}
 	return "sts:AssumeRole"
+}
+
+// denied words a refusal; whoever holds a web token has no ARN to be named by.
+func (r *request) denied(c *service.Call, action, role string) *fault.Fault {
+	if r.Web != nil {
+		return fault.New("AccessDenied", 403, "Not authorized to perform %s", action)
+	}
+	return fault.New("AccessDenied", 403, "User: %s is not authorized to perform: %s on resource: %s", who(c), action, role)
 }
 
 // judgeTrust asks the role's trust policy. Web identities come as their
@@ -197,10 +210,7 @@ func (s *Service) judgeTrust(ctx context.Context, c *service.Call, r request, ro
 			Action: a, Resource: role.ARN, Account: role.Account, Context: keys,
 			Policy: role.Trust, PolicyMandatory: true,
 			Fault: func(d policy.Decision) error {
-				f := fault.New("AccessDenied", 403, "User: %s is not authorized to perform: %s on resource: %s", who(c), a, role.ARN)
-				if r.Web != nil {
-					f.Message = fmt.Sprintf("Not authorized to perform %s", a)
-				}
+				f := r.denied(c, a, role.ARN)
 				f.Why = d.Reason
 				return f
 			},

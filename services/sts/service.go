@@ -9,28 +9,17 @@ import (
 	"moln.dev/moln/platform/service"
 )
 
-// WebTokens verifies identity tokens from outside IAM; the services that issue
-// them fulfil it. A token that is not theirs is (nil, nil).
-type WebTokens interface {
-	VerifyWebToken(ctx context.Context, c *service.Call, token string) (*WebToken, error)
-}
-
-// WebToken is a verified token.
-type WebToken struct {
-	service.WebIdentity
-	Subject, Audience string
-}
-
 // Service answers sts requests, resolves temporary keys and opens role sessions
 // for other services. Safe for concurrent use.
 type Service struct {
 	deps  service.Deps
 	roles identity.Roles
-	web   []WebTokens
+	web   []service.WebTokens
 }
 
-// New makes the service. roles is where roles are found (the iam service).
-func New(d service.Deps, roles identity.Roles, web ...WebTokens) *Service {
+// New makes the service. roles is where roles are found (the iam service), web
+// who knows tokens from outside IAM.
+func New(d service.Deps, roles identity.Roles, web ...service.WebTokens) *Service {
 	return &Service{deps: d, roles: roles, web: web}
 }
 
