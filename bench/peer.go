@@ -1,0 +1,88 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"moln.dev/moln/bench/target"
+)
+
+// Versions of the peers. They are downloaded by name when a run asks for them,
+// and are no part of moln.
+const (
+	dynaliteVersion      = "4.0.0"
+	dynamoDBLocalVersion = "2.5.4"
+)
+
+// peerServer is another implementation of DynamoDB's API. Neither syncs before
+// it answers, so both promise less than moln after a power cut.
+type peerServer struct {
+	name  string
+	start func(*bench) (*target.Server, error)
+}
+
+func peers() []peerServer {
+	return []peerServer{{"dynalite", startDynalite}, {"dynamodb-local", startDynamoDBLocal}}
+}
+
+func startDynalite(b *bench) (*target.Server, error) {
+	dir := filepath.Join(b.deps, "dynalite-"+dynaliteVersion)
+	program := filepath.Join(dir, "node_modules", "dynalite", "cli.js")
+	if err := b.download(program, dir, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "dynalite@"+dynaliteVersion); err != nil {
+		return nil, err
+	}
+	data, err := b.dir("dynalite")
+	if err != nil {
+		return nil, err
+	}
+	return target.Start(b.ctx, target.Launch{
+		Command: []string{"node", program, "--host", "{host}", "--port", "{port}", "--path", filepath.Join(data, "db"), "--createTableMs", "0"},
+		Ready:   "/", AnyStatus: true,
+	})
+}
+
+const pom = `<project><modelVersion>4.0.0</modelVersion><groupId>bench</groupId><artifactId>bench</artifactId><version>1</version>
+<dependencies><dependency><groupId>com.amazonaws</groupId><artifactId>DynamoDBLocal</artifactId><version>` + dynamoDBLocalVersion + `</version></dependency></dependencies></project>
+`
+
+func startDynamoDBLocal(b *bench) (*target.Server, error) {
+	dir := filepath.Join(b.deps, "dynamodb-local-"+dynamoDBLocalVersion)
+	lib := filepath.Join(dir, "lib")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "pom.xml")
+	if err := os.WriteFile(file, []byte(pom), 0o644); err != nil {
+		return nil, err
+	}
+	if err := b.download(filepath.Join(lib, "DynamoDBLocal-"+dynamoDBLocalVersion+".jar"), dir, "mvn", "-q", "-f", file, "dependency:copy-dependencies", "-DoutputDirectory="+lib); err != nil {
+		return nil, err
+	}
+	data, err := b.dir("dynamodb-local")
+	if err != nil {
+		return nil, err
+	}
+	return target.Start(b.ctx, target.Launch{
+		Command: []string{"java", "-Djava.library.path=" + lib, "-cp", filepath.Join(lib, "*"), "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
+			"-dbPath", data, "-port", "{port}", "-sharedDb", "-disableTelemetry"},
+		Ready: "/", AnyStatus: true,
+	})
+}
+
+// download runs a package manager unless what it brings is there.
+func (b *bench) download(want, dir string, command ...string) error {
+	if _, err := os.Stat(want); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(b.ctx, command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	_, err := os.Stat(want)
+	return err
+}
