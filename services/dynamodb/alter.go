@@ -1,0 +1,180 @@
+package dynamodb
+
+import (
+	"slices"
+	"time"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/dynamodb/expr"
+	"moln.dev/moln/services/dynamodb/item"
+)
+
+// updateSettings carries out what UpdateTable says of the table itself.
+func (t *tableMeta) updateSettings(in *api.UpdateTableInput, now time.Time) error {
+	if in.DeletionProtectionEnabled != nil {
+		t.Protected = *in.DeletionProtectionEnabled
+	}
+	if in.TableClass != nil {
+		t.Class = *in.TableClass
+	}
+	billing := smithy.Val(in.BillingMode)
+	if billing == "" {
+		billing = t.Billing
+	}
+	if billing != t.Billing {
+		return t.switchBilling(in, billing, now)
+	}
+	if in.ProvisionedThroughput == nil {
+		return nil
+	}
+	p, err := readThroughput(billing, in.ProvisionedThroughput, "")
+	if err != nil {
+		return err
+	}
+	if p == t.Throughput && billing == provisioned && len(in.GlobalSecondaryIndexUpdates) == 0 && in.BillingMode == nil {
+		return invalid("The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
+			t.Throughput.Read, p.Read, t.Throughput.Write, p.Write)
+	}
+	t.Throughput = p
+	return nil
+}
+
+// switchBilling changes the mode, for which indexes need throughput of their own.
+func (t *tableMeta) switchBilling(in *api.UpdateTableInput, billing string, now time.Time) (err error) {
+	t.Billing = billing
+	if t.Throughput, err = readThroughput(billing, in.ProvisionedThroughput, ""); err != nil {
+		return err
+	}
+	if billing == onDemand {
+		t.OnDemandAt = now
+	}
+	for i := range t.Indexes {
+		x := &t.Indexes[i]
+		if x.Kind != globalIndex {
+			continue
+		}
+		if x.Throughput = (throughput{}); billing == onDemand {
+			continue
+		}
+		u := slices.IndexFunc(in.GlobalSecondaryIndexUpdates, func(u api.GlobalSecondaryIndexUpdate) bool {
+			return u.Update != nil && *u.Update.IndexName == x.Name && u.Update.ProvisionedThroughput != nil
+		})
+		if u < 0 {
+			return badParameter("ProvisionedThroughput must be specified for index: %s", x.Name)
+		}
+	}
+	return nil
+}
+
+// updateIndexes adds, removes and changes global indexes and returns the id of
+// the one removed.
+func (t *tableMeta) updateIndexes(in *api.UpdateTableInput, newID string) (dropped string, err error) {
+	changes := 0
+	for _, u := range in.GlobalSecondaryIndexUpdates {
+		switch {
+		case u.Create != nil:
+			changes++
+			err = t.createIndex(in, u.Create, newID)
+		case u.Delete != nil:
+			changes++
+			name := *u.Delete.IndexName
+			if dropped = t.dropIndexWhere(func(x index) bool { return x.Kind == globalIndex && x.Name == name }); dropped == "" {
+				err = api.ErrResourceNotFoundException("Requested resource not found")
+			}
+			t.keepUsedDefinitions()
+		case u.Update != nil:
+			err = t.updateIndex(u.Update)
+		default:
+			err = badParameter("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null")
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if changes > 1 {
+		return "", api.ErrLimitExceededException("Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+	}
+	return dropped, nil
+}
+
+func (t *tableMeta) createIndex(in *api.UpdateTableInput, create *api.CreateGlobalSecondaryIndexAction, newID string) error {
+	if create.OnDemandThroughput != nil || create.WarmThroughput != nil {
+		return badParameter("moln does not limit or warm up the throughput of indexes")
+	}
+	defs, err := readDefinitions(in.AttributeDefinitions)
+	if err != nil {
+		return err
+	}
+	for _, d := range defs {
+		i := slices.IndexFunc(t.Definitions, func(o expr.KeyAttribute) bool { return o.Name == d.Name })
+		switch {
+		case i < 0:
+			t.Definitions = append(t.Definitions, d)
+		case t.Definitions[i] != d:
+			return badParameter("Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. Existing schema: %s Duplicate attribute: %s", t.Definitions[i].Kind, d.Name)
+		}
+	}
+	if t.index(*create.IndexName) != nil {
+		return invalid("Attempting to create an index which already exists")
+	}
+	x, err := t.addGlobal(*create.IndexName, create.KeySchema, create.Projection, create.ProvisionedThroughput)
+	if err != nil {
+		return err
+	}
+	// A name that was used before must not find rows of its past.
+	x.ID, x.Filling = newID, true
+	if n := len(t.Indexes); n > maxGlobal+maxLocal+1 {
+		return api.ErrLimitExceededException("Subscriber limit exceeded: GlobalSecondaryIndex count exceeds the per-table limit of %d", maxGlobal)
+	}
+	t.keepUsedDefinitions()
+	return nil
+}
+
+func (t *tableMeta) updateIndex(u *api.UpdateGlobalSecondaryIndexAction) error {
+	x := t.index(*u.IndexName)
+	if x == nil || x.Kind != globalIndex {
+		return api.ErrResourceNotFoundException("Requested resource not found")
+	}
+	if u.OnDemandThroughput != nil || u.WarmThroughput != nil {
+		return badParameter("moln does not limit or warm up the throughput of indexes")
+	}
+	if u.ProvisionedThroughput == nil {
+		return nil
+	}
+	p, err := readThroughput(t.Billing, u.ProvisionedThroughput, x.Name)
+	x.Throughput = p
+	return err
+}
+
+// keepUsedDefinitions forgets attributes that no key has any more.
+func (t *tableMeta) keepUsedDefinitions() {
+	t.Definitions = slices.DeleteFunc(t.Definitions, func(d expr.KeyAttribute) bool {
+		return !t.has(d.Name) && !slices.ContainsFunc(t.Indexes, func(x index) bool { return x.Kind != expiryIndex && x.has(d.Name) })
+	})
+}
+
+// updateExpiry turns expiry on or off and returns the id of the index that is
+// not used any more.
+func (t *tableMeta) updateExpiry(attribute string, enable bool, newID string) (dropped string, err error) {
+	switch {
+	case enable && t.TTL != "":
+		if t.TTL == attribute {
+			return "", invalid("TimeToLive is already enabled")
+		}
+		return "", invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.TTL)
+	case !enable && t.TTL == "":
+		return "", invalid("TimeToLive is already disabled")
+	case !enable && t.TTL != attribute:
+		return "", invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.TTL)
+	case !enable:
+		t.TTL = ""
+		return t.dropIndexWhere(func(x index) bool { return x.Kind == expiryIndex }), nil
+	}
+	t.TTL = attribute
+	t.Indexes = append(t.Indexes, index{
+		ID: newID, Kind: expiryIndex, Projection: api.ProjectionTypeKeysOnly, Filling: true,
+		keys: keys{Range: expr.KeyAttribute{Name: attribute, Kind: item.Number}},
+	})
+	return "", nil
+}

@@ -1,0 +1,273 @@
+package dynamodb
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/expr"
+	"moln.dev/moln/services/dynamodb/item"
+)
+
+// subject is what a request wants of one table.
+type subject struct {
+	table, index *string
+	actions      []string
+	// items are keys or whole items; their partition keys are the leading keys.
+	items  []map[string]api.AttributeValue
+	names  map[string]string
+	texts  []*string // expressions
+	values map[string]api.AttributeValue
+	// legacy are attributes that parameters of old name.
+	legacy    []string
+	keyText   *string
+	selection string
+	returns   *string
+	consumed  *string
+	enclosing string
+	scan      bool
+}
+
+// authorize says for every table, index or item of a request which action it
+// is on what, and what conditions may know. Transactions have no actions of
+// their own: each item is judged as its own operation.
+func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
+	switch in := in.(type) {
+	case *api.ListTablesInput, *api.DescribeLimitsInput, *api.DescribeEndpointsInput:
+		return everything(op), nil
+	case *api.TagResourceInput:
+		return onARN(c, op, *in.ResourceArn), nil
+	case *api.UntagResourceInput:
+		return onARN(c, op, *in.ResourceArn), nil
+	case *api.ListTagsOfResourceInput:
+		return onARN(c, op, *in.ResourceArn), nil
+	}
+	subjects := dataSubjects(in)
+	if name := controlTable(in); name != nil {
+		subjects = []subject{{table: name}}
+		if create, ok := in.(*api.CreateTableInput); ok && len(create.Tags) > 0 {
+			subjects = append(subjects, subject{table: name, actions: []string{"dynamodb:TagResource"}})
+		}
+	}
+	if len(subjects) == 0 && len(op.Actions) == 0 {
+		// Nothing is known of the request: nobody may make it.
+		return []service.Check{{Action: "dynamodb:" + op.Name, Resource: "*"}}, nil
+	}
+	if len(subjects) == 0 {
+		return everything(op), nil
+	}
+	var out []service.Check
+	for _, sub := range subjects {
+		if sub.actions == nil {
+			sub.actions = op.Actions
+		}
+		checks, err := s.checks(ctx, c, sub)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, checks...)
+	}
+	return out, nil
+}
+
+func everything(op *smithy.Operation) []service.Check {
+	out := make([]service.Check, len(op.Actions))
+	for i, a := range op.Actions {
+		out[i] = service.Check{Action: a, Resource: "*"}
+	}
+	return out
+}
+
+func onARN(c *service.Call, op *smithy.Operation, resource string) []service.Check {
+	if !strings.HasPrefix(resource, "arn:") {
+		resource = tableARN(c, resource)
+	}
+	out := everything(op)
+	for i := range out {
+		out[i].Resource = resource
+	}
+	return out
+}
+
+// controlTable is the table of an operation that is not about items.
+func controlTable(in any) *string {
+	switch in := in.(type) {
+	case *api.CreateTableInput:
+		return in.TableName
+	case *api.DescribeTableInput:
+		return in.TableName
+	case *api.UpdateTableInput:
+		return in.TableName
+	case *api.DeleteTableInput:
+		return in.TableName
+	case *api.DescribeTimeToLiveInput:
+		return in.TableName
+	case *api.UpdateTimeToLiveInput:
+		return in.TableName
+	case *api.DescribeContinuousBackupsInput:
+		return in.TableName
+	}
+	return nil
+}
+
+// checks makes the checks of one subject.
+func (s *Service) checks(ctx context.Context, c *service.Call, sub subject) ([]service.Check, error) {
+	resource := smithy.Val(sub.table)
+	if !strings.HasPrefix(resource, "arn:") {
+		resource = tableARN(c, resource)
+	}
+	owner := ""
+	if a, err := arn.Parse(resource); err == nil && a.Account != c.Account {
+		owner = a.Account
+	}
+	if sub.index != nil {
+		resource += "/index/" + *sub.index
+	}
+	keys, err := s.conditionKeys(ctx, c, sub)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]service.Check, len(sub.actions))
+	for i, a := range sub.actions {
+		out[i] = service.Check{Action: a, Resource: resource, Account: owner, Context: keys}
+	}
+	return out, nil
+}
+
+// noLeadingKey stands for the partition keys of a scan, which are all: it is
+// equal to none that a policy can allow.
+const noLeadingKey = ""
+
+func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub subject) (policy.Keys, error) {
+	keys := policy.Keys{}
+	for key, v := range map[string]*string{"dynamodb:returnvalues": sub.returns, "dynamodb:returnconsumedcapacity": sub.consumed} {
+		if v != nil {
+			keys[key] = []string{*v}
+		}
+	}
+	if sub.selection != "" {
+		keys["dynamodb:select"] = []string{sub.selection}
+	}
+	if sub.enclosing != "" {
+		keys["dynamodb:enclosingoperation"] = []string{sub.enclosing}
+	}
+	if attributes := sub.attributes(); len(attributes) > 0 {
+		keys["dynamodb:attributes"] = attributes
+	}
+	if sub.scan {
+		keys["dynamodb:leadingkeys"] = []string{noLeadingKey}
+		keys["dynamodb:fulltablescan"] = []string{"true"}
+		return keys, nil
+	}
+	if sub.items == nil && sub.keyText == nil {
+		return keys, nil
+	}
+	name, err := tableName(c, sub.table)
+	if err != nil {
+		return keys, nil // the handler says what is wrong with the name
+	}
+	t, err := s.store.table(ctx, placeOf(c), name, noTable())
+	if err != nil {
+		if messageOf(err) == messageOf(noTable()) {
+			return keys, nil // and that there is no such table
+		}
+		return nil, err
+	}
+	keys["dynamodb:leadingkeys"] = sub.leading(t)
+	return keys, nil
+}
+
+// leading are the values of the partition keys that a request is about; where
+// one cannot be told it is equal to none.
+func (sub *subject) leading(t *tableRef) []string {
+	hash := t.Hash
+	if sub.index != nil {
+		if x := t.index(*sub.index); x != nil {
+			hash = x.Hash
+		}
+	}
+	var out []string
+	if sub.keyText != nil {
+		out = append(out, sub.queried(hash.Name))
+	}
+	for _, m := range sub.items {
+		out = append(out, scalar(m[hash.Name]))
+	}
+	return out
+}
+
+func scalar(av api.AttributeValue) string {
+	switch {
+	case av.S != nil:
+		return *av.S
+	case av.N != nil:
+		return *av.N
+	case av.B != nil:
+		return string(av.B)
+	}
+	return noLeadingKey
+}
+
+// queried finds the partition key's value in a key condition.
+func (sub *subject) queried(hash string) string {
+	values := make(map[string]item.Value, len(sub.values))
+	for k, av := range sub.values {
+		v, err := item.ValueFromWire(av)
+		if err != nil {
+			return noLeadingKey
+		}
+		values[k] = v
+	}
+	scope, err := expr.NewScope(sub.names, values)
+	if err != nil {
+		return noLeadingKey
+	}
+	cond, err := scope.Condition("KeyConditionExpression", *sub.keyText)
+	if err != nil {
+		return noLeadingKey
+	}
+	return equalTo(cond, hash)
+}
+
+// equalTo finds the value that a conjunction says an attribute is equal to.
+func equalTo(c *expr.Condition, name string) string {
+	if c.Op == expr.And {
+		for _, k := range c.Kids {
+			if v := equalTo(k, name); v != noLeadingKey {
+				return v
+			}
+		}
+	}
+	if c.Op != expr.EQ {
+		return noLeadingKey
+	}
+	for i, a := range c.Args {
+		if a.Path != nil && len(a.Path) == 1 && a.Path[0].Name == name && c.Args[1-i].Path == nil {
+			return c.Args[1-i].Value.Text
+		}
+	}
+	return noLeadingKey
+}
+
+// attributes lists the top-level attributes that a request names.
+func (sub *subject) attributes() []string {
+	var out []string
+	for _, m := range sub.items {
+		for n := range m {
+			out = append(out, n)
+		}
+	}
+	for _, t := range append(sub.texts, sub.keyText) {
+		if t != nil {
+			out = append(out, expr.TopLevelNames(sub.names, *t)...)
+		}
+	}
+	out = append(out, sub.legacy...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,261 @@
+package dynamodb
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"time"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/platform/service"
+)
+
+// tableProperties are AWS::DynamoDB::Table's. Streams, KMS keys, backups,
+// replicas, resource policies, imports and on-demand limits are not there.
+type tableProperties struct {
+	TableName                 *string
+	AttributeDefinitions      []api.AttributeDefinition
+	KeySchema                 []api.KeySchemaElement
+	BillingMode               *string
+	ProvisionedThroughput     *api.ProvisionedThroughput
+	GlobalSecondaryIndexes    []globalProperties
+	LocalSecondaryIndexes     []api.LocalSecondaryIndex
+	TimeToLiveSpecification   *api.TimeToLiveSpecification
+	DeletionProtectionEnabled *bool
+	TableClass                *string
+	SSESpecification          *sseProperties
+	Tags                      []api.Tag
+}
+
+type globalProperties struct {
+	IndexName             *string
+	KeySchema             []api.KeySchemaElement
+	Projection            *api.Projection
+	ProvisionedThroughput *api.ProvisionedThroughput
+}
+
+// sseProperties may say what is so anyway: no key of one's own.
+type sseProperties struct{ SSEEnabled *bool }
+
+func resources() []service.ResourceType {
+	return []service.ResourceType{{
+		Name:    "AWS::DynamoDB::Table",
+		New:     func() any { return new(tableProperties) },
+		Replace: []string{"TableName", "KeySchema", "LocalSecondaryIndexes"},
+		Create:  createTableResource, Update: updateTableResource, Delete: deleteTableResource,
+	}}
+}
+
+func createTableResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*tableProperties)
+	if p.TableName == nil {
+		p.TableName = new(r.GeneratedName(255))
+	}
+	in := &api.CreateTableInput{
+		TableName: p.TableName, AttributeDefinitions: p.AttributeDefinitions, KeySchema: p.KeySchema, BillingMode: p.BillingMode,
+		ProvisionedThroughput: p.ProvisionedThroughput, LocalSecondaryIndexes: p.LocalSecondaryIndexes,
+		DeletionProtectionEnabled: p.DeletionProtectionEnabled, TableClass: p.TableClass, Tags: resourceTags(p, r),
+	}
+	if p.SSESpecification != nil {
+		in.SSESpecification = &api.SSESpecification{Enabled: p.SSESpecification.SSEEnabled}
+	}
+	for _, g := range p.GlobalSecondaryIndexes {
+		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, api.GlobalSecondaryIndex{
+			IndexName: g.IndexName, KeySchema: g.KeySchema, Projection: g.Projection, ProvisionedThroughput: g.ProvisionedThroughput,
+		})
+	}
+	out, err := service.Invoke(ctx, c, api.CreateTable, in)
+	if err != nil {
+		return err
+	}
+	r.PhysicalID = *p.TableName
+	r.Attributes = map[string]any{"Arn": *out.TableDescription.TableArn}
+	if t := p.TimeToLiveSpecification; t != nil && smithy.Val(t.Enabled) {
+		_, err = service.Invoke(ctx, c, api.UpdateTimeToLive, &api.UpdateTimeToLiveInput{TableName: p.TableName, TimeToLiveSpecification: t})
+	}
+	return err
+}
+
+func resourceTags(p *tableProperties, r *service.Resource) []api.Tag {
+	var out []api.Tag
+	for _, k := range sortedNames(r.Tags) {
+		if !slices.ContainsFunc(p.Tags, func(t api.Tag) bool { return *t.Key == k }) {
+			out = append(out, api.Tag{Key: new(k), Value: new(r.Tags[k])})
+		}
+	}
+	return append(out, p.Tags...)
+}
+
+func updateTableResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p, old := r.Properties.(*tableProperties), r.Old.(*tableProperties)
+	name := &r.PhysicalID
+	t, err := service.Invoke(ctx, c, api.DescribeTable, &api.DescribeTableInput{TableName: name})
+	if err != nil {
+		return err
+	}
+	r.Attributes = map[string]any{"Arn": *t.Table.TableArn}
+	if s := p.SSESpecification; s != nil && smithy.Val(s.SSEEnabled) {
+		return noKMS()
+	}
+	if err := updateResourceSettings(ctx, c, name, p, old); err != nil {
+		return err
+	}
+	if err := updateResourceIndexes(ctx, c, name, p, old); err != nil {
+		return err
+	}
+	if err := updateResourceExpiry(ctx, c, name, p.TimeToLiveSpecification, old.TimeToLiveSpecification); err != nil {
+		return err
+	}
+	return updateResourceTags(ctx, c, r, p, old)
+}
+
+func updateResourceSettings(ctx context.Context, c *service.Call, name *string, p, old *tableProperties) error {
+	in := &api.UpdateTableInput{TableName: name}
+	changed := false
+	if smithy.Val(p.BillingMode) != smithy.Val(old.BillingMode) {
+		changed, in.BillingMode, in.ProvisionedThroughput = true, p.BillingMode, p.ProvisionedThroughput
+		if in.BillingMode == nil {
+			in.BillingMode = new(provisioned)
+		}
+		for _, g := range p.GlobalSecondaryIndexes {
+			if g.ProvisionedThroughput != nil && indexNamed(old, *g.IndexName) != nil {
+				in.GlobalSecondaryIndexUpdates = append(in.GlobalSecondaryIndexUpdates, api.GlobalSecondaryIndexUpdate{
+					Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: g.IndexName, ProvisionedThroughput: g.ProvisionedThroughput},
+				})
+			}
+		}
+	} else if p.ProvisionedThroughput != nil && !reflect.DeepEqual(p.ProvisionedThroughput, old.ProvisionedThroughput) {
+		changed, in.ProvisionedThroughput = true, p.ProvisionedThroughput
+	}
+	if smithy.Val(p.DeletionProtectionEnabled) != smithy.Val(old.DeletionProtectionEnabled) {
+		changed, in.DeletionProtectionEnabled = true, new(smithy.Val(p.DeletionProtectionEnabled))
+	}
+	if smithy.Val(p.TableClass) != smithy.Val(old.TableClass) {
+		changed, in.TableClass = true, p.TableClass
+		if in.TableClass == nil {
+			in.TableClass = new(api.TableClassStandard)
+		}
+	}
+	if !changed {
+		return nil
+	}
+	_, err := service.Invoke(ctx, c, api.UpdateTable, in)
+	return err
+}
+
+func indexNamed(p *tableProperties, name string) *globalProperties {
+	for i := range p.GlobalSecondaryIndexes {
+		if *p.GlobalSecondaryIndexes[i].IndexName == name {
+			return &p.GlobalSecondaryIndexes[i]
+		}
+	}
+	return nil
+}
+
+// updateResourceIndexes adds or removes one index, as AWS's updates can.
+func updateResourceIndexes(ctx context.Context, c *service.Call, name *string, p, old *tableProperties) error {
+	var updates []api.GlobalSecondaryIndexUpdate
+	structural := 0
+	for _, g := range old.GlobalSecondaryIndexes {
+		if indexNamed(p, *g.IndexName) == nil {
+			structural++
+			updates = append(updates, api.GlobalSecondaryIndexUpdate{Delete: &api.DeleteGlobalSecondaryIndexAction{IndexName: g.IndexName}})
+		}
+	}
+	for _, g := range p.GlobalSecondaryIndexes {
+		was := indexNamed(old, *g.IndexName)
+		switch {
+		case was == nil:
+			structural++
+			updates = append(updates, api.GlobalSecondaryIndexUpdate{Create: &api.CreateGlobalSecondaryIndexAction{
+				IndexName: g.IndexName, KeySchema: g.KeySchema, Projection: g.Projection, ProvisionedThroughput: g.ProvisionedThroughput,
+			}})
+		case !reflect.DeepEqual(was.KeySchema, g.KeySchema) || !reflect.DeepEqual(was.Projection, g.Projection):
+			return badParameter("Cannot update GSI's properties other than Provisioned Throughput and Contributor Insights Specification. You can create a new GSI with a different name.")
+		case g.ProvisionedThroughput != nil && !reflect.DeepEqual(was.ProvisionedThroughput, g.ProvisionedThroughput):
+			updates = append(updates, api.GlobalSecondaryIndexUpdate{Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: g.IndexName, ProvisionedThroughput: g.ProvisionedThroughput}})
+		}
+	}
+	if structural > 1 {
+		return badParameter("Cannot perform more than one GSI creation or deletion in a single update")
+	}
+	if len(updates) == 0 {
+		return nil
+	}
+	in := &api.UpdateTableInput{TableName: name, AttributeDefinitions: p.AttributeDefinitions, GlobalSecondaryIndexUpdates: updates}
+	if _, err := service.Invoke(ctx, c, api.UpdateTable, in); err != nil {
+		return err
+	}
+	return awaitIndexes(ctx, c, name)
+}
+
+// awaitIndexes waits until the table's indexes are filled.
+func awaitIndexes(ctx context.Context, c *service.Call, name *string) error {
+	const every = 50 * time.Millisecond
+	for {
+		t, err := service.Invoke(ctx, c, api.DescribeTable, &api.DescribeTableInput{TableName: name})
+		if err != nil {
+			return err
+		}
+		if *t.Table.TableStatus == api.TableStatusActive {
+			return nil
+		}
+		// The wait is for this process's own worker, not for virtual time.
+		if err := clock.Sleep(ctx, clock.System(), every); err != nil {
+			return err
+		}
+	}
+}
+
+func updateResourceExpiry(ctx context.Context, c *service.Call, name *string, spec, old *api.TimeToLiveSpecification) error {
+	if reflect.DeepEqual(spec, old) {
+		return nil
+	}
+	set := func(t *api.TimeToLiveSpecification, on bool) error {
+		if t == nil || !smithy.Val(t.Enabled) {
+			return nil
+		}
+		_, err := service.Invoke(ctx, c, api.UpdateTimeToLive, &api.UpdateTimeToLiveInput{
+			TableName: name, TimeToLiveSpecification: &api.TimeToLiveSpecification{AttributeName: t.AttributeName, Enabled: &on},
+		})
+		return err
+	}
+	if err := set(old, false); err != nil {
+		return err
+	}
+	return set(spec, true)
+}
+
+func updateResourceTags(ctx context.Context, c *service.Call, r *service.Resource, p, old *tableProperties) error {
+	if reflect.DeepEqual(p.Tags, old.Tags) {
+		return nil
+	}
+	arn := r.Attributes["Arn"].(string)
+	var gone []string
+	for _, t := range old.Tags {
+		if !slices.ContainsFunc(p.Tags, func(n api.Tag) bool { return *n.Key == *t.Key }) {
+			gone = append(gone, *t.Key)
+		}
+	}
+	if len(gone) > 0 {
+		if _, err := service.Invoke(ctx, c, api.UntagResource, &api.UntagResourceInput{ResourceArn: &arn, TagKeys: gone}); err != nil {
+			return err
+		}
+	}
+	if len(p.Tags) == 0 {
+		return nil
+	}
+	_, err := service.Invoke(ctx, c, api.TagResource, &api.TagResourceInput{ResourceArn: &arn, Tags: p.Tags})
+	return err
+}
+
+func deleteTableResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	_, err := service.Invoke(ctx, c, api.DeleteTable, &api.DeleteTableInput{TableName: &r.PhysicalID})
+	if fault.Is(err, "ResourceNotFoundException") {
+		return nil
+	}
+	return err
+}

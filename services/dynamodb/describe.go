@@ -1,0 +1,86 @@
+package dynamodb
+
+import (
+	"time"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/services/dynamodb/expr"
+)
+
+// describe writes a table as clients read it.
+func describe(t *tableMeta, status string) *api.TableDescription {
+	out := &api.TableDescription{
+		TableName: &t.Name, TableId: &t.ID, TableArn: &t.ARNValue, TableStatus: &status, CreationDateTime: &t.Created,
+		KeySchema: describeKeys(t.keys), AttributeDefinitions: []api.AttributeDefinition{},
+		ProvisionedThroughput: describeThroughput(t.Throughput),
+		ItemCount:             new(int64(0)), TableSizeBytes: new(int64(0)),
+		DeletionProtectionEnabled: &t.Protected,
+	}
+	for _, d := range t.Definitions {
+		out.AttributeDefinitions = append(out.AttributeDefinitions, api.AttributeDefinition{AttributeName: new(d.Name), AttributeType: new(d.Kind.String())})
+	}
+	if t.Billing == onDemand || !t.OnDemandAt.IsZero() {
+		out.BillingModeSummary = &api.BillingModeSummary{BillingMode: &t.Billing, LastUpdateToPayPerRequestDateTime: &t.OnDemandAt}
+	}
+	if t.Class != "" {
+		out.TableClassSummary = &api.TableClassSummary{TableClass: &t.Class}
+	}
+	for i := range t.Indexes {
+		describeIndex(out, t, &t.Indexes[i])
+	}
+	return out
+}
+
+func describeKeys(k keys) []api.KeySchemaElement {
+	out := []api.KeySchemaElement{keyElement(k.Hash, api.KeyTypeHash)}
+	if k.Range.Name != "" {
+		out = append(out, keyElement(k.Range, api.KeyTypeRange))
+	}
+	return out
+}
+
+func keyElement(a expr.KeyAttribute, kind string) api.KeySchemaElement {
+	return api.KeySchemaElement{AttributeName: &a.Name, KeyType: &kind}
+}
+
+func describeThroughput(p throughput) *api.ProvisionedThroughputDescription {
+	return &api.ProvisionedThroughputDescription{ReadCapacityUnits: &p.Read, WriteCapacityUnits: &p.Write, NumberOfDecreasesToday: new(int64(0))}
+}
+
+func describeIndex(out *api.TableDescription, t *tableMeta, x *index) {
+	arn := t.ARNValue + "/index/" + x.Name
+	projection := &api.Projection{ProjectionType: &x.Projection, NonKeyAttributes: x.Include}
+	switch x.Kind {
+	case localIndex:
+		out.LocalSecondaryIndexes = append(out.LocalSecondaryIndexes, api.LocalSecondaryIndexDescription{
+			IndexName: &x.Name, IndexArn: &arn, KeySchema: describeKeys(x.keys), Projection: projection,
+			ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)),
+		})
+	case globalIndex:
+		status := api.IndexStatusActive
+		if x.Filling {
+			status = api.IndexStatusCreating
+		}
+		g := api.GlobalSecondaryIndexDescription{
+			IndexName: &x.Name, IndexArn: &arn, KeySchema: describeKeys(x.keys), Projection: projection, IndexStatus: &status,
+			ProvisionedThroughput: describeThroughput(x.Throughput), ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)),
+		}
+		if x.Filling {
+			g.Backfilling = new(true)
+		}
+		out.GlobalSecondaryIndexes = append(out.GlobalSecondaryIndexes, g)
+	}
+}
+
+// tableStatus is UPDATING while an index is filled.
+func tableStatus(t *tableMeta) string {
+	for i := range t.Indexes {
+		if t.Indexes[i].Filling && t.Indexes[i].Kind == globalIndex {
+			return api.TableStatusUpdating
+		}
+	}
+	return api.TableStatusActive
+}
+
+// rounded is a time as descriptions show it, in milliseconds.
+func rounded(t time.Time) time.Time { return t.Round(time.Millisecond).UTC() }

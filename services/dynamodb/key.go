@@ -1,0 +1,197 @@
+package dynamodb
+
+import (
+	"strings"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/services/dynamodb/expr"
+	"moln.dev/moln/services/dynamodb/item"
+)
+
+// primaryKey is an item's key; Range.Kind is zero where the table has none.
+type primaryKey struct{ Hash, Range item.Value }
+
+// keyMismatch is the answer to keys that are not the table's.
+func keyMismatch() error {
+	return invalid("The provided key element does not match the schema")
+}
+
+// readKey reads a key that must consist of the table's key attributes.
+func (t *tableMeta) readKey(m item.Map) (primaryKey, error) {
+	var k primaryKey
+	if len(m) != len(t.names()) {
+		return k, keyMismatch()
+	}
+	hash := m.Get(t.Hash.Name)
+	if hash == nil || hash.Kind != t.Hash.Kind {
+		return k, keyMismatch()
+	}
+	k.Hash = *hash
+	if t.Range.Name != "" {
+		rng := m.Get(t.Range.Name)
+		if rng == nil || rng.Kind != t.Range.Kind {
+			return k, keyMismatch()
+		}
+		k.Range = *rng
+	}
+	return k, t.checkKeySizes(k)
+}
+
+// wireKey reads a key as a client sent it.
+func (t *tableMeta) wireKey(in map[string]api.AttributeValue) (primaryKey, error) {
+	m, err := item.FromWire(in)
+	if err != nil {
+		return primaryKey{}, err
+	}
+	return t.readKey(m)
+}
+
+// keyOf takes the key out of an item that is to be stored.
+func (t *tableMeta) keyOf(m item.Map) (primaryKey, error) {
+	var k primaryKey
+	var err error
+	if k.Hash, err = keyAttribute(m, t.Hash); err != nil {
+		return k, err
+	}
+	if t.Range.Name != "" {
+		if k.Range, err = keyAttribute(m, t.Range); err != nil {
+			return k, err
+		}
+	}
+	return k, t.checkKeySizes(k)
+}
+
+func keyAttribute(m item.Map, a expr.KeyAttribute) (item.Value, error) {
+	v := m.Get(a.Name)
+	if v == nil {
+		return item.Value{}, badParameter("Missing the key %s in the item", a.Name)
+	}
+	if v.Kind != a.Kind {
+		return item.Value{}, badParameter("Type mismatch for key %s expected: %s actual: %s", a.Name, a.Kind, v.Kind)
+	}
+	return *v, nil
+}
+
+func (t *tableMeta) checkKeySizes(k primaryKey) error {
+	for _, p := range []struct {
+		a expr.KeyAttribute
+		v item.Value
+	}{{t.Hash, k.Hash}, {t.Range, k.Range}} {
+		if p.v.Text == "" && (p.v.Kind == item.String || p.v.Kind == item.Binary) {
+			return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", emptyName(p.v.Kind), p.a.Name)
+		}
+	}
+	if k.Hash.Kind != item.Number && len(k.Hash.Text) > maxHashBytes {
+		return badParameter("Size of hashkey has exceeded the maximum size limit of%d bytes", maxHashBytes)
+	}
+	if k.Range.Kind != item.Number && len(k.Range.Text) > maxRangeBytes {
+		return badParameter("Aggregated size of all range keys has exceeded the size limit of %d bytes", maxRangeBytes)
+	}
+	return nil
+}
+
+func emptyName(k item.Kind) string {
+	if k == item.Binary {
+		return "binary"
+	}
+	return "string"
+}
+
+// checkIndexKeys refuses items whose index keys are of another type or size.
+func (t *tableMeta) checkIndexKeys(m item.Map) error {
+	for i := range t.Indexes {
+		x := &t.Indexes[i]
+		if x.Kind == expiryIndex {
+			continue
+		}
+		for j, a := range [...]expr.KeyAttribute{x.Hash, x.Range} {
+			if err := x.checkKey(m, a, j == 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *index) checkKey(m item.Map, a expr.KeyAttribute, hash bool) error {
+	if a.Name == "" {
+		return nil
+	}
+	v := m.Get(a.Name)
+	if v == nil {
+		return nil
+	}
+	limit, name := maxRangeBytes, "range"
+	if hash {
+		limit, name = maxHashBytes, "hash"
+	}
+	switch {
+	case v.Kind != a.Kind:
+		return badParameter("Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", a.Name, a.Kind, v.Kind, x.Name)
+	case v.Kind == item.Number:
+	case v.Text == "":
+		return invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", emptyName(v.Kind), x.Name, a.Name)
+	case len(v.Text) > limit:
+		return badParameter("Size of %skey has exceeded the maximum size limit of %d bytes for index: %s", name, limit, x.Name)
+	}
+	return nil
+}
+
+// indexKey takes an index's key out of an item; ok is false for items that the
+// index does not hold.
+func (x *index) indexKey(m item.Map) (k primaryKey, ok bool) {
+	if x.Kind == expiryIndex {
+		v := m.Get(x.Range.Name)
+		if v == nil || v.Kind != item.Number {
+			return k, false
+		}
+		return primaryKey{Hash: item.Value{Kind: item.String}, Range: *v}, true
+	}
+	hash := m.Get(x.Hash.Name)
+	if hash == nil || hash.Kind != x.Hash.Kind {
+		return k, false
+	}
+	k.Hash = *hash
+	if x.Range.Name != "" {
+		rng := m.Get(x.Range.Name)
+		if rng == nil || rng.Kind != x.Range.Kind {
+			return k, false
+		}
+		k.Range = *rng
+	}
+	return k, true
+}
+
+// checkName refuses what is no table name, in the words of the model's check
+// (which takes ARNs as well and so lets too much through).
+func checkName(name string, least int) error {
+	var wrong []string
+	shown := "Value '" + name + "' at 'tableName' failed to satisfy constraint: "
+	if !onlyNameBytes(name) {
+		wrong = append(wrong, shown+"Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	}
+	if len(name) < least {
+		wrong = append(wrong, shown+"Member must have length greater than or equal to 3")
+	}
+	if len(name) > 255 {
+		wrong = append(wrong, shown+"Member must have length less than or equal to 255")
+	}
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
+		return invalid("1 validation error detected: %s", wrong[0])
+	}
+	return invalid("%d validation errors detected: %s", len(wrong), strings.Join(wrong, "; "))
+}
+
+const nameAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
+func onlyNameBytes(s string) bool {
+	for i := range len(s) {
+		if strings.IndexByte(nameAlphabet, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}

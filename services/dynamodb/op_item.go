@@ -1,0 +1,196 @@
+package dynamodb
+
+import (
+	"context"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/expr"
+	"moln.dev/moln/services/dynamodb/item"
+)
+
+func itemKey(name string, k primaryKey) map[string]api.AttributeValue {
+	return map[string]api.AttributeValue{name: item.ValueToWire(&k.Hash)}
+}
+
+func (s *Service) getItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (*api.GetItemOutput, error) {
+	projection, err := readProjection(in.ProjectionExpression, in.ExpressionAttributeNames, in.AttributesToGet)
+	if err != nil {
+		return nil, err
+	}
+	key, err := item.FromWire(in.Key)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.load(ctx, c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	k, err := t.readKey(key)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.store.get(ctx, t, k)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.GetItemOutput{}
+	if m != nil {
+		out.Item = item.ToWire(projection.Apply(m))
+	}
+	if in.ReturnConsumedCapacity != nil {
+		out.ConsumedCapacity = capacity(in.ReturnConsumedCapacity, t, consumed{table: readUnits(m.Size(), smithy.Val(in.ConsistentRead))}, false)
+	}
+	return out, nil
+}
+
+// readProjection reads what a request wants of items; nil is all.
+func readProjection(text *string, names map[string]string, legacy []string) (*expr.Projection, error) {
+	if text == nil && names == nil && legacy == nil {
+		return nil, nil
+	}
+	scope, err := placeholders{
+		names: names, given: []given{{"ProjectionExpression", text}},
+		legacy: legacyNames("AttributesToGet", legacy != nil),
+	}.scope()
+	if err != nil {
+		return nil, err
+	}
+	if text == nil {
+		return attributes(legacy), nil
+	}
+	p, err := scope.Projection(*text)
+	if err != nil {
+		return nil, err
+	}
+	return p, scope.Unused()
+}
+
+func (s *Service) putItem(ctx context.Context, c *service.Call, in *api.PutItemInput) (*api.PutItemOutput, error) {
+	want := smithy.Val(in.ReturnValues)
+	if want != "" && want != api.ReturnValueNone && want != api.ReturnValueAllOld {
+		return nil, invalid("ReturnValues can only be ALL_OLD or NONE")
+	}
+	cond, err := readCondition(conditional{
+		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Expected, in.ConditionalOperator,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m, err := item.FromWire(in.Item)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.load(ctx, c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	ch, err := putChange(t, m, cond, smithy.Val(in.ReturnValuesOnConditionCheckFailure))
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.store.write(ctx, ch, want == api.ReturnValueAllOld || in.ReturnConsumedCapacity != nil)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.PutItemOutput{ItemCollectionMetrics: collection(in.ReturnItemCollectionMetrics, t, ch.key)}
+	if want == api.ReturnValueAllOld && res.old != nil {
+		out.Attributes = item.ToWire(res.old)
+	}
+	out.ConsumedCapacity = writeCapacity(in.ReturnConsumedCapacity, t, res)
+	return out, nil
+}
+
+func writeCapacity(mode *string, t *tableRef, o outcome) *api.ConsumedCapacity {
+	if mode == nil {
+		return nil
+	}
+	u := consumed{write: true}
+	u.add(o, 1)
+	return capacity(mode, t, u, false)
+}
+
+// putChange checks an item against its table.
+func putChange(t *tableRef, m item.Map, cond *expr.Condition, onFailure string) (*change, error) {
+	k, err := t.keyOf(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.checkIndexKeys(m); err != nil {
+		return nil, err
+	}
+	return &change{table: t, key: k, condition: cond, whole: m, showOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld}, nil
+}
+
+func (s *Service) deleteItem(ctx context.Context, c *service.Call, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
+	want := smithy.Val(in.ReturnValues)
+	if want != "" && want != api.ReturnValueNone && want != api.ReturnValueAllOld {
+		return nil, invalid("ReturnValues can only be ALL_OLD or NONE")
+	}
+	cond, err := readCondition(conditional{
+		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Expected, in.ConditionalOperator,
+	})
+	if err != nil {
+		return nil, err
+	}
+	key, err := item.FromWire(in.Key)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.load(ctx, c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	k, err := t.readKey(key)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.store.write(ctx, deleteChange(t, k, cond, smithy.Val(in.ReturnValuesOnConditionCheckFailure)), true)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.DeleteItemOutput{ItemCollectionMetrics: collection(in.ReturnItemCollectionMetrics, t, k)}
+	if want == api.ReturnValueAllOld && res.old != nil {
+		out.Attributes = item.ToWire(res.old)
+	}
+	out.ConsumedCapacity = writeCapacity(in.ReturnConsumedCapacity, t, res)
+	return out, nil
+}
+
+func deleteChange(t *tableRef, k primaryKey, cond *expr.Condition, onFailure string) *change {
+	return &change{
+		table: t, key: k, condition: cond, showOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld,
+		apply: func(item.Map) (item.Map, error) { return nil, nil },
+	}
+}
+
+// conditional are the parameters that make a write depend on the item.
+type conditional struct {
+	text     *string
+	names    map[string]string
+	values   map[string]api.AttributeValue
+	expected map[string]api.ExpectedAttributeValue
+	operator *string
+}
+
+func readCondition(p conditional) (*expr.Condition, error) {
+	if p.text == nil && p.names == nil && p.values == nil && p.expected == nil && p.operator == nil {
+		return nil, nil
+	}
+	scope, err := placeholders{
+		names: p.names, values: p.values, given: []given{{"ConditionExpression", p.text}},
+		legacy: legacyNames("Expected", p.expected != nil, "ConditionalOperator", p.operator != nil),
+	}.scope()
+	if err != nil {
+		return nil, err
+	}
+	if p.text == nil {
+		return expectedCondition(p.expected, p.operator)
+	}
+	cond, err := condition(scope, p.text)
+	if err != nil {
+		return nil, err
+	}
+	return cond, scope.Unused()
+}

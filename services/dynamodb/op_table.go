@@ -1,0 +1,251 @@
+package dynamodb
+
+import (
+	"context"
+	"net/url"
+	"slices"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+)
+
+// names of tables have at least this length when they are created.
+const leastName = 3
+
+func (s *Service) createTable(ctx context.Context, c *service.Call, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
+	if err := checkName(*in.TableName, leastName); err != nil {
+		return nil, err
+	}
+	if err := refuseSettings(in); err != nil {
+		return nil, err
+	}
+	t, err := newTable(in)
+	if err != nil {
+		return nil, err
+	}
+	t.ID, t.Created, t.ARNValue = s.deps.Ident.UUID(), rounded(c.Now), tableARN(c, t.Name)
+	if t.Billing == onDemand {
+		t.OnDemandAt = t.Created
+	}
+	if t.Tags, err = tagged(nil, in.Tags); err != nil {
+		return nil, err
+	}
+	ref, err := s.store.createTable(ctx, placeOf(c), t, api.ErrResourceInUseException("Table already exists: %s", t.Name))
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateTableOutput{TableDescription: describe(ref.tableMeta, api.TableStatusActive)}, nil
+}
+
+// refuseSettings refuses what moln would otherwise store and ignore.
+func refuseSettings(in *api.CreateTableInput) error {
+	switch {
+	case in.StreamSpecification != nil && smithy.Val(in.StreamSpecification.StreamEnabled):
+		return noStreams()
+	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
+		return noKMS()
+	case in.ResourcePolicy != nil:
+		return badParameter("moln has no resource policies on tables")
+	case in.OnDemandThroughput != nil || in.WarmThroughput != nil:
+		return badParameter("moln does not limit or warm up the throughput of tables")
+	case in.GlobalTableSourceArn != nil || in.GlobalTableSettingsReplicationMode != nil:
+		return badParameter("moln has no global tables")
+	case in.VectorIndexes != nil:
+		return badParameter("moln has no vector indexes")
+	}
+	return nil
+}
+
+func noStreams() error { return badParameter("moln has no DynamoDB streams") }
+func noKMS() error     { return badParameter("moln does not encrypt tables with KMS keys") }
+
+func (s *Service) describeTable(ctx context.Context, c *service.Call, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
+	t, err := s.named(ctx, c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	return &api.DescribeTableOutput{Table: describe(t.tableMeta, tableStatus(t.tableMeta))}, nil
+}
+
+// named finds the table of a control request.
+func (s *Service) named(ctx context.Context, c *service.Call, given *string) (*tableRef, error) {
+	name, err := tableName(c, given)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.table(ctx, placeOf(c), name, noTableNamed(name))
+}
+
+// listDefault is how many names ListTables gives without a limit.
+const listDefault = 100
+
+func (s *Service) listTables(ctx context.Context, c *service.Call, in *api.ListTablesInput) (*api.ListTablesOutput, error) {
+	limit := listDefault
+	if in.Limit != nil {
+		limit = int(*in.Limit)
+	}
+	names, err := s.store.tableNames(ctx, placeOf(c), smithy.Val(in.ExclusiveStartTableName), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListTablesOutput{TableNames: names}
+	if len(names) > limit {
+		out.TableNames, out.LastEvaluatedTableName = names[:limit], &names[limit-1]
+	}
+	return out, nil
+}
+
+func (s *Service) deleteTable(ctx context.Context, c *service.Call, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
+	name, err := tableName(c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.store.deleteTable(ctx, placeOf(c), name, noTableNamed(name), func(t *tableMeta) error {
+		if t.Protected {
+			return invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.DeleteTableOutput{TableDescription: describe(t, api.TableStatusDeleting)}, nil
+}
+
+func (s *Service) describeLimits(context.Context, *service.Call, *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
+	return &api.DescribeLimitsOutput{
+		AccountMaxReadCapacityUnits: new(int64(80_000)), AccountMaxWriteCapacityUnits: new(int64(80_000)),
+		TableMaxReadCapacityUnits: new(int64(40_000)), TableMaxWriteCapacityUnits: new(int64(40_000)),
+	}, nil
+}
+
+// endpointMinutes is how long clients keep what DescribeEndpoints says.
+const endpointMinutes = 1440
+
+func (s *Service) describeEndpoints(_ context.Context, c *service.Call, _ *api.DescribeEndpointsInput) (*api.DescribeEndpointsOutput, error) {
+	address := "dynamodb." + c.Region + ".amazonaws.com"
+	if u, err := url.Parse(s.deps.Site.Endpoint); err == nil && u.Host != "" {
+		address = u.Host
+	}
+	return &api.DescribeEndpointsOutput{Endpoints: []api.Endpoint{{Address: &address, CachePeriodInMinutes: new(int64(endpointMinutes))}}}, nil
+}
+
+func (s *Service) describeContinuousBackups(ctx context.Context, c *service.Call, in *api.DescribeContinuousBackupsInput) (*api.DescribeContinuousBackupsOutput, error) {
+	name, err := tableName(c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	missing := api.ErrTableNotFoundException("Table not found: %s", name)
+	if _, err := s.store.table(ctx, placeOf(c), name, missing); err != nil {
+		return nil, err
+	}
+	return &api.DescribeContinuousBackupsOutput{ContinuousBackupsDescription: &api.ContinuousBackupsDescription{
+		ContinuousBackupsStatus: new(api.ContinuousBackupsStatusDisabled),
+		PointInTimeRecoveryDescription: &api.PointInTimeRecoveryDescription{
+			PointInTimeRecoveryStatus: new(api.PointInTimeRecoveryStatusDisabled),
+		},
+	}}, nil
+}
+
+func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {
+	if err := refuseUpdates(in); err != nil {
+		return nil, err
+	}
+	name, err := tableName(c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	newID, now := s.deps.Ident.Lower(12), rounded(c.Now)
+	var dropped string
+	t, err := s.store.change(ctx, placeOf(c), name, noTableNamed(name), func(t *tableMeta) error {
+		dropped = ""
+		if tableStatus(t) != api.TableStatusActive {
+			return api.ErrResourceInUseException("Attempt to change a resource which is still in use: Table is being updated: %s", t.Name)
+		}
+		if err := t.updateSettings(in, now); err != nil {
+			return err
+		}
+		var err error
+		dropped, err = t.updateIndexes(in, newID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if dropped != "" {
+		if err := s.store.dropIndex(ctx, t, dropped); err != nil {
+			return nil, err
+		}
+	}
+	s.wakeFilling()
+	return &api.UpdateTableOutput{TableDescription: describe(t.tableMeta, api.TableStatusUpdating)}, nil
+}
+
+func refuseUpdates(in *api.UpdateTableInput) error {
+	switch {
+	case in.StreamSpecification != nil && smithy.Val(in.StreamSpecification.StreamEnabled):
+		return noStreams()
+	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
+		return noKMS()
+	case in.OnDemandThroughput != nil || in.WarmThroughput != nil:
+		return badParameter("moln does not limit or warm up the throughput of tables")
+	case in.ReplicaUpdates != nil || in.MultiRegionConsistency != nil || in.GlobalTableWitnessUpdates != nil ||
+		in.GlobalTableSettingsReplicationMode != nil || in.DisassociationProtectionEnabled != nil:
+		return badParameter("moln has no global tables")
+	case in.VectorIndexUpdates != nil:
+		return badParameter("moln has no vector indexes")
+	}
+	if in.BillingMode == nil && in.ProvisionedThroughput == nil && in.DeletionProtectionEnabled == nil && in.TableClass == nil &&
+		len(in.GlobalSecondaryIndexUpdates) == 0 && in.StreamSpecification == nil && in.SSESpecification == nil {
+		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+	}
+	return nil
+}
+
+func (s *Service) updateTimeToLive(ctx context.Context, c *service.Call, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
+	name, err := tableName(c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	spec := in.TimeToLiveSpecification
+	newID := s.deps.Ident.Lower(12)
+	dropped := ""
+	t, err := s.store.change(ctx, placeOf(c), name, noTableNamed(name), func(t *tableMeta) error {
+		var err error
+		dropped, err = t.updateExpiry(*spec.AttributeName, *spec.Enabled, newID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if dropped != "" {
+		if err := s.store.dropIndex(ctx, t, dropped); err != nil {
+			return nil, err
+		}
+	}
+	s.wakeFilling()
+	return &api.UpdateTimeToLiveOutput{TimeToLiveSpecification: spec}, nil
+}
+
+func (s *Service) describeTimeToLive(ctx context.Context, c *service.Call, in *api.DescribeTimeToLiveInput) (*api.DescribeTimeToLiveOutput, error) {
+	t, err := s.named(ctx, c, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	d := &api.TimeToLiveDescription{TimeToLiveStatus: new(api.TimeToLiveStatusDisabled)}
+	if t.TTL != "" {
+		d = &api.TimeToLiveDescription{TimeToLiveStatus: new(api.TimeToLiveStatusEnabled), AttributeName: &t.TTL}
+	}
+	return &api.DescribeTimeToLiveOutput{TimeToLiveDescription: d}, nil
+}
+
+func (t *tableMeta) dropIndexWhere(is func(index) bool) (id string) {
+	i := slices.IndexFunc(t.Indexes, is)
+	if i < 0 {
+		return ""
+	}
+	id = t.Indexes[i].ID
+	t.Indexes = slices.Delete(t.Indexes, i, i+1)
+	return id
+}

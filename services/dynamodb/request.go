@@ -1,0 +1,156 @@
+package dynamodb
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/expr"
+	"moln.dev/moln/services/dynamodb/item"
+)
+
+// tableName takes a table's name, or the name out of its ARN. A table of
+// another account or region is not here.
+func tableName(c *service.Call, given *string) (string, error) {
+	name := smithy.Val(given)
+	if !strings.HasPrefix(name, "arn:") {
+		return name, checkName(name, 0)
+	}
+	a, err := arn.Parse(name)
+	kind, id := a.SplitResource()
+	if err != nil || kind != "table" || a.Service != "dynamodb" || strings.Contains(id, "/") {
+		return "", invalid("Invalid TableArn: Invalid ResourceArn provided as input %s", name)
+	}
+	if a.Account != c.Account || a.Region != c.Region {
+		return "", noTable()
+	}
+	return id, nil
+}
+
+func tableARN(c *service.Call, name string) string {
+	return arn.ARN{Partition: "aws", Service: "dynamodb", Region: c.Region, Account: c.Account, Resource: "table/" + name}.String()
+}
+
+// load finds the table of a data request.
+func (s *Service) load(ctx context.Context, c *service.Call, given *string) (*tableRef, error) {
+	name, err := tableName(c, given)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.table(ctx, placeOf(c), name, noTable())
+}
+
+// placeholders are ExpressionAttributeNames and Values, and the expressions of
+// a request that may use them.
+type placeholders struct {
+	names  map[string]string
+	values map[string]api.AttributeValue
+	// given are the expressions by parameter; nil: not in the request.
+	given []given
+	// takesValues is whether the operation has ExpressionAttributeValues.
+	legacy []string
+}
+
+type given struct {
+	name string
+	text *string
+}
+
+// scope reads the placeholders, and refuses them where nothing can use them and
+// where the parameters of old are given as well.
+func (p placeholders) scope() (*expr.Scope, error) {
+	var absent, present []string
+	for _, g := range p.given {
+		if g.text == nil {
+			absent = append(absent, g.name)
+		} else {
+			present = append(present, g.name)
+		}
+	}
+	if len(p.legacy) > 0 {
+		if p.names != nil {
+			present = append(present, "ExpressionAttributeNames")
+		}
+		if p.values != nil {
+			present = append(present, "ExpressionAttributeValues")
+		}
+		if len(present) > 0 {
+			return nil, invalid("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(p.legacy, ", "), strings.Join(present, ", "))
+		}
+	}
+	if len(present) == 0 && (p.names != nil || p.values != nil) {
+		which := "ExpressionAttributeNames"
+		if p.names == nil {
+			which = "ExpressionAttributeValues"
+		}
+		verb := " is null"
+		if len(absent) > 1 {
+			verb = " are null"
+		}
+		if which == "ExpressionAttributeNames" {
+			return nil, invalid("ExpressionAttributeNames can only be specified when using expressions")
+		}
+		return nil, invalid("%s can only be specified when using expressions: %s%s", which, strings.Join(absent, " and "), verb)
+	}
+	if p.names != nil && len(p.names) == 0 {
+		return nil, invalid("ExpressionAttributeNames must not be empty")
+	}
+	if p.values != nil && len(p.values) == 0 {
+		return nil, invalid("ExpressionAttributeValues must not be empty")
+	}
+	values, err := p.readValues()
+	if err != nil {
+		return nil, err
+	}
+	return expr.NewScope(p.names, values)
+}
+
+func (p placeholders) readValues() (map[string]item.Value, error) {
+	if len(p.values) == 0 {
+		return nil, nil
+	}
+	out := make(map[string]item.Value, len(p.values))
+	for k, av := range p.values {
+		v, err := item.ValueFromWire(av)
+		if err != nil {
+			return nil, invalid("ExpressionAttributeValues contains invalid value: %s for key %s", messageOf(err), k)
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+// legacyNames lists which parameters of old are in a request.
+func legacyNames(pairs ...any) []string {
+	var out []string
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1].(bool) {
+			out = append(out, pairs[i].(string))
+		}
+	}
+	return out
+}
+
+// condition parses a condition of a request; nil text is none.
+func condition(s *expr.Scope, text *string) (*expr.Condition, error) {
+	if text == nil {
+		return nil, nil
+	}
+	return s.Condition("ConditionExpression", *text)
+}
+
+// attributes makes a projection of the AttributesToGet of old.
+func attributes(names []string) *expr.Projection {
+	var paths []expr.Path
+	for _, n := range names {
+		p := expr.Path{{Name: n}}
+		if !slices.ContainsFunc(paths, func(o expr.Path) bool { return o[0].Name == n }) {
+			paths = append(paths, p)
+		}
+	}
+	return expr.NewProjection(paths)
+}

@@ -1,0 +1,33 @@
+package dynamodb
+
+import (
+	"context"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/platform/service"
+)
+
+// Service answers DynamoDB requests. Safe for concurrent use.
+type Service struct {
+	deps  service.Deps
+	store *store
+	// filling wakes the worker that fills new indexes.
+	filling chan struct{}
+}
+
+// New makes the service.
+func New(d service.Deps) *Service {
+	return &Service{deps: d, store: newStore(d.KV), filling: make(chan struct{}, 1)}
+}
+
+// Definition describes the service.
+func (s *Service) Definition() service.Definition {
+	return service.Definition{
+		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize,
+		Resources: resources(),
+		Workers: []service.Worker{
+			{Name: "indexes", Run: func(ctx context.Context) error { return s.fillIndexes(ctx) }},
+			{Name: "expiry", Run: func(ctx context.Context) error { return s.expire(ctx) }},
+		},
+	}
+}
