@@ -111,6 +111,11 @@ func (s *Service) fetchS3(ctx context.Context, c *service.Call, src source) (*pa
 
 // receive spools a body to a file: packages are read more than once.
 func (k *packages) receive(body io.Reader) (*parcel, error) {
+	if k.dir != "" {
+		if err := os.MkdirAll(k.dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
 	f, err := os.CreateTemp(k.dir, "incoming-*")
 	if err != nil {
 		return nil, err

@@ -113,30 +113,32 @@ func (e *engine) guard() (*host.Guard, error) {
 	return g, nil
 }
 
-// forget drops what is ready for a function's $LATEST, or for all its versions
-// where it is gone. What runs goes on.
+// forget drops what is ready for a function that has changed or is gone. What
+// runs goes on.
 func (e *engine) forget(r ref) {
 	e.mu.Lock()
-	var keys []string
+	var gone []*slot
 	for at, sl := range e.slots {
 		if at.place == r.place && at.name == r.name {
-			sl.mu.Lock()
-			if sl.live != nil {
-				keys = append(keys, sl.live.key)
-			}
-			sl.mu.Unlock()
+			gone = append(gone, sl)
 			delete(e.slots, at)
 		}
 	}
 	started := e.started
 	e.mu.Unlock()
-	if !started || len(keys) == 0 {
+	if !started || len(gone) == 0 {
 		return
 	}
-	if g, err := e.s.host.Guard(); err == nil {
-		for _, k := range keys {
-			g.Pool.Drop(k)
+	g, err := e.s.host.Guard()
+	if err != nil {
+		return
+	}
+	for _, sl := range gone {
+		sl.mu.Lock() // a version that is being made ready is waited for
+		if sl.live != nil {
+			g.Pool.Drop(sl.live.key)
 		}
+		sl.mu.Unlock()
 	}
 }
 

@@ -140,6 +140,9 @@ func (e *engine) once(ctx context.Context, g *host.Guard, l *live, v *config, in
 		RequestID: inv.requestID, Payload: inv.payload, Deadline: deadline(v, cold), FunctionARN: inv.r.arn(),
 		TraceID: e.traceID(), ClientContext: inv.clientContext, CognitoIdentity: inv.cognito,
 	})
+	if err == nil && r.Outcome.Healthy() && r.Duration > v.timeout() {
+		r.Outcome = pool.TimedOut // a new environment's deadline is a late one
+	}
 	g.Pool.Release(env, err == nil && r.Outcome.Healthy())
 	if err != nil {
 		if errors.Is(err, pool.ErrClosed) {
@@ -169,7 +172,8 @@ func addAll(st *logship.Stream, at time.Time, lines []string) {
 }
 
 // deadline is when the function must have answered. The time that a new
-// environment takes to start is not the function's.
+// environment takes to start is not the function's, and not known before: there
+// the deadline is late by what init may take at most.
 func deadline(v *config, cold bool) time.Time {
 	d := realNow().Add(v.timeout())
 	if cold {
