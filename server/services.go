@@ -18,6 +18,7 @@ import (
 	"moln.dev/moln/services/cloudformation"
 	"moln.dev/moln/services/cognitoidentity"
 	"moln.dev/moln/services/cognitoidp"
+	"moln.dev/moln/services/dynamodb"
 	"moln.dev/moln/services/ecr"
 	"moln.dev/moln/services/iam"
 	"moln.dev/moln/services/lambda"
@@ -57,6 +58,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 		stsService.Definition(),
 		stacks.Definition(),
 		logs.New(s.deps("logs")).Definition(),
+		dynamodb.New(s.deps("dynamodb")).Definition(),
 		ecr.New(s.deps("ecr")).Definition(),
 	}
 	defs = append(defs, absent()...)
