@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/tagging"
 )
 
 // aim is what a request is about, read from its input.
@@ -234,8 +235,8 @@ func listKeys(in any, keys policy.Keys) {
 }
 
 // tagKeys are the condition keys of tags that a request sets.
-func tagKeys(tagging *string, keys policy.Keys) {
-	tags, err := parseTagging(tagging)
+func tagKeys(header *string, keys policy.Keys) {
+	tags, err := tagging.Parse(header)
 	if err != nil {
 		return // the handler refuses it
 	}

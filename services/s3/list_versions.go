@@ -1,25 +1,25 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
+	"moln.dev/moln/services/s3/listing"
 )
 
 // versionWalker merges the current versions of a bucket with the older ones, by
 // key and then newest first. By B1 every key of the older ones has a current
 // one, which comes first.
-type versionWalker struct{ current, older *walker }
+type versionWalker struct{ current, older *listing.Walker }
 
 // next gives the first record of both; popped by calling pop of from.
-func (v *versionWalker) next() (o *object, from *walker, err error) {
-	ck, ci, cok, err := v.current.next()
+func (v *versionWalker) next() (o *object, from *listing.Walker, err error) {
+	ck, ci, cok, err := v.current.Next()
 	if err != nil {
 		return nil, nil, err
 	}
-	vk, vi, vok, err := v.older.next()
+	vk, vi, vok, err := v.older.Next()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,11 +35,11 @@ func (v *versionWalker) next() (o *object, from *walker, err error) {
 }
 
 // listVersions calls fn with the versions of one page, and whether each is the
-// latest of its key. marker is the version of l.after to go on after; "" goes
+// latest of its key. marker is the version of l.After to go on after; "" goes
 // on with the next key.
-func (s *store) listVersions(ctx context.Context, b *bucket, l *listing, marker string, fn func(o *object, latest bool)) (*page, error) {
-	p := &page{}
-	if l.max == 0 {
+func (s *store) listVersions(ctx context.Context, b *bucket, l *listing.Listing, marker string, fn func(o *object, latest bool)) (*listing.Page, error) {
+	p := &listing.Page{}
+	if l.Max == 0 {
 		return p, nil
 	}
 	// Both walkers read one moment: a version must not move between them.
@@ -49,12 +49,12 @@ func (s *store) listVersions(ctx context.Context, b *bucket, l *listing, marker 
 	}
 	defer snap.Close()
 	v := &versionWalker{
-		current: newWalker(ctx, s.kv, tuple.Key("o", b.ID), l),
-		older:   newWalker(ctx, s.kv, tuple.Key("v", b.ID), l),
+		current: listing.New(ctx, s.kv, tuple.Key("o", b.ID), l),
+		older:   listing.New(ctx, s.kv, tuple.Key("v", b.ID), l),
 	}
-	v.current.scan, v.older.scan = snap.Scan, snap.Scan
+	v.current.Scan, v.older.Scan = snap.Scan, snap.Scan
 	if marker != "" {
-		if err := resumeVersions(ctx, snap, b, v.older, l.after, marker); err != nil {
+		if err := resumeVersions(ctx, snap, b, v.older, l.After, marker); err != nil {
 			return nil, err
 		}
 	}
@@ -63,26 +63,26 @@ func (s *store) listVersions(ctx context.Context, b *bucket, l *listing, marker 
 		if err != nil || o == nil {
 			return p, err
 		}
-		if p.count == l.max {
-			p.truncated = true
+		if p.Count == l.Max {
+			p.Truncated = true
 			return p, nil
 		}
-		p.count++
-		if group := l.group(o.Key); group != "" {
-			p.prefixes = append(p.prefixes, group)
-			p.last = group
-			v.current.skip(group)
-			v.older.skip(group)
+		p.Count++
+		if group := l.Group(o.Key); group != "" {
+			p.Prefixes = append(p.Prefixes, group)
+			p.Last = group
+			v.current.Skip(group)
+			v.older.Skip(group)
 			continue
 		}
-		p.last = o.Key
+		p.Last = o.Key
 		fn(o, from == v.current)
-		from.pop()
+		from.Pop()
 	}
 }
 
 // resumeVersions lets w go on within key, after one of its versions.
-func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *bucket, w *walker, key, marker string) error {
+func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *bucket, w *listing.Walker, key, marker string) error {
 	start := tuple.Key("v", b.ID, key) // all older ones, where the marker is the current version
 	raw, err := snap.Get(ctx, keyObject(b, key))
 	cur, err := decodeFound(key, raw, err)
@@ -102,8 +102,23 @@ func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *bucket, w *walker
 		}
 		start = kv.Range{}.After(keyVersion(b, key, sequence)).Start
 	}
-	if w.rest.Start == nil || bytes.Compare(start, w.rest.Start) < 0 {
-		w.rest.Start, w.more = start, true
-	}
+	w.From(start)
 	return nil
+}
+
+// listObjects calls fn with the objects of one page.
+func (s *store) listObjects(ctx context.Context, b *bucket, l *listing.Listing, fn func(o *object)) (*listing.Page, error) {
+	w := listing.New(ctx, s.kv, tuple.Key("o", b.ID), l)
+	var o *object
+	return w.Walk(func(it kv.Item) (bool, error) {
+		key, err := lastString(it.Key, 2)
+		if err != nil {
+			return false, err
+		}
+		o, err = decodeObject(key, it.Value)
+		return err == nil && !o.Marker, err
+	}, func(string, kv.Item) error {
+		fn(o)
+		return nil
+	})
 }

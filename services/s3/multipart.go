@@ -1,6 +1,10 @@
 package s3
 
-import "time"
+import (
+	"time"
+
+	"moln.dev/moln/services/s3/checksum"
+)
 
 // upload is a multipart upload that goes on.
 type upload struct {
@@ -19,7 +23,7 @@ type part struct {
 	Number   int
 	Modified time.Time
 	ETag     string
-	Sums     checksums `json:",omitempty"`
+	Sums     checksum.Values `json:",omitempty"`
 
 	body
 }

@@ -9,6 +9,8 @@ import (
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/engine/blob"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/tagging"
 )
 
 // Limits of objects and uploads.
@@ -47,8 +49,8 @@ type object struct {
 	ETag    string            `json:",omitempty"` // without quotes
 	Headers map[string]string `json:",omitempty"` // what the caller wants back
 	Meta    map[string]string `json:",omitempty"` // x-amz-meta-…
-	Tags    []tag             `json:",omitempty"`
-	Sums    checksums         `json:",omitempty"`
+	Tags    []tagging.Tag     `json:",omitempty"`
+	Sums    checksum.Values   `json:",omitempty"`
 	// SumType is FULL_OBJECT or COMPOSITE.
 	SumType string `json:",omitempty"`
 	// NullSequence, on the current version only, is the sequence of the

@@ -8,11 +8,14 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/listing"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/tagging"
 )
 
 func (s *Service) createBucket(ctx context.Context, c *service.Call, in *api.CreateBucketInput) (*api.CreateBucketOutput, error) {
 	name := smithy.Val(in.Bucket)
-	if err := checkBucketName(name); err != nil {
+	if err := naming.CheckBucket(name); err != nil {
 		return nil, err
 	}
 	b, err := s.newBucket(c, in)
@@ -49,18 +52,18 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*bucket
 	}
 	conf := in.CreateBucketConfiguration
 	constraint := ""
-	var tags []tag
+	var tags []tagging.Tag
 	if conf != nil {
 		if conf.Location != nil || conf.Bucket != nil {
 			return nil, notImplemented("moln has no directory buckets")
 		}
 		constraint = smithy.Val(conf.LocationConstraint)
 		var err error
-		if tags, err = tagsOf(conf.Tags, bucketTagsMax); err != nil {
+		if tags, err = tagging.Of(conf.Tags, tagging.BucketMax); err != nil {
 			return nil, err
 		}
 	}
-	region, err := locationOf(constraint, c.Region)
+	region, err := naming.Location(constraint, c.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +81,7 @@ func takenBy(c *service.Call, taken, b *bucket) error {
 		return api.ErrBucketAlreadyExists("The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").
 			WithBody(&api.BucketAlreadyExists{BucketName: new(b.Name)})
 	}
-	if taken.Region == regionClassic && b.Region == regionClassic && c.Region == regionClassic {
+	if taken.Region == naming.RegionClassic && b.Region == naming.RegionClassic && c.Region == naming.RegionClassic {
 		return nil
 	}
 	return api.ErrBucketAlreadyOwnedByYou("Your previous request to create the named bucket succeeded and you already own it.").
@@ -109,7 +112,7 @@ func (s *Service) versionsLeft(ctx context.Context, name string) error {
 		return err
 	}
 	left := false
-	_, err = s.store.listVersions(ctx, b, &listing{max: 1}, "", func(*object, bool) { left = true })
+	_, err = s.store.listVersions(ctx, b, &listing.Listing{Max: 1}, "", func(*object, bool) { left = true })
 	if err == nil && left {
 		return fault.New("BucketNotEmpty", 409, "The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
 	}
@@ -121,7 +124,7 @@ func (s *Service) getBucketLocation(ctx context.Context, _ *service.Call, in *ap
 	if err != nil {
 		return nil, err
 	}
-	if b.Region == regionClassic {
+	if b.Region == naming.RegionClassic {
 		return &api.GetBucketLocationOutput{}, nil
 	}
 	return &api.GetBucketLocationOutput{LocationConstraint: new(b.Region)}, nil

@@ -9,6 +9,9 @@ import (
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/access"
+	"moln.dev/moln/services/s3/cors"
+	"moln.dev/moln/services/s3/website"
 )
 
 // policyBytesMax bounds a bucket policy.
@@ -58,7 +61,7 @@ func checkPolicy(document, bucketName string) error {
 	if _, err := policy.Parse([]byte(document), policy.Resource); err != nil {
 		return policyFault(err)
 	}
-	if !ownResources([]byte(document), bucketName) {
+	if !access.OwnResources([]byte(document), bucketName) {
 		return malformedPolicy("Policy has invalid resource")
 	}
 	return nil
@@ -93,7 +96,7 @@ func (s *Service) putBucketPolicy(ctx context.Context, c *service.Call, in *api.
 	if err := checkPolicy(document, name); err != nil {
 		return nil, err
 	}
-	public := isPublic([]byte(document))
+	public := access.IsPublic([]byte(document))
 	return nil, s.store.changeBucket(ctx, name, func(b *bucket) error {
 		if public && b.Public != nil && b.Public.BlockPolicy {
 			return api.ErrAccessDenied("User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.", c.Caller.ARN, bucketARN(name))
@@ -266,7 +269,7 @@ func (s *Service) putBucketCORS(ctx context.Context, _ *service.Call, in *api.Pu
 	if in.CORSConfiguration == nil {
 		return nil, malformedXML()
 	}
-	if err := checkCORS(in.CORSConfiguration.CORSRules); err != nil {
+	if err := cors.Check(in.CORSConfiguration.CORSRules); err != nil {
 		return nil, err
 	}
 	return nil, s.store.changeBucket(ctx, smithy.Val(in.Bucket), func(b *bucket) error {
@@ -297,7 +300,7 @@ func (s *Service) putBucketWebsite(ctx context.Context, _ *service.Call, in *api
 	if in.WebsiteConfiguration == nil {
 		return nil, malformedXML()
 	}
-	if err := checkWebsite(in.WebsiteConfiguration); err != nil {
+	if err := website.Check(in.WebsiteConfiguration); err != nil {
 		return nil, err
 	}
 	return nil, s.store.changeBucket(ctx, smithy.Val(in.Bucket), func(b *bucket) error {

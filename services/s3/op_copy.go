@@ -10,6 +10,8 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/condition"
 )
 
 // source is what x-amz-copy-source names.
@@ -41,7 +43,7 @@ func parseSource(header string) (source, error) {
 }
 
 // openSource finds the object that is copied, and judges the copy's conditions.
-func (s *Service) openSource(ctx context.Context, c *service.Call, src source, cond conditions) (*bucket, *object, error) {
+func (s *Service) openSource(ctx context.Context, c *service.Call, src source, cond condition.Conditions) (*bucket, *object, error) {
 	b, err := s.store.bucket(ctx, src.bucket)
 	if err != nil {
 		return nil, nil, err
@@ -50,7 +52,7 @@ func (s *Service) openSource(ctx context.Context, c *service.Call, src source, c
 	if err != nil {
 		return nil, nil, err
 	}
-	if cond.judge(o) != proceed {
+	if cond.Judge(o.ETag, o.modified()) != condition.Proceed {
 		return nil, nil, preconditionFailed()
 	}
 	return b, o, nil
@@ -68,9 +70,9 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	if err := refuseCustomerKeys(in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey); err != nil {
 		return nil, err
 	}
-	sb, so, err := s.openSource(ctx, c, from, conditions{
-		match: smithy.Val(in.CopySourceIfMatch), noneMatch: smithy.Val(in.CopySourceIfNoneMatch),
-		modifiedSince: in.CopySourceIfModifiedSince, unmodified: in.CopySourceIfUnmodifiedSince,
+	sb, so, err := s.openSource(ctx, c, from, condition.Conditions{
+		Match: smithy.Val(in.CopySourceIfMatch), NoneMatch: smithy.Val(in.CopySourceIfNoneMatch),
+		ModifiedSince: in.CopySourceIfModifiedSince, Unmodified: in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
 		return nil, err
@@ -82,16 +84,16 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	if err != nil {
 		return nil, err
 	}
-	condition := func(cur *object) error {
+	holds := func(cur *object) error {
 		return writeCondition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
 	}
 	alg := smithy.Val(in.ChecksumAlgorithm)
-	got, err := s.copyBody(ctx, so, span{length: so.Size}, copyAlgorithms(alg, so), false)
+	got, err := s.copyBody(ctx, so, condition.Span{Length: so.Size}, copyAlgorithms(alg, so), false)
 	if err != nil {
 		return nil, err
 	}
-	o.body, o.ETag, o.Sums, o.SumType = got.body, got.etag, got.sums, fullObject
-	if err := s.commit(ctx, c, b, o, data{inline: got.inline}, commitOptions{event: "ObjectCreated:Copy", condition: condition}); err != nil {
+	o.body, o.ETag, o.Sums, o.SumType = got.body, got.etag, got.sums, checksum.FullObject
+	if err := s.commit(ctx, c, b, o, data{inline: got.inline}, commitOptions{event: "ObjectCreated:Copy", condition: holds}); err != nil {
 		s.undo(ctx, got, err)
 		return nil, err
 	}
@@ -111,13 +113,13 @@ func copyAlgorithms(asked string, so *object) []string {
 	if names := sumNames(so.Sums); len(names) > 0 {
 		return names
 	}
-	return []string{algCRC64NVME}
+	return []string{checksum.CRC64NVME}
 }
 
 // copied makes the record of the copy: the source's properties, or new ones.
 func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *bucket, so *object, in *api.CopyObjectInput) (*object, error) {
 	directive, tagging := smithy.Val(in.MetadataDirective), smithy.Val(in.TaggingDirective)
-	if alg := smithy.Val(in.ChecksumAlgorithm); alg != "" && newHash(alg) == nil {
+	if alg := smithy.Val(in.ChecksumAlgorithm); alg != "" && checksum.New(alg) == nil {
 		return nil, notImplemented("moln does not know the checksum algorithm %s", alg)
 	}
 	o, err := newObject(attributes{
@@ -164,7 +166,7 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *bucket, so
 }
 
 // copyBody takes in a part of another object's body, encrypted anew.
-func (s *Service) copyBody(ctx context.Context, so *object, at span, algs []string, asBlob bool) (*received, error) {
+func (s *Service) copyBody(ctx context.Context, so *object, at condition.Span, algs []string, asBlob bool) (*received, error) {
 	src, err := s.open(ctx, so, at)
 	if isGone(err) {
 		return nil, noSuchKey(so.Key)
@@ -177,7 +179,7 @@ func (s *Service) copyBody(ctx context.Context, so *object, at span, algs []stri
 	if err != nil {
 		return nil, err
 	}
-	if got.Size != at.length {
+	if got.Size != at.Length {
 		s.discard(ctx, got.Blob)
 		return nil, io.ErrUnexpectedEOF
 	}

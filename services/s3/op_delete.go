@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/condition"
 )
 
 func (s *Service) deleteObject(ctx context.Context, c *service.Call, in *api.DeleteObjectInput) (*api.DeleteObjectOutput, error) {
@@ -52,7 +53,7 @@ func (r *removal) condition(o *object) error {
 	switch {
 	case o == nil || o.Marker:
 		return noSuchKey(r.key)
-	case r.match != "" && !matchesETag(r.match, o.ETag),
+	case r.match != "" && !condition.MatchesETag(r.match, o.ETag),
 		r.size != nil && *r.size != o.Size,
 		r.modified != nil && !r.modified.Equal(o.modified()):
 		return preconditionFailed()

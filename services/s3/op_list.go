@@ -9,6 +9,8 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/listing"
 )
 
 // encoder writes keys as encoding-type asks for.
@@ -37,9 +39,9 @@ func pageSize(n *int32) (int, error) {
 	return min(int(*n), listMax), nil
 }
 
-func commonPrefixes(p *page, enc func(string) *string) []api.CommonPrefix {
+func commonPrefixes(p *listing.Page, enc func(string) *string) []api.CommonPrefix {
 	var out []api.CommonPrefix
-	for _, prefix := range p.prefixes {
+	for _, prefix := range p.Prefixes {
 		out = append(out, api.CommonPrefix{Prefix: enc(prefix)})
 	}
 	return out
@@ -62,9 +64,9 @@ func entry(o *object, enc func(string) *string) api.Object {
 	return e
 }
 
-func sumNames(sums checksums) []string {
+func sumNames(sums checksum.Values) []string {
 	var out []string
-	for _, alg := range []string{algCRC32, algCRC32C, algCRC64NVME, algSHA1, algSHA256} {
+	for _, alg := range []string{checksum.CRC32, checksum.CRC32C, checksum.CRC64NVME, checksum.SHA1, checksum.SHA256} {
 		if _, ok := sums[alg]; ok {
 			out = append(out, alg)
 		}
@@ -85,9 +87,9 @@ func (s *Service) listObjects(ctx context.Context, _ *service.Call, in *api.List
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{prefix: smithy.Val(in.Prefix), delimiter: smithy.Val(in.Delimiter), after: smithy.Val(in.Marker), max: size}
+	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.Marker), Max: size}
 	out := &api.ListObjectsOutput{
-		Name: in.Bucket, Prefix: enc(l.prefix), Marker: enc(l.after), Delimiter: nonEmpty(l.delimiter, enc),
+		Name: in.Bucket, Prefix: enc(l.Prefix), Marker: enc(l.After), Delimiter: nonEmpty(l.Delimiter, enc),
 		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
 	}
 	p, err := s.store.listObjects(ctx, b, l, func(o *object) {
@@ -98,9 +100,9 @@ func (s *Service) listObjects(ctx context.Context, _ *service.Call, in *api.List
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes = new(p.truncated), commonPrefixes(p, enc)
-	if p.truncated && l.delimiter != "" {
-		out.NextMarker = enc(p.last) // without a delimiter the last key is the marker
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), commonPrefixes(p, enc)
+	if p.Truncated && l.Delimiter != "" {
+		out.NextMarker = enc(p.Last) // without a delimiter the last key is the marker
 	}
 	return out, nil
 }
@@ -118,14 +120,14 @@ func (s *Service) listObjectsV2(ctx context.Context, _ *service.Call, in *api.Li
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{prefix: smithy.Val(in.Prefix), delimiter: smithy.Val(in.Delimiter), after: smithy.Val(in.StartAfter), max: size}
+	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.StartAfter), Max: size}
 	if in.ContinuationToken != nil {
-		if l.after, err = openToken(*in.ContinuationToken); err != nil {
+		if l.After, err = openToken(*in.ContinuationToken); err != nil {
 			return nil, err
 		}
 	}
 	out := &api.ListObjectsV2Output{
-		Name: in.Bucket, Prefix: enc(l.prefix), Delimiter: nonEmpty(l.delimiter, enc), StartAfter: nonEmpty(smithy.Val(in.StartAfter), enc),
+		Name: in.Bucket, Prefix: enc(l.Prefix), Delimiter: nonEmpty(l.Delimiter, enc), StartAfter: nonEmpty(smithy.Val(in.StartAfter), enc),
 		MaxKeys: new(int32(size)), EncodingType: in.EncodingType, ContinuationToken: in.ContinuationToken,
 	}
 	p, err := s.store.listObjects(ctx, b, l, func(o *object) {
@@ -138,9 +140,9 @@ func (s *Service) listObjectsV2(ctx context.Context, _ *service.Call, in *api.Li
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes, out.KeyCount = new(p.truncated), commonPrefixes(p, enc), new(int32(p.count))
-	if p.truncated {
-		out.NextContinuationToken = new(sealToken(p.last))
+	out.IsTruncated, out.CommonPrefixes, out.KeyCount = new(p.Truncated), commonPrefixes(p, enc), new(int32(p.Count))
+	if p.Truncated {
+		out.NextContinuationToken = new(sealToken(p.Last))
 	}
 	return out, nil
 }
@@ -174,15 +176,15 @@ func (s *Service) listObjectVersions(ctx context.Context, _ *service.Call, in *a
 		return nil, err
 	}
 	marker := smithy.Val(in.VersionIdMarker)
-	l := &listing{prefix: smithy.Val(in.Prefix), delimiter: smithy.Val(in.Delimiter), after: smithy.Val(in.KeyMarker), max: size}
-	if marker != "" && l.after == "" {
+	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.KeyMarker), Max: size}
+	if marker != "" && l.After == "" {
 		return nil, invalidArgument("A version-id marker cannot be specified without a key marker.")
 	}
 	if _, ok := sequenceOf(marker); marker != "" && !ok && marker != nullVersion {
 		return nil, invalidArgument("Invalid version id specified")
 	}
 	out := &api.ListObjectVersionsOutput{
-		Name: in.Bucket, Prefix: enc(l.prefix), KeyMarker: enc(l.after), VersionIdMarker: new(marker), Delimiter: nonEmpty(l.delimiter, enc),
+		Name: in.Bucket, Prefix: enc(l.Prefix), KeyMarker: enc(l.After), VersionIdMarker: new(marker), Delimiter: nonEmpty(l.Delimiter, enc),
 		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
 	}
 	var last *object
@@ -193,10 +195,10 @@ func (s *Service) listObjectVersions(ctx context.Context, _ *service.Call, in *a
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes = new(p.truncated), commonPrefixes(p, enc)
-	if p.truncated {
-		out.NextKeyMarker = enc(p.last)
-		if last != nil && last.Key == p.last {
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), commonPrefixes(p, enc)
+	if p.Truncated {
+		out.NextKeyMarker = enc(p.Last)
+		if last != nil && last.Key == p.Last {
 			out.NextVersionIdMarker = new(last.Version)
 		}
 	}

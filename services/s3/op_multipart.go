@@ -16,6 +16,9 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/condition"
+	"moln.dev/moln/services/s3/listing"
 )
 
 // uploadRandom follows the sequence in an upload's id.
@@ -66,16 +69,16 @@ func uploadSumType(alg, asked string) (string, error) {
 		return "", invalidRequest("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 	case alg == "":
 		return "", nil
-	case newHash(alg) == nil:
+	case checksum.New(alg) == nil:
 		return "", notImplemented("moln does not know the checksum algorithm %s", alg)
-	case alg == algCRC64NVME && asked == composite, (alg == algSHA1 || alg == algSHA256) && asked == fullObject:
+	case alg == checksum.CRC64NVME && asked == checksum.Composite, (alg == checksum.SHA1 || alg == checksum.SHA256) && asked == checksum.FullObject:
 		return "", invalidRequest("The %s checksum type cannot be used with the %s checksum algorithm.", asked, strings.ToLower(alg))
 	case asked != "":
 		return asked, nil
-	case alg == algCRC64NVME:
-		return fullObject, nil
+	case alg == checksum.CRC64NVME:
+		return checksum.FullObject, nil
 	}
-	return composite, nil
+	return checksum.Composite, nil
 }
 
 func checkPartNumber(n *int32) (int, error) {
@@ -136,9 +139,9 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 // upload's algorithm, and CRC64NVME where it has none.
 func partAlgorithms(u *upload, take intake) ([]string, error) {
 	if u.Algorithm == "" {
-		return []string{algCRC64NVME}, nil
+		return []string{checksum.CRC64NVME}, nil
 	}
-	for _, alg := range algorithms(take.expect) {
+	for _, alg := range take.expect.Algorithms() {
 		if alg != u.Algorithm {
 			return nil, invalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(u.Algorithm), strings.ToLower(alg))
 		}
@@ -173,9 +176,9 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 	if err != nil {
 		return nil, err
 	}
-	sb, so, err := s.openSource(ctx, c, from, conditions{
-		match: smithy.Val(in.CopySourceIfMatch), noneMatch: smithy.Val(in.CopySourceIfNoneMatch),
-		modifiedSince: in.CopySourceIfModifiedSince, unmodified: in.CopySourceIfUnmodifiedSince,
+	sb, so, err := s.openSource(ctx, c, from, condition.Conditions{
+		Match: smithy.Val(in.CopySourceIfMatch), NoneMatch: smithy.Val(in.CopySourceIfNoneMatch),
+		ModifiedSince: in.CopySourceIfModifiedSince, Unmodified: in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
 		return nil, err
@@ -202,27 +205,27 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 }
 
 // copyRange reads x-amz-copy-source-range, which must lie within the source.
-func copyRange(header *string, size int64) (span, error) {
+func copyRange(header *string, size int64) (condition.Span, error) {
 	if header == nil {
 		if size > putBytesMax {
-			return span{}, invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(putBytesMax))
+			return condition.Span{}, invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(putBytesMax))
 		}
-		return span{length: size}, nil
+		return condition.Span{Length: size}, nil
 	}
 	bad := invalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 	from, to, ok := strings.Cut(strings.TrimPrefix(*header, "bytes="), "-")
-	first, err1 := parsePosition(from)
-	last, err2 := parsePosition(to)
+	first, err1 := condition.ParsePosition(from)
+	last, err2 := condition.ParsePosition(to)
 	if !ok || !strings.HasPrefix(*header, "bytes=") || err1 != nil || err2 != nil || last < first {
-		return span{}, bad
+		return condition.Span{}, bad
 	}
 	if last >= size {
-		return span{}, invalidArgument("Range specified is not valid for source object of size: %d", size)
+		return condition.Span{}, invalidArgument("Range specified is not valid for source object of size: %d", size)
 	}
 	if last-first >= putBytesMax {
-		return span{}, entityTooLarge()
+		return condition.Span{}, entityTooLarge()
 	}
-	return span{offset: first, length: last - first + 1}, nil
+	return condition.Span{Offset: first, Length: last - first + 1}, nil
 }
 
 func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, in *api.CompleteMultipartUploadInput) (*api.CompleteMultipartUploadOutput, error) {
@@ -313,7 +316,7 @@ func chooseParts(listed []api.CompletedPart, have []part) ([]part, error) {
 		if p == nil || strings.Trim(smithy.Val(l.ETag), `"`) != p.ETag {
 			return nil, invalidPart()
 		}
-		for alg, v := range map[string]*string{algCRC32: l.ChecksumCRC32, algCRC32C: l.ChecksumCRC32C, algCRC64NVME: l.ChecksumCRC64NVME, algSHA1: l.ChecksumSHA1, algSHA256: l.ChecksumSHA256} {
+		for alg, v := range map[string]*string{checksum.CRC32: l.ChecksumCRC32, checksum.CRC32C: l.ChecksumCRC32C, checksum.CRC64NVME: l.ChecksumCRC64NVME, checksum.SHA1: l.ChecksumSHA1, checksum.SHA256: l.ChecksumSHA256} {
 			if v != nil && *v != p.Sums[alg] {
 				return nil, invalidPart()
 			}
@@ -350,7 +353,7 @@ func assemble(u *upload, parts []part, in *api.CompleteMultipartUploadInput) (*o
 	o.ETag = hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts))
 	alg, sumType := u.Algorithm, u.SumType
 	if alg == "" {
-		alg, sumType = algCRC64NVME, fullObject
+		alg, sumType = checksum.CRC64NVME, checksum.FullObject
 	}
 	if want := smithy.Val(in.ChecksumType); want != "" && want != sumType {
 		return nil, invalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", sumType)
@@ -359,8 +362,8 @@ func assemble(u *upload, parts []part, in *api.CompleteMultipartUploadInput) (*o
 	if err != nil {
 		return nil, err
 	}
-	o.Sums, o.SumType = checksums{alg: total}, sumType
-	given := map[string]*string{algCRC32: in.ChecksumCRC32, algCRC32C: in.ChecksumCRC32C, algCRC64NVME: in.ChecksumCRC64NVME, algSHA1: in.ChecksumSHA1, algSHA256: in.ChecksumSHA256}
+	o.Sums, o.SumType = checksum.Values{alg: total}, sumType
+	given := map[string]*string{checksum.CRC32: in.ChecksumCRC32, checksum.CRC32C: in.ChecksumCRC32C, checksum.CRC64NVME: in.ChecksumCRC64NVME, checksum.SHA1: in.ChecksumSHA1, checksum.SHA256: in.ChecksumSHA256}
 	for a, v := range given {
 		if v != nil && (a != alg || strings.TrimSuffix(*v, "-"+strconv.Itoa(len(parts))) != strings.TrimSuffix(total, "-"+strconv.Itoa(len(parts)))) {
 			return nil, badDigest("The %s you specified did not match the calculated checksum.", a)
@@ -375,11 +378,11 @@ func totalSum(alg, sumType string, parts []part) (string, error) {
 		sums[i], sizes[i] = p.Sums[alg], p.Size
 	}
 	total, ok := "", false
-	if sumType == composite {
-		total, ok = compositeSum(alg, sums)
+	if sumType == checksum.Composite {
+		total, ok = checksum.OfParts(alg, sums)
 		total += "-" + strconv.Itoa(len(parts))
 	} else {
-		total, ok = combinedCRC(alg, sums, sizes)
+		total, ok = checksum.Combine(alg, sums, sizes)
 	}
 	if !ok {
 		return "", invalidRequest("The upload was created using a %s checksum. The complete request must include the checksum for each part.", strings.ToLower(alg))
@@ -461,9 +464,9 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 	if in.KeyMarker != nil {
 		marker = smithy.Val(in.UploadIdMarker) // ignored without a key
 	}
-	l := &listing{prefix: smithy.Val(in.Prefix), delimiter: smithy.Val(in.Delimiter), after: smithy.Val(in.KeyMarker), max: size}
+	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.KeyMarker), Max: size}
 	out := &api.ListMultipartUploadsOutput{
-		Bucket: in.Bucket, Prefix: enc(l.prefix), Delimiter: nonEmpty(l.delimiter, enc), KeyMarker: enc(l.after), UploadIdMarker: new(marker),
+		Bucket: in.Bucket, Prefix: enc(l.Prefix), Delimiter: nonEmpty(l.Delimiter, enc), KeyMarker: enc(l.After), UploadIdMarker: new(marker),
 		MaxUploads: new(int32(size)), EncodingType: in.EncodingType,
 	}
 	p, err := s.store.listUploads(ctx, b, l, marker, func(u *upload) {
@@ -479,10 +482,10 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes = new(p.truncated), commonPrefixes(p, enc)
-	if p.truncated {
-		out.NextKeyMarker = enc(p.last)
-		if n := len(out.Uploads); n > 0 && !slices.Contains(p.prefixes, p.last) {
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), commonPrefixes(p, enc)
+	if p.Truncated {
+		out.NextKeyMarker = enc(p.Last)
+		if n := len(out.Uploads); n > 0 && !slices.Contains(p.Prefixes, p.Last) {
 			out.NextUploadIdMarker = out.Uploads[n-1].UploadId
 		}
 	}
@@ -491,12 +494,12 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 
 // listUploads calls fn with the uploads of one page, by key and then by when
 // they began.
-func (s *store) listUploads(ctx context.Context, b *bucket, l *listing, marker string, fn func(u *upload)) (*page, error) {
-	w := newWalker(ctx, s.kv, tuple.Key("u", b.ID), l)
+func (s *store) listUploads(ctx context.Context, b *bucket, l *listing.Listing, marker string, fn func(u *upload)) (*listing.Page, error) {
+	w := listing.New(ctx, s.kv, tuple.Key("u", b.ID), l)
 	if marker != "" {
-		w.rest.Start = kv.Range{}.After(keyUpload(b, l.after, marker)).Start
+		w.From(kv.Range{}.After(keyUpload(b, l.After, marker)).Start)
 	}
-	return w.walk(func(kv.Item) (bool, error) { return true, nil }, func(_ string, it kv.Item) error {
+	return w.Walk(func(kv.Item) (bool, error) { return true, nil }, func(_ string, it kv.Item) error {
 		u, err := decodeUpload(it)
 		if err == nil {
 			fn(u)

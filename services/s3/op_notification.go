@@ -12,6 +12,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/event"
 )
 
 func (s *Service) putBucketNotification(ctx context.Context, c *service.Call, in *api.PutBucketNotificationConfigurationInput) (*api.PutBucketNotificationConfigurationOutput, error) {
@@ -23,7 +24,7 @@ func (s *Service) putBucketNotification(ctx context.Context, c *service.Call, in
 	if err != nil {
 		return nil, err
 	}
-	if err := checkNotification(conf, b.Region); err != nil {
+	if err := event.Check(conf, b.Region); err != nil {
 		return nil, err
 	}
 	for i := range conf.LambdaFunctionConfigurations {

@@ -12,6 +12,9 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/condition"
+	"moln.dev/moln/services/s3/tagging"
 )
 
 func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObjectInput) (*api.PutObjectOutput, error) {
@@ -30,10 +33,10 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	if err != nil {
 		return nil, err
 	}
-	condition := func(cur *object) error {
+	holds := func(cur *object) error {
 		return writeCondition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
 	}
-	if err := s.early(ctx, b, o.Key, in.IfMatch, in.IfNoneMatch, condition); err != nil {
+	if err := s.early(ctx, b, o.Key, in.IfMatch, in.IfNoneMatch, holds); err != nil {
 		return nil, err
 	}
 	src := in.Body
@@ -44,8 +47,8 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	if err != nil {
 		return nil, err
 	}
-	o.body, o.ETag, o.Sums, o.SumType = got.body, got.etag, got.sums, fullObject
-	if err := s.commit(ctx, c, b, o, data{inline: got.inline}, commitOptions{event: "ObjectCreated:Put", condition: condition}); err != nil {
+	o.body, o.ETag, o.Sums, o.SumType = got.body, got.etag, got.sums, checksum.FullObject
+	if err := s.commit(ctx, c, b, o, data{inline: got.inline}, commitOptions{event: "ObjectCreated:Put", condition: holds}); err != nil {
 		s.undo(ctx, got, err)
 		return nil, err
 	}
@@ -58,7 +61,7 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 func (s *Service) intakeOf(c *service.Call, algorithm string) (intake, error) {
 	take := intake{max: putBytesMax}
 	if algorithm != "" {
-		if newHash(algorithm) == nil {
+		if checksum.New(algorithm) == nil {
 			return take, notImplemented("moln does not know the checksum algorithm %s", algorithm)
 		}
 		take.algs = []string{algorithm}
@@ -72,20 +75,20 @@ func (s *Service) intakeOf(c *service.Call, algorithm string) (intake, error) {
 			return take, entityTooLarge()
 		}
 		var err error
-		if take.expect, err = expected(c.HTTP.Request.Header); err != nil {
+		if take.expect, err = checksum.Expected(c.HTTP.Request.Header); err != nil {
 			return take, err
 		}
 		take.trailer = c.HTTP.Trailer
 	}
-	if len(take.algs) == 0 && len(algorithms(take.expect)) == 0 {
-		take.algs = []string{algCRC64NVME} // as S3 does for clients that name none
+	if len(take.algs) == 0 && len(take.expect.Algorithms()) == 0 {
+		take.algs = []string{checksum.CRC64NVME} // as S3 does for clients that name none
 	}
 	return take, nil
 }
 
 // early judges a write's condition before its body is read; commit does so
 // again.
-func (s *Service) early(ctx context.Context, b *bucket, key string, ifMatch, ifNoneMatch *string, condition func(*object) error) error {
+func (s *Service) early(ctx context.Context, b *bucket, key string, ifMatch, ifNoneMatch *string, holds func(*object) error) error {
 	if ifMatch == nil && ifNoneMatch == nil {
 		return nil
 	}
@@ -93,7 +96,7 @@ func (s *Service) early(ctx context.Context, b *bucket, key string, ifMatch, ifN
 	if err != nil {
 		return err
 	}
-	return condition(cur)
+	return holds(cur)
 }
 
 // commitOptions say what goes with storing a version.
@@ -153,8 +156,8 @@ func visibleVersion(b *bucket, o *object) *string {
 	return new(o.Version)
 }
 
-func setSums(sums checksums, crc32, crc32c, crc64, sha1, sha256 **string) {
-	for alg, at := range map[string]**string{algCRC32: crc32, algCRC32C: crc32c, algCRC64NVME: crc64, algSHA1: sha1, algSHA256: sha256} {
+func setSums(sums checksum.Values, crc32, crc32c, crc64, sha1, sha256 **string) {
+	for alg, at := range map[string]**string{checksum.CRC32: crc32, checksum.CRC32C: crc32c, checksum.CRC64NVME: crc64, checksum.SHA1: sha1, checksum.SHA256: sha256} {
 		if v, ok := sums[alg]; ok {
 			*at = new(v)
 		}
@@ -250,7 +253,7 @@ func (s *Service) getObject(ctx context.Context, c *service.Call, in *api.GetObj
 // selected is the version and the part of it that a read asks for.
 type selected struct {
 	o     *object
-	at    span
+	at    condition.Span
 	part  *part
 	parts int
 }
@@ -260,11 +263,11 @@ func (s *Service) selectObject(ctx context.Context, c *service.Call, b *bucket, 
 	if err != nil {
 		return nil, err
 	}
-	cond := conditions{match: smithy.Val(in.IfMatch), noneMatch: smithy.Val(in.IfNoneMatch), modifiedSince: in.IfModifiedSince, unmodified: in.IfUnmodifiedSince}
-	switch cond.judge(o) {
-	case failed:
+	cond := condition.Conditions{Match: smithy.Val(in.IfMatch), NoneMatch: smithy.Val(in.IfNoneMatch), ModifiedSince: in.IfModifiedSince, Unmodified: in.IfUnmodifiedSince}
+	switch cond.Judge(o.ETag, o.modified()) {
+	case condition.Failed:
 		return nil, preconditionFailed()
-	case notModified:
+	case condition.NotModified:
 		f := fault.New("NotModified", http.StatusNotModified, "Not Modified")
 		f.Header = http.Header{"Etag": {o.quotedETag()}, "Last-Modified": {o.modified().Format(http.TimeFormat)}}
 		if v := visibleVersion(b, o); v != nil {
@@ -275,19 +278,19 @@ func (s *Service) selectObject(ctx context.Context, c *service.Call, b *bucket, 
 		}
 		return nil, f
 	}
-	sel := &selected{o: o, at: span{length: o.Size}, parts: o.Parts}
+	sel := &selected{o: o, at: condition.Span{Length: o.Size}, parts: o.Parts}
 	if in.PartNumber != nil {
 		if in.Range != nil {
 			return nil, invalidRequest("Cannot specify both Range header and partNumber query parameter")
 		}
 		return sel, s.selectPart(ctx, sel, int(*in.PartNumber))
 	}
-	sel.at, err = parseRange(smithy.Val(in.Range), o.Size)
+	sel.at, err = condition.ParseRange(smithy.Val(in.Range), o.Size)
 	return sel, err
 }
 
 func (s *Service) selectPart(ctx context.Context, sel *selected, number int) error {
-	sel.at.partial = true
+	sel.at.Partial = true
 	bad := fault.New("InvalidPartNumber", http.StatusRequestedRangeNotSatisfiable, "The requested partnumber is not satisfiable")
 	if sel.o.Parts == 0 {
 		if number != 1 {
@@ -303,10 +306,10 @@ func (s *Service) selectPart(ctx context.Context, sel *selected, number int) err
 		return bad
 	}
 	for i := range parts[:number-1] {
-		sel.at.offset += parts[i].Size
+		sel.at.Offset += parts[i].Size
 	}
 	sel.part = &parts[number-1]
-	sel.at.length = sel.part.Size
+	sel.at.Length = sel.part.Size
 	return nil
 }
 
@@ -323,7 +326,7 @@ func (sel *selected) output(c *service.Call, b *bucket, in *api.GetObjectInput, 
 	}
 	out := &api.GetObjectOutput{
 		Body: stream, AcceptRanges: new("bytes"), ETag: new(o.quotedETag()), LastModified: new(o.modified()),
-		ContentLength: new(sel.at.length), VersionId: visibleVersion(b, o), ServerSideEncryption: new(sseS3), Metadata: o.Meta,
+		ContentLength: new(sel.at.Length), VersionId: visibleVersion(b, o), ServerSideEncryption: new(sseS3), Metadata: o.Meta,
 		CacheControl: pick(in.ResponseCacheControl, hCacheControl), ContentDisposition: pick(in.ResponseContentDisposition, hContentDisposition),
 		ContentEncoding: pick(in.ResponseContentEncoding, hContentEncoding), ContentLanguage: pick(in.ResponseContentLanguage, hContentLanguage),
 		ContentType: pick(in.ResponseContentType, hContentType), WebsiteRedirectLocation: pick(nil, hRedirect), Expires: pick(nil, hExpires),
@@ -334,15 +337,15 @@ func (sel *selected) output(c *service.Call, b *bucket, in *api.GetObjectInput, 
 	if len(o.Tags) > 0 {
 		out.TagCount = new(int32(len(o.Tags)))
 	}
-	if sel.at.partial && o.Size > 0 {
-		out.ContentRange = new(sel.at.contentRange(o.Size))
+	if sel.at.Partial && o.Size > 0 {
+		out.ContentRange = new(sel.at.ContentRange(o.Size))
 		setStatus(c, http.StatusPartialContent)
 	}
 	if in.PartNumber != nil && sel.parts > 0 {
 		out.PartsCount = new(int32(sel.parts))
 	}
 	if smithy.Val(in.ChecksumMode) == "ENABLED" {
-		sums, whole := o.Sums, !sel.at.partial || sel.at.length == o.Size
+		sums, whole := o.Sums, !sel.at.Partial || sel.at.Length == o.Size
 		if sel.part != nil {
 			sums, whole = sel.part.Sums, true
 		}
@@ -443,7 +446,7 @@ func (s *Service) attributeParts(ctx context.Context, o *object, in *api.GetObje
 		limit = min(limit, max(0, int(*in.MaxParts)))
 	}
 	out := &api.GetObjectAttributesParts{TotalPartsCount: new(int32(len(parts))), PartNumberMarker: new(int32(marker)), MaxParts: new(int32(limit)), IsTruncated: new(false)}
-	if o.SumType != composite {
+	if o.SumType != checksum.Composite {
 		return out, nil // S3 lists the parts of composite checksums only
 	}
 	for i, p := range parts {
@@ -521,7 +524,7 @@ func newObject(a attributes) (*object, error) {
 		return nil, fault.New("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	}
 	var err error
-	o.Tags, err = parseTagging(a.tagging)
+	o.Tags, err = tagging.Parse(a.tagging)
 	return o, err
 }
 
@@ -578,6 +581,25 @@ func checkACL(canned string, grants ...*string) error {
 		if g != nil {
 			return aclNotSupported()
 		}
+	}
+	return nil
+}
+
+// writeCondition judges If-Match and If-None-Match of a write against the
+// version that is current.
+func writeCondition(ifMatch, ifNoneMatch, key string, cur *object) error {
+	exists := cur != nil && !cur.Marker
+	switch {
+	case ifNoneMatch != "" && ifNoneMatch != "*":
+		return notImplemented("A header you provided implies functionality that is not implemented")
+	case ifNoneMatch == "*" && exists:
+		return preconditionFailed()
+	case ifMatch == "":
+		return nil
+	case !exists:
+		return noSuchKey(key)
+	case !condition.MatchesETag(ifMatch, cur.ETag):
+		return preconditionFailed()
 	}
 	return nil
 }

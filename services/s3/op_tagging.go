@@ -7,13 +7,14 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/tagging"
 )
 
 func (s *Service) putBucketTagging(ctx context.Context, c *service.Call, in *api.PutBucketTaggingInput) (*api.PutBucketTaggingOutput, error) {
 	if in.Tagging == nil {
 		return nil, malformedXML()
 	}
-	tags, err := tagsOf(in.Tagging.TagSet, bucketTagsMax)
+	tags, err := tagging.Of(in.Tagging.TagSet, tagging.BucketMax)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +32,7 @@ func (s *Service) getBucketTagging(ctx context.Context, _ *service.Call, in *api
 	if len(b.Tags) == 0 {
 		return nil, notFound("NoSuchTagSet", "The TagSet does not exist")
 	}
-	return &api.GetBucketTaggingOutput{TagSet: apiTags(b.Tags)}, nil
+	return &api.GetBucketTaggingOutput{TagSet: tagging.API(b.Tags)}, nil
 }
 
 func (s *Service) deleteBucketTagging(ctx context.Context, _ *service.Call, in *api.DeleteBucketTaggingInput) (*api.DeleteBucketTaggingOutput, error) {
@@ -45,7 +46,7 @@ func (s *Service) putObjectTagging(ctx context.Context, c *service.Call, in *api
 	if in.Tagging == nil {
 		return nil, malformedXML()
 	}
-	tags, err := tagsOf(in.Tagging.TagSet, objectTagsMax)
+	tags, err := tagging.Of(in.Tagging.TagSet, tagging.ObjectMax)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func (s *Service) deleteObjectTagging(ctx context.Context, c *service.Call, in *
 }
 
 // setTags replaces the tags of one version.
-func (s *Service) setTags(ctx context.Context, c *service.Call, at aim, tags []tag) (*string, error) {
+func (s *Service) setTags(ctx context.Context, c *service.Call, at aim, tags []tagging.Tag) (*string, error) {
 	b, err := s.store.bucket(ctx, at.bucket)
 	if err != nil {
 		return nil, err
@@ -96,5 +97,5 @@ func (s *Service) getObjectTagging(ctx context.Context, c *service.Call, in *api
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetObjectTaggingOutput{TagSet: apiTags(o.Tags), VersionId: visibleVersion(b, o)}, nil
+	return &api.GetObjectTaggingOutput{TagSet: tagging.API(o.Tags), VersionId: visibleVersion(b, o)}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/cors"
+	"moln.dev/moln/services/s3/naming"
 )
 
 // preflightEndpoint answers browsers that ask before they call a bucket. The
@@ -47,7 +49,7 @@ func preflightBucket(r *http.Request, host string) (name string, inHost bool) {
 		return "", false
 	}
 	name, _, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if !validBucketName(name) {
+	if !naming.ValidBucket(name) {
 		return "", false
 	}
 	return name, false
@@ -70,20 +72,20 @@ func (s *Service) preflight(w http.ResponseWriter, r *http.Request, c *service.C
 		forbidPreflight(w, c, "CORSResponse: CORS is not enabled for this bucket.")
 		return
 	}
-	ask := corsRequest{origin: r.Header.Get("Origin"), method: r.Header.Get("Access-Control-Request-Method")}
+	ask := cors.Request{Origin: r.Header.Get("Origin"), Method: r.Header.Get("Access-Control-Request-Method")}
 	for _, v := range r.Header.Values("Access-Control-Request-Headers") {
 		for h := range strings.SplitSeq(v, ",") {
 			if h = strings.TrimSpace(h); h != "" {
-				ask.headers = append(ask.headers, h)
+				ask.Headers = append(ask.Headers, h)
 			}
 		}
 	}
-	rule := corsRule(b.CORS, ask)
+	rule := cors.Rule(b.CORS, ask)
 	if rule == nil {
 		forbidPreflight(w, c, "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.")
 		return
 	}
-	setCORS(w.Header(), rule, ask)
+	cors.Set(w.Header(), rule, ask)
 	w.WriteHeader(http.StatusOK)
 }
 
@@ -92,4 +94,19 @@ func forbidPreflight(w http.ResponseWriter, c *service.Call, message string) {
 	w.WriteHeader(http.StatusForbidden)
 	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessForbidden</Code><Message>%s</Message><Method>OPTIONS</Method><ResourceType>BUCKET</ResourceType><RequestId>%s</RequestId><HostId>%s</HostId></Error>",
 		message, c.RequestID, c.RequestID)
+}
+
+// allowOrigin adds the CORS headers to the answer of an ordinary request, be it
+// an error or not.
+func allowOrigin(c *service.Call, b *bucket) {
+	if c.HTTP == nil || len(b.CORS) == 0 {
+		return
+	}
+	r := cors.Request{Origin: c.HTTP.Request.Header.Get("Origin"), Method: c.HTTP.Request.Method}
+	if r.Origin == "" {
+		return
+	}
+	if rule := cors.Rule(b.CORS, r); rule != nil {
+		cors.Set(c.HTTP.Header, rule, r)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/condition"
 )
 
 // received is a body that was taken in: encrypted, summed, and, where it is a
@@ -19,12 +21,12 @@ type received struct {
 	body
 	inline []byte // encrypted; nil where the body is a blob
 	etag   string
-	sums   checksums
+	sums   checksum.Values
 }
 
 // intake says what a body must be.
 type intake struct {
-	expect  expectation
+	expect  checksum.Expectation
 	trailer func(string) string
 	algs    []string // checksums wanted besides those expected
 	max     int64
@@ -35,7 +37,7 @@ type intake struct {
 // receive reads a body to its end. It holds InlineBytesMax and one block of the
 // blob store in memory, whatever the body's size.
 func (s *Service) receive(ctx context.Context, src io.Reader, in intake) (*received, error) {
-	d := newDigester(append(algorithms(in.expect), in.algs...)...)
+	d := checksum.NewDigester(append(in.expect.Algorithms(), in.algs...)...)
 	r := &received{body: body{ID: s.deps.Ident.Sortable()}}
 	key, sealed := s.newDataKey(r.ID)
 	r.Key = sealed
@@ -43,7 +45,7 @@ func (s *Service) receive(ctx context.Context, src io.Reader, in intake) (*recei
 	if err != nil {
 		return nil, err
 	}
-	src = io.TeeReader(io.LimitReader(src, in.max+1), d.w)
+	src = io.TeeReader(io.LimitReader(src, in.max+1), d)
 	first, err := readFirst(src)
 	if err != nil {
 		return nil, err
@@ -52,8 +54,8 @@ func (s *Service) receive(ctx context.Context, src io.Reader, in intake) (*recei
 		if size > in.max {
 			return entityTooLarge()
 		}
-		r.Size, r.etag, r.sums = size, d.etag(), d.sums()
-		return d.check(in.expect, in.trailer)
+		r.Size, r.etag, r.sums = size, d.ETag(), d.Sums()
+		return d.Check(in.expect, in.trailer)
 	}
 	if len(first) <= InlineBytesMax && !in.asBlob {
 		stream.XORKeyStream(first, first)
@@ -119,8 +121,8 @@ func announced(c *service.Call) int64 {
 }
 
 // open reads a part of an object's body, decrypted.
-func (s *Service) open(ctx context.Context, o *object, at span) (io.ReadCloser, error) {
-	if at.length == 0 {
+func (s *Service) open(ctx context.Context, o *object, at condition.Span) (io.ReadCloser, error) {
+	if at.Length == 0 {
 		return io.NopCloser(bytes.NewReader(nil)), nil
 	}
 	if o.Parts > 0 {
@@ -133,12 +135,12 @@ func (s *Service) open(ctx context.Context, o *object, at span) (io.ReadCloser, 
 	return s.openBody(ctx, o.body, at)
 }
 
-func (s *Service) openBody(ctx context.Context, b body, at span) (io.ReadCloser, error) {
+func (s *Service) openBody(ctx context.Context, b body, at condition.Span) (io.ReadCloser, error) {
 	key, err := s.openDataKey(b.ID, b.Key)
 	if err != nil {
 		return nil, err
 	}
-	stream, err := keystream(key, at.offset)
+	stream, err := keystream(key, at.Offset)
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +152,11 @@ func (s *Service) openBody(ctx context.Context, b body, at span) (io.ReadCloser,
 		if int64(len(all)) != b.Size {
 			return nil, errors.New("s3: inline body has another size than its record")
 		}
-		some := all[at.offset : at.offset+at.length]
+		some := all[at.Offset : at.Offset+at.Length]
 		stream.XORKeyStream(some, some)
 		return io.NopCloser(bytes.NewReader(some)), nil
 	}
-	src, err := s.deps.Blobs.Open(ctx, b.Blob, at.offset, at.length)
+	src, err := s.deps.Blobs.Open(ctx, b.Blob, at.Offset, at.Length)
 	if err != nil {
 		return nil, err
 	}
@@ -163,13 +165,13 @@ func (s *Service) openBody(ctx context.Context, b body, at span) (io.ReadCloser,
 
 // openParts opens the first part at once, so that a body which is gone is
 // noticed before the answer begins, and the others in their turn.
-func (s *Service) openParts(ctx context.Context, parts []part, at span) (io.ReadCloser, error) {
+func (s *Service) openParts(ctx context.Context, parts []part, at condition.Span) (io.ReadCloser, error) {
 	r := &partReader{ctx: ctx, s: s}
 	start := int64(0)
 	for _, p := range parts {
-		from, to := max(at.offset, start), min(at.offset+at.length, start+p.Size)
+		from, to := max(at.Offset, start), min(at.Offset+at.Length, start+p.Size)
 		if from < to {
-			r.left = append(r.left, piece{p.body, span{offset: from - start, length: to - from}})
+			r.left = append(r.left, piece{p.body, condition.Span{Offset: from - start, Length: to - from}})
 		}
 		start += p.Size
 	}
@@ -178,7 +180,7 @@ func (s *Service) openParts(ctx context.Context, parts []part, at span) (io.Read
 
 type piece struct {
 	body
-	at span
+	at condition.Span
 }
 
 // partReader reads pieces of bodies one after the other.

@@ -29,6 +29,10 @@ import (
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/condition"
+	"moln.dev/moln/services/s3/listing"
+	"moln.dev/moln/services/s3/naming"
 )
 
 // judge is a backend that evaluates resource policies only.
@@ -101,7 +105,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) call(p identity.Principal) *service.Call {
-	return service.NewCall(judge{}, service.Call{Caller: p, Account: account, Region: regionClassic, RequestID: "req", Now: w.clock.Now()})
+	return service.NewCall(judge{}, service.Call{Caller: p, Account: account, Region: naming.RegionClassic, RequestID: "req", Now: w.clock.Now()})
 }
 
 // do calls an operation as the owner.
@@ -177,14 +181,14 @@ func TestBodiesOfEverySizeComeBackAndAreEncrypted(t *testing.T) {
 		if got, err := w.get("bodies", "k", nil); err != nil || got != text {
 			t.Errorf("%d bytes: %d came back, %v", n, len(got), err)
 		}
-		at := span{offset: int64(n) / 3, length: int64(n) / 2}
+		at := condition.Span{Offset: int64(n) / 3, Length: int64(n) / 2}
 		b, _ := w.s.store.bucket(context.Background(), "bodies")
 		o, _ := w.s.store.current(context.Background(), b, "k")
 		r, err := w.s.open(context.Background(), o, at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if part, _ := io.ReadAll(r); string(part) != text[at.offset:at.offset+at.length] {
+		if part, _ := io.ReadAll(r); string(part) != text[at.Offset:at.Offset+at.Length] {
 			t.Errorf("%d bytes: a part is not that of the body", n)
 		}
 		if n == InlineBytesMax {
@@ -272,7 +276,7 @@ func TestListingAgreesWithAModel(t *testing.T) {
 				if !strings.HasPrefix(k, prefix) {
 					continue
 				}
-				if g := (&listing{prefix: prefix, delimiter: delimiter}).group(k); g != "" {
+				if g := (&listing.Listing{Prefix: prefix, Delimiter: delimiter}).Group(k); g != "" {
 					k = g + "*"
 				}
 				if !slices.Contains(want, k) {
@@ -332,15 +336,15 @@ func TestMultipart(t *testing.T) {
 		t.Errorf("wrong ETag: %v", err)
 	}
 	out, err := complete(parts)
-	if err != nil || !strings.HasSuffix(*out.ETag, `-3"`) || *out.ChecksumType != fullObject {
+	if err != nil || !strings.HasSuffix(*out.ETag, `-3"`) || *out.ChecksumType != checksum.FullObject {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	if got, err := w.get("parts", "k", nil); err != nil || got != strings.Join(bodies, "") {
 		t.Errorf("%d bytes came back, %v", len(got), err)
 	}
-	d := newDigester(algCRC64NVME)
-	io.WriteString(d.w, strings.Join(bodies, ""))
-	if *out.ChecksumCRC64NVME != d.sums()[algCRC64NVME] {
+	d := checksum.NewDigester(checksum.CRC64NVME)
+	io.WriteString(d, strings.Join(bodies, ""))
+	if *out.ChecksumCRC64NVME != d.Sums()[checksum.CRC64NVME] {
 		t.Error("the joined CRC is not that of the whole")
 	}
 	if n := w.blobCount(); n != len(bodies) {

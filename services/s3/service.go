@@ -1,9 +1,12 @@
 package s3
 
 import (
+	"context"
+
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/template"
 )
 
 // Service answers S3's API, websites and preflight requests. Safe for
@@ -27,7 +30,16 @@ func (s *Service) Definition() service.Definition {
 		Schema:     &api.Schema,
 		Operations: table().Bind(s),
 		Authorize:  s.authorize,
-		Resources:  s.resourceTypes(),
+		Resources:  template.Types(s.deps.Site.Port, s.taken),
 		Endpoints:  []service.Endpoint{s.websiteEndpoint(), s.preflightEndpoint()},
 	}
+}
+
+// taken tells whether there is a bucket of a name.
+func (s *Service) taken(ctx context.Context, name string) (bool, error) {
+	_, err := s.store.bucket(ctx, name)
+	if isNoSuchBucket(err) {
+		return false, nil
+	}
+	return err == nil, err
 }

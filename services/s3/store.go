@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"moln.dev/moln/aws/fault"
@@ -15,6 +14,7 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/access"
 )
 
 // store is the only part that knows keys and encodings.
@@ -115,7 +115,7 @@ func decodeBucket(raw []byte) (*bucket, error) {
 		return nil, fmt.Errorf("s3: policy of bucket %s: %w", b.Name, err)
 	}
 	b.compiled = p.Named(b.Name)
-	b.isPublic = isPublic([]byte(b.Policy))
+	b.isPublic = access.IsPublic([]byte(b.Policy))
 	return b, nil
 }
 
@@ -675,12 +675,6 @@ func (s *store) inUse(ctx context.Context, blobID string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// sortedTags puts tags in the order of their keys.
-func sortedTags(tags []tag) []tag {
-	slices.SortFunc(tags, func(a, b tag) int { return bytes.Compare([]byte(a.Key), []byte(b.Key)) })
-	return tags
 }
 
 // isNoSuchBucket reports the fault that bucket returns.

@@ -2,8 +2,6 @@ package s3
 
 import (
 	"context"
-	"fmt"
-	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -14,21 +12,11 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/website"
 )
 
 // websitePath is where websites are found without names in the DNS.
 const websitePath = "/_aws/s3-website/"
-
-// websiteOfHost finds the bucket in B.s3-website.localhost,
-// B.s3-website-REGION.amazonaws.com and B.s3-website.REGION.amazonaws.com.
-func websiteOfHost(host string) (bucketName string, ok bool) {
-	at := strings.Index(host, ".s3-website")
-	if at <= 0 {
-		return "", false
-	}
-	rest := host[at+len(".s3-website"):]
-	return host[:at], rest != "" && (rest[0] == '.' || rest[0] == '-')
-}
 
 func (s *Service) websiteEndpoint() service.Endpoint {
 	return service.Endpoint{
@@ -37,7 +25,7 @@ func (s *Service) websiteEndpoint() service.Endpoint {
 			if strings.HasPrefix(r.URL.Path, websitePath) {
 				return true
 			}
-			_, ok := websiteOfHost(host)
+			_, ok := website.BucketOfHost(host)
 			return ok
 		},
 		Serve: s.serveWebsite,
@@ -62,13 +50,13 @@ func (s *Service) serveWebsite(w http.ResponseWriter, r *http.Request, c *servic
 		name, key, _ = strings.Cut(rest, "/")
 		v.base = websitePath + name + "/"
 	} else {
-		name, _ = websiteOfHost(host)
+		name, _ = website.BucketOfHost(host)
 	}
 	w.Header().Set("x-amz-request-id", c.RequestID)
 	w.Header().Set("x-amz-id-2", c.RequestID)
 	if err := v.serve(r.Context(), name, key); err != nil {
 		c.Log.Error("website", "bucket", name, "error", err)
-		v.fail(webError{status: 500, code: "InternalError", message: "We encountered an internal error. Please try again."}, nil)
+		v.fail(website.Error{Status: 500, Code: "InternalError", Message: "We encountered an internal error. Please try again."}, nil)
 	}
 }
 
@@ -76,7 +64,7 @@ func (s *Service) serveWebsite(w http.ResponseWriter, r *http.Request, c *servic
 func (v *visit) serve(ctx context.Context, name, key string) error {
 	b, err := v.s.store.bucket(ctx, name)
 	if f := fault.As(err); f != nil {
-		v.fail(webError{status: f.Status, code: f.Code, message: f.Message, details: [][2]string{{"BucketName", name}}}, nil)
+		v.fail(website.Error{Status: f.Status, Code: f.Code, Message: f.Message, Details: [][2]string{{"BucketName", name}}}, nil)
 		return nil
 	}
 	if err != nil {
@@ -92,20 +80,20 @@ func (v *visit) serve(ctx context.Context, name, key string) error {
 		v.w.Header()[k] = values
 	}
 	if b.Website == nil {
-		v.fail(webError{status: 404, code: "NoSuchWebsiteConfiguration", message: "The specified bucket does not have a website configuration", details: [][2]string{{"BucketName", name}}}, nil)
+		v.fail(website.Error{Status: 404, Code: "NoSuchWebsiteConfiguration", Message: "The specified bucket does not have a website configuration", Details: [][2]string{{"BucketName", name}}}, nil)
 		return nil
 	}
 	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
-		v.fail(webError{status: 405, code: "MethodNotAllowed", message: "The specified method is not allowed against this resource.", details: [][2]string{{"Method", v.r.Method}, {"ResourceType", "OBJECT"}}}, nil)
+		v.fail(website.Error{Status: 405, Code: "MethodNotAllowed", Message: "The specified method is not allowed against this resource.", Details: [][2]string{{"Method", v.r.Method}, {"ResourceType", "OBJECT"}}}, nil)
 		return nil
 	}
 	if all := b.Website.RedirectAllRequestsTo; all != nil {
-		v.redirect(redirection{status: 301, protocol: smithy.Val(all.Protocol), hostName: smithy.Val(all.HostName), key: key})
+		v.redirect(website.Redirection{Status: 301, Protocol: smithy.Val(all.Protocol), HostName: smithy.Val(all.HostName), Key: key})
 		return nil
 	}
-	if rule := routingRule(b.Website.RoutingRules, key, 0); rule != nil {
-		var to redirection
-		to.of(rule, key)
+	if rule := website.Rule(b.Website.RoutingRules, key, 0); rule != nil {
+		var to website.Redirection
+		to.Of(rule, key)
 		v.redirect(to)
 		return nil
 	}
@@ -132,22 +120,22 @@ func (v *visit) document(ctx context.Context, key string) error {
 			v.w.WriteHeader(f.Status)
 			return nil
 		}
-		v.fail(webErrorOf(f, want), nil)
+		v.fail(website.ErrorOf(f, want), nil)
 		return nil
 	}
 	if f.Status == http.StatusNotFound || f.Status == http.StatusForbidden {
 		if want == key && v.exists(ctx, key+"/"+index) {
-			v.redirect(redirection{status: http.StatusFound, key: key + "/"})
+			v.redirect(website.Redirection{Status: http.StatusFound, Key: key + "/"})
 			return nil
 		}
 	}
-	if rule := routingRule(v.b.Website.RoutingRules, key, f.Status); rule != nil {
-		var to redirection
-		to.of(rule, key)
+	if rule := website.Rule(v.b.Website.RoutingRules, key, f.Status); rule != nil {
+		var to website.Redirection
+		to.Of(rule, key)
 		v.redirect(to)
 		return nil
 	}
-	return v.errorDocument(ctx, webErrorOf(f, want))
+	return v.errorDocument(ctx, website.ErrorOf(f, want))
 }
 
 // exists tells whether the visitor may read a key that is there.
@@ -254,34 +242,34 @@ func (v *visit) write(sel *selected, in *api.GetObjectInput, body io.ReadCloser,
 }
 
 // errorDocument answers the bucket's own page for an error, or S3's.
-func (v *visit) errorDocument(ctx context.Context, e webError) error {
+func (v *visit) errorDocument(ctx context.Context, e website.Error) error {
 	doc := v.b.Website.ErrorDocument
-	if doc == nil || e.status >= 500 {
+	if doc == nil || e.Status >= 500 {
 		v.fail(e, nil)
 		return nil
 	}
-	v.w.Header().Set("x-amz-error-code", e.code)
-	v.w.Header().Set("x-amz-error-message", e.message)
-	for _, d := range e.details {
+	v.w.Header().Set("x-amz-error-code", e.Code)
+	v.w.Header().Set("x-amz-error-message", e.Message)
+	for _, d := range e.Details {
 		v.w.Header().Set("x-amz-error-detail-"+d[0], d[1])
 	}
 	key := smithy.Val(doc.Key)
-	err := v.object(ctx, key, e.status)
+	err := v.object(ctx, key, e.Status)
 	if f := fault.As(err); f != nil {
-		v.fail(e, new(webErrorOf(f, key)))
+		v.fail(e, new(website.ErrorOf(f, key)))
 		return nil
 	}
 	return err
 }
 
 // redirect sends the visitor to a key of this or another website.
-func (v *visit) redirect(to redirection) {
-	path := (&url.URL{Path: to.key}).EscapedPath()
-	if to.hostName == "" && to.protocol == "" {
-		v.location(to.status, v.base+path)
+func (v *visit) redirect(to website.Redirection) {
+	path := (&url.URL{Path: to.Key}).EscapedPath()
+	if to.HostName == "" && to.Protocol == "" {
+		v.location(to.Status, v.base+path)
 		return
 	}
-	protocol, host, base := to.protocol, to.hostName, "/"
+	protocol, host, base := to.Protocol, to.HostName, "/"
 	if protocol == "" {
 		protocol = "http"
 		if v.r.TLS != nil {
@@ -291,7 +279,7 @@ func (v *visit) redirect(to redirection) {
 	if host == "" {
 		host, base = v.r.Host, v.base
 	}
-	v.location(to.status, protocol+"://"+host+base+path)
+	v.location(to.Status, protocol+"://"+host+base+path)
 }
 
 func (v *visit) location(status int, where string) {
@@ -302,31 +290,15 @@ func (v *visit) location(status int, where string) {
 
 // fail answers S3's page for an error; custom is why the bucket's own could not
 // be shown.
-func (v *visit) fail(e webError, custom *webError) {
-	var b strings.Builder
-	title := strconv.Itoa(e.status) + " " + http.StatusText(e.status)
-	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n<ul>\n", title, title)
-	list := func(e webError) {
-		fmt.Fprintf(&b, "<li>Code: %s</li>\n<li>Message: %s</li>\n", e.code, html.EscapeString(e.message))
-		for _, d := range e.details {
-			fmt.Fprintf(&b, "<li>%s: %s</li>\n", d[0], html.EscapeString(d[1]))
-		}
-	}
-	list(e)
-	fmt.Fprintf(&b, "<li>RequestId: %s</li>\n<li>HostId: %s</li>\n</ul>\n", v.c.RequestID, v.c.RequestID)
-	if custom != nil {
-		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n")
-		list(*custom)
-		b.WriteString("</ul>\n")
-	}
-	b.WriteString("<hr/>\n</body>\n</html>\n")
+func (v *visit) fail(e website.Error, custom *website.Error) {
+	page := website.Page(e, custom, v.c.RequestID)
 	h := v.w.Header()
-	h.Set("x-amz-error-code", e.code)
-	h.Set("x-amz-error-message", e.message)
+	h.Set("x-amz-error-code", e.Code)
+	h.Set("x-amz-error-message", e.Message)
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	v.w.WriteHeader(e.status)
+	h.Set("Content-Length", strconv.Itoa(len(page)))
+	v.w.WriteHeader(e.Status)
 	if v.r.Method != http.MethodHead {
-		io.WriteString(v.w, b.String())
+		io.WriteString(v.w, page)
 	}
 }

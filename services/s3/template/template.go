@@ -1,9 +1,14 @@
-package s3
+// Package template makes buckets and bucket policies from CloudFormation
+// templates, through S3's own operations. Properties that the structs lack are
+// not honoured and fail.
+package template
 
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	api "moln.dev/moln/api/s3"
@@ -111,11 +116,22 @@ type policyProperties struct {
 	PolicyDocument any
 }
 
-func (s *Service) resourceTypes() []service.ResourceType {
+const nameBytesMax = 63
+
+// types makes resources; exists tells whether a bucket name is taken, and port
+// is where websites are reached.
+type types struct {
+	exists func(ctx context.Context, name string) (bool, error)
+	port   string
+}
+
+// Types are the resource types of S3.
+func Types(port string, exists func(ctx context.Context, name string) (bool, error)) []service.ResourceType {
+	t := &types{exists: exists, port: port}
 	return []service.ResourceType{
 		{
 			Name: "AWS::S3::Bucket", New: func() any { return new(bucketProperties) }, Replace: []string{"BucketName"},
-			Create: s.cfnCreateBucket, Update: s.cfnUpdateBucket, Delete: cfnDeleteBucket,
+			Create: t.cfnCreateBucket, Update: t.cfnUpdateBucket, Delete: cfnDeleteBucket,
 		},
 		{
 			Name: "AWS::S3::BucketPolicy", New: func() any { return new(policyProperties) }, Replace: []string{"Bucket"},
@@ -124,31 +140,33 @@ func (s *Service) resourceTypes() []service.ResourceType {
 	}
 }
 
-func (s *Service) cfnCreateBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
+func (t *types) cfnCreateBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*bucketProperties)
 	name := smithy.Val(p.BucketName)
 	if name == "" {
-		name = strings.ToLower(r.GeneratedName(bucketNameMax))
+		name = strings.ToLower(r.GeneratedName(nameBytesMax))
 	}
 	in := &api.CreateBucketInput{Bucket: new(name), ACL: cannedACL(p.AccessControl)}
-	if c.Region != regionClassic {
+	if c.Region != "us-east-1" {
 		in.CreateBucketConfiguration = &api.CreateBucketConfiguration{LocationConstraint: new(c.Region)}
 	}
 	// In us-east-1 creating one's own bucket again succeeds; a stack must not
 	// adopt a bucket that something else made. Generated names are its own.
 	if p.BucketName != nil {
-		if _, err := s.store.bucket(ctx, name); err == nil {
-			return fault.New("AlreadyExists", 409, "%s already exists", name)
-		} else if !isNoSuchBucket(err) {
+		taken, err := t.exists(ctx, name)
+		if err != nil {
 			return err
+		}
+		if taken {
+			return fault.New("AlreadyExists", 409, "%s already exists", name)
 		}
 	}
 	if _, err := service.Invoke(ctx, c, api.CreateBucket, in); err != nil {
 		return err
 	}
 	r.PhysicalID = name
-	s.setAttributes(c, r)
-	return s.configure(ctx, c, r, &bucketProperties{})
+	t.setAttributes(c, r)
+	return t.configure(ctx, c, r, &bucketProperties{})
 }
 
 // cannedACL turns the template's spelling into the API's.
@@ -168,31 +186,31 @@ func cannedACL(control *string) *string {
 	return new("authenticated-read") // refused like all the others
 }
 
-func (s *Service) setAttributes(c *service.Call, r *service.Resource) {
+func (t *types) setAttributes(c *service.Call, r *service.Resource) {
 	name := r.PhysicalID
 	website := "http://" + name + ".s3-website.localhost"
-	if s.deps.Site.Port != "" {
-		website += ":" + s.deps.Site.Port
+	if t.port != "" {
+		website += ":" + t.port
 	}
 	r.Attributes = map[string]any{
-		"Arn": bucketARN(name), "DomainName": name + ".s3.amazonaws.com",
+		"Arn": "arn:aws:s3:::" + name, "DomainName": name + ".s3.amazonaws.com",
 		"RegionalDomainName":  name + ".s3." + c.Region + ".amazonaws.com",
 		"DualStackDomainName": name + ".s3.dualstack." + c.Region + ".amazonaws.com",
 		"WebsiteURL":          website,
 	}
 }
 
-func (s *Service) cfnUpdateBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
+func (t *types) cfnUpdateBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
 	old, _ := r.Old.(*bucketProperties)
 	if old == nil {
 		old = &bucketProperties{}
 	}
-	s.setAttributes(c, r)
-	return s.configure(ctx, c, r, old)
+	t.setAttributes(c, r)
+	return t.configure(ctx, c, r, old)
 }
 
 // configure brings a bucket from what it was to what the template says.
-func (s *Service) configure(ctx context.Context, c *service.Call, r *service.Resource, old *bucketProperties) error {
+func (t *types) configure(ctx context.Context, c *service.Call, r *service.Resource, old *bucketProperties) error {
 	p, name := r.Properties.(*bucketProperties), new(r.PhysicalID)
 	if !reflect.DeepEqual(p.AccessControl, old.AccessControl) && cannedACL(p.AccessControl) != nil {
 		if _, err := service.Invoke(ctx, c, api.PutBucketAcl, &api.PutBucketAclInput{Bucket: name, ACL: cannedACL(p.AccessControl)}); err != nil {
@@ -242,7 +260,7 @@ func applyOwnership(ctx context.Context, c *service.Call, name *string, p, old *
 		return nil
 	}
 	if conf == nil {
-		conf = &api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: new(ownerEnforced)}}}
+		conf = &api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: new("BucketOwnerEnforced")}}}
 	}
 	_, err := service.Invoke(ctx, c, api.PutBucketOwnershipControls, &api.PutBucketOwnershipControlsInput{Bucket: name, OwnershipControls: conf})
 	return err
@@ -252,11 +270,11 @@ func applyVersioning(ctx context.Context, c *service.Call, name *string, p, old 
 	if reflect.DeepEqual(p.VersioningConfiguration, old.VersioningConfiguration) {
 		return nil
 	}
-	status := new(versioningSuspended) // what was enabled cannot be undone
+	status := new("Suspended") // what was enabled cannot be undone
 	if p.VersioningConfiguration != nil {
 		status = p.VersioningConfiguration.Status
 	}
-	if old.VersioningConfiguration == nil && smithy.Val(status) == versioningSuspended {
+	if old.VersioningConfiguration == nil && smithy.Val(status) == "Suspended" {
 		return nil
 	}
 	_, err := service.Invoke(ctx, c, api.PutBucketVersioning, &api.PutBucketVersioningInput{Bucket: name, VersioningConfiguration: &api.VersioningConfiguration{Status: status}})
@@ -300,9 +318,7 @@ func applyNotification(ctx context.Context, c *service.Call, name *string, p, ol
 // applyTags puts the resource's own tags over the stack's.
 func applyTags(ctx context.Context, c *service.Call, name *string, p *bucketProperties, stack map[string]string) error {
 	all := map[string]string{}
-	for k, v := range stack {
-		all[k] = v
-	}
+	maps.Copy(all, stack)
 	for _, t := range p.Tags {
 		all[smithy.Val(t.Key)] = smithy.Val(t.Value)
 	}
@@ -310,17 +326,17 @@ func applyTags(ctx context.Context, c *service.Call, name *string, p *bucketProp
 		_, err := service.Invoke(ctx, c, api.DeleteBucketTagging, &api.DeleteBucketTaggingInput{Bucket: name})
 		return err
 	}
-	var list []tag
-	for k, v := range all {
-		list = append(list, tag{k, v})
+	var list []api.Tag
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, api.Tag{Key: new(k), Value: new(all[k])})
 	}
-	_, err := service.Invoke(ctx, c, api.PutBucketTagging, &api.PutBucketTaggingInput{Bucket: name, Tagging: &api.Tagging{TagSet: apiTags(sortedTags(list))}})
+	_, err := service.Invoke(ctx, c, api.PutBucketTagging, &api.PutBucketTaggingInput{Bucket: name, Tagging: &api.Tagging{TagSet: list}})
 	return err
 }
 
 func cfnDeleteBucket(ctx context.Context, c *service.Call, r *service.Resource) error {
 	_, err := service.Invoke(ctx, c, api.DeleteBucket, &api.DeleteBucketInput{Bucket: new(r.PhysicalID)})
-	if isNoSuchBucket(err) {
+	if fault.Is(err, "NoSuchBucket") {
 		return nil
 	}
 	return err
@@ -345,7 +361,7 @@ func cfnPutPolicy(ctx context.Context, c *service.Call, r *service.Resource) err
 
 func cfnDeletePolicy(ctx context.Context, c *service.Call, r *service.Resource) error {
 	_, err := service.Invoke(ctx, c, api.DeleteBucketPolicy, &api.DeleteBucketPolicyInput{Bucket: new(r.PhysicalID)})
-	if isNoSuchBucket(err) {
+	if fault.Is(err, "NoSuchBucket") {
 		return nil
 	}
 	return err

@@ -1,4 +1,7 @@
-package s3
+// Package checksum sums object bodies as S3 does: MD5 for ETags, CRCs and SHAs
+// for x-amz-checksum-*, and the checksums of uploads in parts. It compares with
+// what clients announce in headers and trailers, and reads no body itself.
+package checksum
 
 import (
 	"crypto/md5"
@@ -16,39 +19,38 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"moln.dev/moln/aws/fault"
-	"moln.dev/moln/platform/service"
 )
 
 // Checksum algorithms, as x-amz-checksum-algorithm spells them.
 const (
-	algCRC32     = "CRC32"
-	algCRC32C    = "CRC32C"
-	algCRC64NVME = "CRC64NVME"
-	algSHA1      = "SHA1"
-	algSHA256    = "SHA256"
+	CRC32     = "CRC32"
+	CRC32C    = "CRC32C"
+	CRC64NVME = "CRC64NVME"
+	SHA1      = "SHA1"
+	SHA256    = "SHA256"
 )
 
 // Checksum types.
 const (
-	fullObject = "FULL_OBJECT"
-	composite  = "COMPOSITE"
+	FullObject = "FULL_OBJECT"
+	Composite  = "COMPOSITE"
 )
 
-// checksums are base64 values by algorithm.
-type checksums map[string]string
+// Values are base64 values by algorithm.
+type Values map[string]string
 
-// newHash makes the hash of an algorithm; nil for one that is not known here.
-func newHash(alg string) hash.Hash {
+// New makes the hash of an algorithm; nil for one that is not known here.
+func New(alg string) hash.Hash {
 	switch alg {
-	case algCRC32:
+	case CRC32:
 		return crc32.NewIEEE()
-	case algCRC32C:
+	case CRC32C:
 		return crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	case algCRC64NVME:
+	case CRC64NVME:
 		return crc64nvme.New()
-	case algSHA1:
+	case SHA1:
 		return sha1.New()
-	case algSHA256:
+	case SHA256:
 		return sha256.New()
 	}
 	return nil
@@ -56,18 +58,18 @@ func newHash(alg string) hash.Hash {
 
 const checksumPrefix = "x-amz-checksum-"
 
-// expectation is what the client says about its body.
-type expectation struct {
-	md5      string            // base64
-	sums     map[string]string // from headers: algorithm -> base64
-	trailers []string          // algorithms whose value comes after the body
+// Expectation is what the client says about its body.
+type Expectation struct {
+	MD5      string            // base64
+	Sums     map[string]string // from headers: algorithm -> base64
+	Trailers []string          // algorithms whose value comes after the body
 }
 
-// expected reads Content-MD5, x-amz-checksum-* and x-amz-trailer.
-func expected(h http.Header) (expectation, error) {
-	e := expectation{sums: map[string]string{}}
-	if e.md5 = h.Get("Content-Md5"); e.md5 != "" {
-		if b, err := base64.StdEncoding.DecodeString(e.md5); err != nil || len(b) != md5.Size {
+// Expected reads Content-MD5, x-amz-checksum-* and x-amz-trailer.
+func Expected(h http.Header) (Expectation, error) {
+	e := Expectation{Sums: map[string]string{}}
+	if e.MD5 = h.Get("Content-Md5"); e.MD5 != "" {
+		if b, err := base64.StdEncoding.DecodeString(e.MD5); err != nil || len(b) != md5.Size {
 			return e, badMD5()
 		}
 	}
@@ -76,18 +78,18 @@ func expected(h http.Header) (expectation, error) {
 		if !ok {
 			continue
 		}
-		n := newHash(alg)
+		n := New(alg)
 		if n == nil {
-			return e, notImplemented("moln does not know the checksum algorithm %s", alg)
+			return e, fault.New("NotImplemented", http.StatusNotImplemented, "moln does not know the checksum algorithm %s", alg)
 		}
 		b, err := base64.StdEncoding.DecodeString(values[0])
 		if err != nil || len(b) != n.Size() {
-			return e, invalidRequest("Value for %s%s header is invalid.", checksumPrefix, strings.ToLower(alg))
+			return e, fault.New("InvalidRequest", http.StatusBadRequest, "Value for %s%s header is invalid.", checksumPrefix, strings.ToLower(alg))
 		}
-		e.sums[alg] = values[0]
+		e.Sums[alg] = values[0]
 	}
-	if len(e.sums) > 1 {
-		return e, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	if len(e.Sums) > 1 {
+		return e, fault.New("InvalidRequest", http.StatusBadRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 	}
 	for _, v := range h.Values("X-Amz-Trailer") {
 		for name := range strings.SplitSeq(v, ",") {
@@ -95,10 +97,10 @@ func expected(h http.Header) (expectation, error) {
 			if !ok {
 				continue
 			}
-			if newHash(alg) == nil {
-				return e, invalidRequest("The value specified in the x-amz-trailer header is not supported")
+			if New(alg) == nil {
+				return e, fault.New("InvalidRequest", http.StatusBadRequest, "The value specified in the x-amz-trailer header is not supported")
 			}
-			e.trailers = append(e.trailers, alg)
+			e.Trailers = append(e.Trailers, alg)
 		}
 	}
 	return e, nil
@@ -117,22 +119,22 @@ func checksumHeader(name string) (alg string, ok bool) {
 	return strings.ToUpper(rest), true
 }
 
-// digester sums a body while it passes through.
-type digester struct {
+// Digester sums a body while it passes through.
+type Digester struct {
 	md5    hash.Hash
 	hashes map[string]hash.Hash
 	w      io.Writer
 }
 
-// newDigester sums by MD5 and the given algorithms; unknown ones are ignored.
-func newDigester(algs ...string) *digester {
-	d := &digester{md5: md5.New(), hashes: map[string]hash.Hash{}}
+// NewDigester sums by MD5 and the given algorithms; unknown ones are ignored.
+func NewDigester(algs ...string) *Digester {
+	d := &Digester{md5: md5.New(), hashes: map[string]hash.Hash{}}
 	writers := []io.Writer{d.md5}
 	for _, alg := range algs {
 		if d.hashes[alg] != nil {
 			continue
 		}
-		if h := newHash(alg); h != nil {
+		if h := New(alg); h != nil {
 			d.hashes[alg] = h
 			writers = append(writers, h)
 		}
@@ -141,66 +143,56 @@ func newDigester(algs ...string) *digester {
 	return d
 }
 
-func (d *digester) etag() string { return hex.EncodeToString(d.md5.Sum(nil)) }
+// Write implements io.Writer.
+func (d *Digester) Write(p []byte) (int, error) { return d.w.Write(p) }
 
-func (d *digester) sums() checksums {
-	out := checksums{}
+// ETag is the MD5 in hexadecimal.
+func (d *Digester) ETag() string { return hex.EncodeToString(d.md5.Sum(nil)) }
+
+// Sums are the checksums by algorithm.
+func (d *Digester) Sums() Values {
+	out := Values{}
 	for alg, h := range d.hashes {
 		out[alg] = base64.StdEncoding.EncodeToString(h.Sum(nil))
 	}
 	return out
 }
 
-// check compares what was summed with what the client said (B4).
-func (d *digester) check(e expectation, trailer func(string) string) error {
-	if e.md5 != "" && base64.StdEncoding.EncodeToString(d.md5.Sum(nil)) != e.md5 {
-		return badDigest("The Content-MD5 you specified did not match what we received.")
+// Check compares what was summed with what the client said (B4).
+func (d *Digester) Check(e Expectation, trailer func(string) string) error {
+	if e.MD5 != "" && base64.StdEncoding.EncodeToString(d.md5.Sum(nil)) != e.MD5 {
+		return fault.New("BadDigest", http.StatusBadRequest, "The Content-MD5 you specified did not match what we received.")
 	}
-	got := d.sums()
-	for alg, want := range e.sums {
+	got := d.Sums()
+	for alg, want := range e.Sums {
 		if got[alg] != want {
-			return badDigest("The %s you specified did not match the calculated checksum.", alg)
+			return fault.New("BadDigest", http.StatusBadRequest, "The %s you specified did not match the calculated checksum.", alg)
 		}
 	}
-	for _, alg := range e.trailers {
+	for _, alg := range e.Trailers {
 		want := ""
 		if trailer != nil {
 			want = trailer(checksumPrefix + strings.ToLower(alg))
 		}
 		if got[alg] != want {
-			return badDigest("The %s you specified did not match the calculated checksum.", alg)
+			return fault.New("BadDigest", http.StatusBadRequest, "The %s you specified did not match the calculated checksum.", alg)
 		}
 	}
 	return nil
 }
 
-// verifyDocument checks the digests of a request whose body was read whole.
-func verifyDocument(c *service.Call) error {
-	if c.HTTP == nil || c.HTTP.Body == nil {
-		return nil
-	}
-	e, err := expected(c.HTTP.Request.Header)
-	if err != nil || (e.md5 == "" && len(e.sums) == 0 && len(e.trailers) == 0) {
-		return err
-	}
-	d := newDigester(algorithms(e)...)
-	if _, err := io.Copy(d.w, c.HTTP.Body); err != nil {
-		return err
-	}
-	return d.check(e, c.HTTP.Trailer)
-}
-
-func algorithms(e expectation) []string {
-	out := append([]string(nil), e.trailers...)
-	for alg := range e.sums {
+// Algorithms are those that the client announced a checksum of.
+func (e Expectation) Algorithms() []string {
+	out := append([]string(nil), e.Trailers...)
+	for alg := range e.Sums {
 		out = append(out, alg)
 	}
 	return out
 }
 
-// compositeSum is the checksum of the checksums of an upload's parts.
-func compositeSum(alg string, parts []string) (string, bool) {
-	h := newHash(alg)
+// OfParts is the checksum of the checksums of an upload's parts.
+func OfParts(alg string, parts []string) (string, bool) {
+	h := New(alg)
 	if h == nil {
 		return "", false
 	}
@@ -214,17 +206,17 @@ func compositeSum(alg string, parts []string) (string, bool) {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil)), true
 }
 
-// combinedCRC joins the CRCs of consecutive parts into that of the whole. Only
+// Combine joins the CRCs of consecutive parts into that of the whole. Only
 // CRCs can be joined; ok is false for other algorithms.
-func combinedCRC(alg string, sums []string, sizes []int64) (string, bool) {
+func Combine(alg string, sums []string, sizes []int64) (string, bool) {
 	var poly uint64
 	bits := 32
 	switch alg {
-	case algCRC32:
+	case CRC32:
 		poly = crc32.IEEE
-	case algCRC32C:
+	case CRC32C:
 		poly = crc32.Castagnoli
-	case algCRC64NVME:
+	case CRC64NVME:
 		poly, bits = 0x9a6c9329ac4bc9b5, 64
 	default:
 		return "", false

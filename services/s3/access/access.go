@@ -1,4 +1,7 @@
-package s3
+// Package access tells what a bucket policy means before anybody asks for
+// anything: whether it is public, and whether it speaks of its own bucket only.
+// Requests are judged by aws/policy.
+package access
 
 import (
 	"encoding/json"
@@ -6,11 +9,11 @@ import (
 	"strings"
 )
 
-// isPublic decides whether a bucket policy grants to everyone, by AWS's
+// IsPublic decides whether a bucket policy grants to everyone, by AWS's
 // meaning of public: an Allow whose principal is not fixed, and that no
 // condition binds to fixed values of a key that names callers. A document that
 // cannot be read is public.
-func isPublic(document []byte) bool {
+func IsPublic(document []byte) bool {
 	var doc struct{ Statement oneOrMany[publicStatement] }
 	if err := json.Unmarshal(document, &doc); err != nil {
 		return true
@@ -148,16 +151,16 @@ func narrowNetwork(v string) bool {
 	return p.Bits() >= networkBitsMin6
 }
 
-// ownResources reports whether every resource of a policy is the bucket or in
+// OwnResources reports whether every resource of a policy is the bucket or in
 // it, as S3 demands.
-func ownResources(document []byte, bucketName string) bool {
+func OwnResources(document []byte, bucketName string) bool {
 	var doc struct {
 		Statement oneOrMany[struct{ Resource, NotResource oneOrMany[string] }]
 	}
 	if err := json.Unmarshal(document, &doc); err != nil {
 		return false
 	}
-	arn := bucketARN(bucketName)
+	arn := "arn:aws:s3:::" + bucketName
 	for _, st := range doc.Statement {
 		for _, r := range append(st.Resource, st.NotResource...) {
 			if r != arn && !strings.HasPrefix(r, arn+"/") && !coversBucket(r, bucketName) {
@@ -178,5 +181,11 @@ func coversBucket(resource, bucketName string) bool {
 	if strings.Count(pattern, "*") > 1 || strings.Contains(pattern, "?") {
 		return true // S3 checks these when they are asked; so does the judge
 	}
-	return strings.Contains(pattern, "*") && matchesStar(pattern, bucketName)
+	return strings.Contains(pattern, "*") && starMatches(pattern, bucketName)
+}
+
+// starMatches matches a pattern with one *.
+func starMatches(pattern, s string) bool {
+	before, after, _ := strings.Cut(pattern, "*")
+	return len(s) >= len(before)+len(after) && strings.HasPrefix(s, before) && strings.HasSuffix(s, after)
 }

@@ -1,7 +1,10 @@
-package s3
+// Package tagging checks the tags of buckets and objects, from documents and
+// from headers.
+package tagging
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -12,22 +15,22 @@ import (
 
 // Limits of tags.
 const (
-	objectTagsMax  = 10
-	bucketTagsMax  = 50
+	ObjectMax      = 10
+	BucketMax      = 50
 	tagKeyRunesMax = 128
 	tagValueMax    = 256
 )
 
-// tagsOf checks tags and gives them in the order of their keys.
-func tagsOf(in []api.Tag, limit int) ([]tag, error) {
+// Of checks tags and gives them in the order of their keys.
+func Of(in []api.Tag, limit int) ([]Tag, error) {
 	if len(in) > limit {
-		if limit == objectTagsMax {
+		if limit == ObjectMax {
 			return nil, fault.New("BadRequest", 400, "Object tags cannot be greater than 10")
 		}
 		return nil, fault.New("BadRequest", 400, "Bucket tag count cannot be greater than 50")
 	}
 	seen := map[string]bool{}
-	var out []tag
+	var out []Tag
 	for _, t := range in {
 		k, v := smithy.Val(t.Key), smithy.Val(t.Value)
 		switch {
@@ -35,23 +38,23 @@ func tagsOf(in []api.Tag, limit int) ([]tag, error) {
 			return nil, fault.New("InvalidTag", 400, "The TagKey you have provided is invalid")
 		case utf8.RuneCountInString(v) > tagValueMax:
 			return nil, fault.New("InvalidTag", 400, "The TagValue you have provided is invalid")
-		case strings.HasPrefix(strings.ToLower(k), "aws:") && limit == objectTagsMax:
+		case strings.HasPrefix(strings.ToLower(k), "aws:") && limit == ObjectMax:
 			return nil, fault.New("InvalidTag", 400, "Your TagKey cannot be prefixed with aws:")
 		case seen[k]:
 			return nil, fault.New("InvalidTag", 400, "Cannot provide multiple Tags with the same key")
 		}
 		seen[k] = true
-		out = append(out, tag{k, v})
+		out = append(out, Tag{k, v})
 	}
-	return sortedTags(out), nil
+	return Sorted(out), nil
 }
 
-// parseTagging reads x-amz-tagging, which is a query string.
-func parseTagging(header *string) ([]tag, error) {
+// Parse reads x-amz-tagging, which is a query string.
+func Parse(header *string) ([]Tag, error) {
 	if smithy.Val(header) == "" {
 		return nil, nil
 	}
-	bad := invalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+	bad := fault.New("InvalidArgument", 400, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
 	values, err := url.ParseQuery(*header)
 	if err != nil {
 		return nil, bad
@@ -63,13 +66,23 @@ func parseTagging(header *string) ([]tag, error) {
 		}
 		in = append(in, api.Tag{Key: new(k), Value: new(v[0])})
 	}
-	return tagsOf(in, objectTagsMax)
+	return Of(in, ObjectMax)
 }
 
-func apiTags(tags []tag) []api.Tag {
+// API is the form of answers.
+func API(tags []Tag) []api.Tag {
 	out := make([]api.Tag, 0, len(tags))
 	for _, t := range tags {
 		out = append(out, api.Tag{Key: new(t.Key), Value: new(t.Value)})
 	}
 	return out
+}
+
+// Tag is one tag of a bucket or an object.
+type Tag struct{ Key, Value string }
+
+// Sorted puts tags in the order of their keys.
+func Sorted(tags []Tag) []Tag {
+	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
+	return tags
 }

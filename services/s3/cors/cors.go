@@ -1,4 +1,6 @@
-package s3
+// Package cors matches requests of browsers with the CORS rules of a bucket. It
+// knows neither buckets nor objects.
+package cors
 
 import (
 	"net/http"
@@ -7,62 +9,62 @@ import (
 	"strings"
 
 	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
-	"moln.dev/moln/platform/service"
 )
 
 // Limits of a CORS configuration.
 const (
 	corsRulesMax = 100
-	corsBytesMax = 64 << 10
 )
 
 // corsMethods are the methods that rules may name.
 var corsMethods = []string{"GET", "PUT", "HEAD", "POST", "DELETE"}
 
-func checkCORS(rules []api.CORSRule) error {
+// Check refuses rules that S3 refuses.
+func Check(rules []api.CORSRule) error {
 	if len(rules) == 0 || len(rules) > corsRulesMax {
-		return malformedXML()
+		return malformed()
 	}
 	for _, r := range rules {
 		if len(r.AllowedMethods) == 0 || len(r.AllowedOrigins) == 0 {
-			return malformedXML()
+			return malformed()
 		}
 		for _, m := range r.AllowedMethods {
 			if !slices.Contains(corsMethods, m) {
-				return invalidRequest("Found unsupported HTTP method in CORS config. Unsupported method is %s", m)
+				return invalid("Found unsupported HTTP method in CORS config. Unsupported method is %s", m)
 			}
 		}
 		for _, o := range r.AllowedOrigins {
 			if strings.Count(o, "*") > 1 {
-				return invalidRequest("AllowedOrigin \"%s\" can not have more than one wildcard.", o)
+				return invalid("AllowedOrigin \"%s\" can not have more than one wildcard.", o)
 			}
 		}
 		for _, h := range r.AllowedHeaders {
 			if strings.Count(h, "*") > 1 {
-				return invalidRequest("AllowedHeader \"%s\" can not have more than one wildcard.", h)
+				return invalid("AllowedHeader \"%s\" can not have more than one wildcard.", h)
 			}
 		}
 		for _, h := range r.ExposeHeaders {
 			if strings.Contains(h, "*") {
-				return invalidRequest("ExposeHeader \"%s\" contains wildcard. We currently do not support wildcard for ExposeHeader.", h)
+				return invalid("ExposeHeader \"%s\" contains wildcard. We currently do not support wildcard for ExposeHeader.", h)
 			}
 		}
 	}
 	return nil
 }
 
-// corsRequest is what a browser says about a request to come, or that is made.
-type corsRequest struct {
-	origin, method string
-	headers        []string // of a preflight
+// Request is what a browser says about a request to come, or that is made.
+type Request struct {
+	Origin, Method string
+	Headers        []string // of a preflight
 }
 
-// corsRule finds the first rule that allows the request; nil: none.
-func corsRule(rules []api.CORSRule, r corsRequest) *api.CORSRule {
+// Rule finds the first rule that allows the request; nil: none.
+func Rule(rules []api.CORSRule, r Request) *api.CORSRule {
 	for i := range rules {
 		rule := &rules[i]
-		if slices.Contains(rule.AllowedMethods, r.method) && anyMatches(rule.AllowedOrigins, r.origin) && allMatch(rule.AllowedHeaders, r.headers) {
+		if slices.Contains(rule.AllowedMethods, r.Method) && anyMatches(rule.AllowedOrigins, r.Origin) && allMatch(rule.AllowedHeaders, r.Headers) {
 			return rule
 		}
 	}
@@ -93,17 +95,17 @@ func matchesStar(pattern, s string) bool {
 
 const corsVary = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"
 
-// setCORS writes what a rule lets a browser see.
-func setCORS(h http.Header, rule *api.CORSRule, r corsRequest) {
+// Set writes what a rule lets a browser see.
+func Set(h http.Header, rule *api.CORSRule, r Request) {
 	if slices.Contains(rule.AllowedOrigins, "*") {
 		h.Set("Access-Control-Allow-Origin", "*")
 	} else {
-		h.Set("Access-Control-Allow-Origin", r.origin)
+		h.Set("Access-Control-Allow-Origin", r.Origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
 	}
 	h.Set("Access-Control-Allow-Methods", strings.Join(rule.AllowedMethods, ", "))
-	if len(r.headers) > 0 {
-		h.Set("Access-Control-Allow-Headers", strings.ToLower(strings.Join(r.headers, ", ")))
+	if len(r.Headers) > 0 {
+		h.Set("Access-Control-Allow-Headers", strings.ToLower(strings.Join(r.Headers, ", ")))
 	}
 	if len(rule.ExposeHeaders) > 0 {
 		h.Set("Access-Control-Expose-Headers", strings.Join(rule.ExposeHeaders, ", "))
@@ -114,17 +116,10 @@ func setCORS(h http.Header, rule *api.CORSRule, r corsRequest) {
 	h.Set("Vary", corsVary)
 }
 
-// allowOrigin adds the CORS headers to the answer of an ordinary request, be it
-// an error or not.
-func allowOrigin(c *service.Call, b *bucket) {
-	if c.HTTP == nil || len(b.CORS) == 0 {
-		return
-	}
-	r := corsRequest{origin: c.HTTP.Request.Header.Get("Origin"), method: c.HTTP.Request.Method}
-	if r.origin == "" {
-		return
-	}
-	if rule := corsRule(b.CORS, r); rule != nil {
-		setCORS(c.HTTP.Header, rule, r)
-	}
+func malformed() error {
+	return fault.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
+}
+
+func invalid(format string, args ...any) error {
+	return fault.New("InvalidRequest", 400, format, args...)
 }
