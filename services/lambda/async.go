@@ -16,7 +16,7 @@ import (
 const (
 	asyncKind        = "lambda/invoke"
 	asyncConcurrency = 64
-	asyncLease       = time.Minute
+	asyncLease       = 15 * time.Second
 )
 
 // retryDelays come after the first and the second failure of a function.

@@ -43,6 +43,7 @@ type engine struct {
 	policies bounded[policyCacheKey, *policy.Policy]
 	shipper  *logship.Shipper
 	limits   limiter
+	meters   *meters
 
 	mu      sync.Mutex
 	slots   map[ref]*slot
@@ -76,6 +77,7 @@ func newEngine(s *Service) *engine {
 	return &engine{
 		s: s, shipper: logship.New(s.deps.Log), slots: map[ref]*slot{},
 		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[ref]int{}},
+		meters: newMeters(s.deps.Meter),
 	}
 }
 
@@ -305,6 +307,7 @@ func (e *engine) acquire(ctx context.Context, g *host.Guard, r ref, v *config, l
 	env, cold, err := g.Pool.Acquire(wait, &t)
 	switch {
 	case errors.Is(err, pool.ErrBusy):
+		e.meters.throttled(reasonConcurrent)
 		return nil, nil, false, throttled(reasonConcurrent)
 	case errors.Is(err, pool.ErrClosed):
 		return nil, nil, false, api.ErrServiceException("moln is shutting down.")

@@ -28,6 +28,7 @@ import (
 	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/memkv"
+	"moln.dev/moln/engine/observe"
 	"moln.dev/moln/engine/sandbox/nssandbox"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/engine/seal"
@@ -87,7 +88,7 @@ func newWorld(t *testing.T, opts Options) *world {
 	w.sched = sched.New(db.Scope([]byte("sched/")), w.clock, ids, log)
 	d := service.Deps{
 		KV: db.Scope([]byte("lambda/")), Blobs: blob.New(memblob.New(), ids).Scope("lambda"), Clock: w.clock, Ident: ids, Seal: sealer,
-		Log: log, Sched: w.sched, DataDir: t.TempDir() + "/made/when/needed",
+		Log: log, Meter: observe.NewRegistry(), Sched: w.sched, DataDir: t.TempDir() + "/made/when/needed",
 		Site: service.Site{Endpoint: "http://127.0.0.1:4566", Handler: w.site},
 		System: func(account, region string) *service.Call {
 			return service.NewCall(w, service.Call{Account: account, Region: region, Now: w.clock.Now(), Log: log, RequestID: ids.UUID()})

@@ -100,6 +100,7 @@ func (s *Service) enter(ctx context.Context, r ref, reserved *int32) (leave func
 	}
 	leave, reason := s.engine.limits.enter(r, reserved, shared)
 	if leave == nil {
+		s.engine.meters.throttled(reason)
 		return nil, throttled(reason)
 	}
 	return leave, nil
@@ -150,6 +151,7 @@ func (e *engine) once(ctx context.Context, g *host.Guard, l *live, v *config, in
 		}
 		return result{}, 0, err
 	}
+	e.meters.ended(r)
 	now := e.s.deps.Clock.Now()
 	said := judge(r, v, inv.requestID, now)
 	m.duration, m.init, m.peakBytes, m.status, m.errorType = r.Duration, r.InitDuration, r.PeakMemoryBytes, said.status, said.errorType

@@ -14,6 +14,7 @@ import (
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/identity"
 )
@@ -353,5 +354,32 @@ func TestNoDriver(t *testing.T) {
 	strict.node("idle", `exports.handler = async () => ({})`)
 	if _, err := do(strict, api.Invoke, &api.InvokeInput{FunctionName: new("idle")}); !fault.Is(err, "ServiceException") {
 		t.Errorf("strict: %v", err)
+	}
+}
+
+// Where isolation is demanded and cannot be had, the server must not come up.
+func TestStrictFailsAtStart(t *testing.T) {
+	w := newWorld(t, Options{Sandbox: "process", Strict: true})
+	if err := w.s.warmUp(t.Context()); err == nil {
+		t.Error("the worker goes on")
+	}
+}
+
+func TestEventAge(t *testing.T) {
+	w := newWorld(t, Options{Sandbox: "none"})
+	w.node("old", "1")
+	must(w, api.PutFunctionEventInvokeConfig, &api.PutFunctionEventInvokeConfigInput{FunctionName: new("old"), MaximumEventAgeInSeconds: new(int32(60))})
+	j := job{Account: account, Region: region, Name: "old", RequestID: "r", Payload: []byte("{}"), Accepted: w.clock.Now()}
+	if err := w.s.runJob(t.Context(), sched.Run{Payload: encodeJob(j), Attempt: 1}); err == nil {
+		t.Error("an event that could not be delivered was dropped before its time")
+	}
+	w.clock.Advance(61 * time.Second)
+	if err := w.s.runJob(t.Context(), sched.Run{Payload: encodeJob(j), Attempt: 2}); err != nil {
+		t.Errorf("an event past its age is kept: %v", err)
+	}
+	j.Name = "gone"
+	j.Accepted = w.clock.Now()
+	if err := w.s.runJob(t.Context(), sched.Run{Payload: encodeJob(j), Attempt: 1}); err != nil {
+		t.Errorf("an event of a function that is gone is kept: %v", err)
 	}
 }

@@ -18,13 +18,14 @@ type Service struct {
 	packages *packages
 	host     *host.Host
 	engine   *engine
+	strict   bool
 }
 
 // New makes the service. It starts nothing; the first use, or the worker, looks
 // at the host.
 func New(d service.Deps, opts Options) *Service {
 	s := &Service{
-		deps: d, store: store{db: d.KV},
+		deps: d, strict: opts.Strict, store: store{db: d.KV},
 		packages: &packages{blobs: d.Blobs, dir: d.DataDir, locks: map[string]*sync.Mutex{}},
 	}
 	s.host = host.New(d.Clock, d.Log, opts)

@@ -13,10 +13,13 @@ const (
 )
 
 // warmUp looks at the host in the background, so that the first function does
-// not wait for it.
+// not wait for it. Where isolation is demanded and cannot be had, it fails.
 func (s *Service) warmUp(ctx context.Context) error {
 	s.host.Interpreters()
 	if _, err := s.engine.guard(); err != nil {
+		if s.strict {
+			return err // the server ends with it
+		}
 		s.deps.Log.Warn("functions cannot run", "error", err)
 	}
 	<-ctx.Done()
