@@ -15,6 +15,7 @@ import (
 	"moln.dev/moln/engine/blob/s3blob"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/apigateway"
 	"moln.dev/moln/services/cloudformation"
 	"moln.dev/moln/services/cognitoidentity"
 	"moln.dev/moln/services/cognitoidp"
@@ -51,6 +52,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 
 	defs := []service.Definition{
 		functions.Definition(),
+		apigateway.New(s.deps("apigateway"), &s.tokens).Definition(),
 		s3.New(s.deps("s3")).Definition(),
 		cognitoidp.New(s.deps("cognitoidp"), s.mailbox, &s.tokens).Definition(),
 		identityPools.Definition(),
