@@ -32,7 +32,7 @@ func (t *tableMeta) updateSettings(in *api.UpdateTableInput, now time.Time) erro
 	if err != nil {
 		return err
 	}
-	if p == t.Throughput && billing == provisioned && len(in.GlobalSecondaryIndexUpdates) == 0 && in.BillingMode == nil {
+	if p == t.Throughput && billing == provisioned && len(in.GlobalSecondaryIndexUpdates) == 0 {
 		return invalid("The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
 			t.Throughput.Read, p.Read, t.Throughput.Write, p.Write)
 	}

@@ -76,6 +76,7 @@ func (s *Service) transactGetItems(ctx context.Context, c *service.Call, in *api
 	}
 	gets := make([]transactGet, len(in.TransactItems))
 	why := newReasons(len(gets))
+	seen := map[string]bool{}
 	for i, ti := range in.TransactItems {
 		if ti.Get == nil {
 			return nil, invalid("TransactItems can only contain one of Get")
@@ -88,8 +89,14 @@ func (s *Service) transactGetItems(ctx context.Context, c *service.Call, in *api
 			if err := why.add(i, err); err != nil {
 				return nil, err
 			}
+			continue
 		}
 		gets[i].key = k
+		row := string(gets[i].table.rowKey(k))
+		if seen[row] {
+			return nil, invalid("Transaction request cannot include multiple operations on one item")
+		}
+		seen[row] = true
 	}
 	if why.failed {
 		return nil, why.fault()

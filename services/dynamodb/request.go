@@ -49,9 +49,9 @@ func (s *Service) load(ctx context.Context, c *service.Call, given *string) (*ta
 type placeholders struct {
 	names  map[string]string
 	values map[string]api.AttributeValue
-	// given are the expressions by parameter; nil: not in the request.
+	// given are the expressions by parameter; nil text: not in the request.
 	given []given
-	// takesValues is whether the operation has ExpressionAttributeValues.
+	// legacy are the parameters of old that are in the request.
 	legacy []string
 }
 
@@ -72,29 +72,25 @@ func (p placeholders) scope() (*expr.Scope, error) {
 		}
 	}
 	if len(p.legacy) > 0 {
-		if p.names != nil {
+		if len(present) == 0 && p.names != nil {
 			present = append(present, "ExpressionAttributeNames")
 		}
-		if p.values != nil {
+		if len(present) == 0 && p.values != nil {
 			present = append(present, "ExpressionAttributeValues")
 		}
 		if len(present) > 0 {
 			return nil, invalid("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(p.legacy, ", "), strings.Join(present, ", "))
 		}
 	}
-	if len(present) == 0 && (p.names != nil || p.values != nil) {
-		which := "ExpressionAttributeNames"
-		if p.names == nil {
-			which = "ExpressionAttributeValues"
-		}
-		verb := " is null"
+	if len(present) == 0 && p.names != nil {
+		return nil, invalid("ExpressionAttributeNames can only be specified when using expressions")
+	}
+	if len(present) == 0 && p.values != nil {
+		verb := "is null"
 		if len(absent) > 1 {
-			verb = " are null"
+			verb = "are null"
 		}
-		if which == "ExpressionAttributeNames" {
-			return nil, invalid("ExpressionAttributeNames can only be specified when using expressions")
-		}
-		return nil, invalid("%s can only be specified when using expressions: %s%s", which, strings.Join(absent, " and "), verb)
+		return nil, invalid("ExpressionAttributeValues can only be specified when using expressions: %s %s", strings.Join(absent, " and "), verb)
 	}
 	if p.names != nil && len(p.names) == 0 {
 		return nil, invalid("ExpressionAttributeNames must not be empty")

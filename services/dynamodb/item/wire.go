@@ -107,10 +107,13 @@ func setFromWire(av *api.AttributeValue) (Value, error) {
 			elements = append(elements, c)
 		}
 	default:
-		kind, name = BinarySet, "binary"
+		kind = BinarySet
 		for _, b := range av.BS {
 			elements = append(elements, string(b))
 		}
+	}
+	if len(elements) == 0 && kind == BinarySet {
+		return Value{}, invalid("One or more parameter values were invalid: Binary sets should not be empty")
 	}
 	if len(elements) == 0 {
 		return Value{}, invalid("One or more parameter values were invalid: An %s set  may not be empty", name)
