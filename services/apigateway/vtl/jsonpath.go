@@ -239,7 +239,7 @@ func (p *Path) Find(root any) (any, bool) {
 	for i := range p.steps {
 		var next []any
 		for _, v := range hits {
-			p.steps[i].apply(v, &next)
+			p.steps[i].apply(v, &next, depthMax)
 			if len(next) > pathHitsMax {
 				return nil, false
 			}
@@ -255,14 +255,16 @@ func (p *Path) Find(root any) (any, bool) {
 	return hits[0], true
 }
 
-func (step *pathStep) apply(v any, out *[]any) {
-	if !step.deep {
-		step.take(v, out)
+func (step *pathStep) apply(v any, out *[]any, depth int) {
+	step.take(v, out)
+	if !step.deep || depth == 0 {
 		return
 	}
-	step.take(v, out)
 	for _, child := range children(v) {
-		step.apply(child, out)
+		if len(*out) > pathHitsMax {
+			return
+		}
+		step.apply(child, out, depth-1)
 	}
 }
 

@@ -69,6 +69,9 @@ func stringMethod(s, name string, args []any) (any, bool, error) {
 	case 2:
 		switch name {
 		case "replace":
+			if strings.Count(s, text(0))*len(text(1)) > outputMax {
+				return nil, false, fmt.Errorf("vtl: text of more than %d bytes", outputMax)
+			}
 			return strings.ReplaceAll(s, text(0), text(1)), true, nil
 		case "replaceAll", "replaceFirst":
 			return stringRegexp(s, name, text(0), text(1))
@@ -165,6 +168,9 @@ func stringRegexp(s, name, pattern, with string) (any, bool, error) {
 		}
 		return out, true, nil
 	}
+	if (len(re.FindAllStringIndex(s, -1))+1)*(len(with)+1) > outputMax {
+		return nil, true, fmt.Errorf("vtl: text of more than %d bytes", outputMax)
+	}
 	with = javaGroup.ReplaceAllString(with, "$${$1}")
 	with = unescapeReplacement(with)
 	if name == "replaceFirst" {
@@ -207,12 +213,14 @@ func listMethod(l *List, name string, args []any) (any, bool) {
 			return l.Items[i], true
 		}
 		return nil, true
+	case len(l.Items) > itemsMax:
+		return nil, false
 	case len(args) == 1 && name == "add":
 		l.Items = append(l.Items, args[0])
 		return true, true
 	case len(args) == 1 && name == "addAll":
 		more, ok := args[0].(*List)
-		if ok {
+		if ok = ok && len(l.Items)+len(more.Items) <= itemsMax; ok {
 			l.Items = append(l.Items, more.Items...)
 		}
 		return ok, ok

@@ -368,9 +368,9 @@ func (p *parser) macro() error {
 	if err := p.close(); err != nil {
 		return err
 	}
+	p.macros[name] = m // before its body, which may call it
 	body, err := p.until("macro")
 	m.body = body
-	p.macros[name] = m
 	return err
 }
 

@@ -12,6 +12,9 @@ const (
 	stepsMax  = 1_000_000 // nodes evaluated
 	outputMax = 10 << 20  // bytes
 	callsMax  = 20        // macros and defines inside each other
+	itemsMax  = 100_000   // of a list that grows
+
+	textPerStep = 256 // bytes of text that count as one step
 )
 
 var (
@@ -280,7 +283,25 @@ func (r *run) access(v any, a accessor) (any, error) {
 			return nil, err
 		}
 	}
-	return method(v, a.name, args)
+	v, err := method(v, a.name, args)
+	if err != nil {
+		return nil, err
+	}
+	return v, r.weigh(v)
+}
+
+// weigh counts long texts as the work that they are, and refuses those that
+// outgrow the output.
+func (r *run) weigh(v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return nil
+	}
+	if len(s) > outputMax {
+		return fmt.Errorf("vtl: text of more than %d bytes", outputMax)
+	}
+	r.steps += len(s) / textPerStep
+	return r.step()
 }
 
 func element(v, i any) any {
@@ -436,5 +457,6 @@ func (r *run) binary(e binary) (any, error) {
 	case "<", "<=", ">", ">=":
 		return compare(e.op, left, right), nil
 	}
-	return arithmetic(e.op, left, right), nil
+	v := arithmetic(e.op, left, right)
+	return v, r.weigh(v)
 }

@@ -70,11 +70,15 @@ func (m *Map) Keys() []string { return m.keys }
 
 var errJSON = errors.New("vtl: not one JSON value")
 
+// depthMax is how deep values may be nested: what is deeper is refused when it
+// is read, and cut off when it is printed. Templates can put a map into itself.
+const depthMax = 500
+
 // ParseJSON reads one JSON value, keeping the order of members.
 func ParseJSON(b []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
-	v, err := readJSON(d)
+	v, err := readJSON(d, depthMax)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +88,10 @@ func ParseJSON(b []byte) (any, error) {
 	return v, nil
 }
 
-func readJSON(d *json.Decoder) (any, error) {
+func readJSON(d *json.Decoder, depth int) (any, error) {
+	if depth == 0 {
+		return nil, errJSON
+	}
 	t, err := d.Token()
 	if err != nil {
 		return nil, err
@@ -92,14 +99,14 @@ func readJSON(d *json.Decoder) (any, error) {
 	switch t := t.(type) {
 	case json.Delim:
 		if t == '{' {
-			return readObject(d)
+			return readObject(d, depth)
 		}
 		if t != '[' {
 			return nil, errJSON
 		}
 		list := &List{}
 		for d.More() {
-			v, err := readJSON(d)
+			v, err := readJSON(d, depth-1)
 			if err != nil {
 				return nil, err
 			}
@@ -117,14 +124,14 @@ func readJSON(d *json.Decoder) (any, error) {
 	return t, nil
 }
 
-func readObject(d *json.Decoder) (any, error) {
+func readObject(d *json.Decoder, depth int) (any, error) {
 	m := NewMap()
 	for d.More() {
 		k, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
-		v, err := readJSON(d)
+		v, err := readJSON(d, depth-1)
 		if err != nil {
 			return nil, err
 		}
@@ -137,11 +144,15 @@ func readObject(d *json.Decoder) (any, error) {
 // JSON writes a value as JSON.
 func JSON(v any) string {
 	var b strings.Builder
-	writeJSON(&b, v)
+	writeJSON(&b, v, depthMax)
 	return b.String()
 }
 
-func writeJSON(b *strings.Builder, v any) {
+func writeJSON(b *strings.Builder, v any, depth int) {
+	if depth == 0 || b.Len() > outputMax {
+		b.WriteString("null")
+		return
+	}
 	switch v := v.(type) {
 	case *Map:
 		b.WriteByte('{')
@@ -151,7 +162,7 @@ func writeJSON(b *strings.Builder, v any) {
 			}
 			writeJSONString(b, k)
 			b.WriteByte(':')
-			writeJSON(b, v.values[k])
+			writeJSON(b, v.values[k], depth-1)
 		}
 		b.WriteByte('}')
 	case *List:
@@ -160,7 +171,7 @@ func writeJSON(b *strings.Builder, v any) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			writeJSON(b, item)
+			writeJSON(b, item, depth-1)
 		}
 		b.WriteByte(']')
 	case nil:
@@ -183,11 +194,15 @@ func writeJSONString(b *strings.Builder, s string) {
 // Text is a value as Java prints it: {a=1, b=[x, y]}.
 func Text(v any) string {
 	var b strings.Builder
-	writeText(&b, v)
+	writeText(&b, v, depthMax)
 	return b.String()
 }
 
-func writeText(b *strings.Builder, v any) {
+func writeText(b *strings.Builder, v any, depth int) {
+	if depth == 0 || b.Len() > outputMax {
+		b.WriteString("...")
+		return
+	}
 	switch v := v.(type) {
 	case nil:
 		b.WriteString("null")
@@ -205,7 +220,7 @@ func writeText(b *strings.Builder, v any) {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			writeText(b, item)
+			writeText(b, item, depth-1)
 		}
 		b.WriteByte(']')
 	case *Map:
@@ -216,7 +231,7 @@ func writeText(b *strings.Builder, v any) {
 			}
 			b.WriteString(k)
 			b.WriteByte('=')
-			writeText(b, v.values[k])
+			writeText(b, v.values[k], depth-1)
 		}
 		b.WriteByte('}')
 	default:
