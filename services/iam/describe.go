@@ -51,10 +51,10 @@ func tagsOrNil(tags map[string]string) []api.Tag {
 	return tagList(tags)
 }
 
-func (m *managed) describe(account string, attached int) api.Policy {
+func (m *managed) describe(account string, u uses) api.Policy {
 	p := api.Policy{
 		PolicyName: new(m.Name), PolicyId: new(m.ID), Arn: new(m.arn(account)), Path: new(m.Path),
-		DefaultVersionId: new(m.Default), AttachmentCount: new(int32(attached)), PermissionsBoundaryUsageCount: new(int32(0)),
+		DefaultVersionId: new(m.Default), AttachmentCount: new(int32(u.attached)), PermissionsBoundaryUsageCount: new(int32(u.boundary)),
 		IsAttachable: new(true), CreateDate: new(m.Created), UpdateDate: new(m.Updated), Tags: tagsOrNil(m.Tags),
 	}
 	if m.Description != "" {

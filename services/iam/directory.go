@@ -2,6 +2,8 @@ package iam
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -148,7 +150,11 @@ func (s *Service) Policies(ctx context.Context, p identity.Principal) (identity.
 
 func (s *Service) sessionPolicy(ctx context.Context, account, text string) (*policy.Policy, error) {
 	if strings.HasPrefix(text, "arn:") {
-		return s.compileManaged(ctx, account, text)
+		p, err := s.compileManaged(ctx, account, text)
+		if fault.As(err) != nil {
+			err = nil // gone: the session may do nothing
+		}
+		return p, err
 	}
 	p, err := policy.Parse([]byte(text), policy.Session)
 	if err != nil {
@@ -204,8 +210,8 @@ func (s *Service) entityPolicies(ctx context.Context, p identity.Principal) (ide
 }
 
 func (s *Service) collect(ctx context.Context, account string, e entity, out *identity.Policies) error {
-	for name, doc := range e.Inline {
-		p, err := policy.Parse([]byte(doc), policy.Identity)
+	for _, name := range slices.Sorted(maps.Keys(e.Inline)) {
+		p, err := policy.Parse([]byte(e.Inline[name]), policy.Identity)
 		if err != nil {
 			return err
 		}
@@ -213,7 +219,7 @@ func (s *Service) collect(ctx context.Context, account string, e entity, out *id
 	}
 	for _, a := range e.Attached {
 		p, err := s.compileManaged(ctx, account, a)
-		if err != nil {
+		if err != nil && fault.As(err) == nil {
 			return err
 		}
 		out.Identity = append(out.Identity, p)
@@ -221,6 +227,8 @@ func (s *Service) collect(ctx context.Context, account string, e entity, out *id
 	return nil
 }
 
+// compileManaged gives a policy for evaluation. Whoever asks takes a fault for a
+// policy that is gone, and judges by nil, which denies.
 func (s *Service) compileManaged(ctx context.Context, account, policyARN string) (*policy.Policy, error) {
 	m, err := s.findManaged(ctx, account, policyARN)
 	if err != nil {

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"slices"
+	"strings"
 
 	api "moln.dev/moln/api/iam"
 	"moln.dev/moln/aws/smithy"
@@ -11,10 +12,11 @@ import (
 )
 
 func (s *Service) attach(ctx context.Context, c *service.Call, k kind, owner, policyARN string) error {
-	if _, err := s.findManaged(ctx, c.Account, policyARN); err != nil {
-		return err
-	}
-	return s.store.change(ctx, c.Account, k, owner, func(_ *kv.Tx, e *entity) error {
+	return s.store.change(ctx, c.Account, k, owner, func(tx *kv.Tx, e *entity) error {
+		// Read in the transaction: the policy may be deleted at the same time.
+		if err := attachable(tx, c.Account, policyARN); err != nil {
+			return err
+		}
 		if contains(e.Attached, policyARN) {
 			return nil
 		}
@@ -105,15 +107,15 @@ func (s *Service) deleteRolePermissionsBoundary(ctx context.Context, c *service.
 }
 
 func (s *Service) setBoundary(ctx context.Context, c *service.Call, k kind, owner string, policyARN *string) error {
-	b, err := s.boundary(ctx, c, policyARN)
-	if err != nil {
-		return err
-	}
-	return s.store.change(ctx, c.Account, k, owner, func(_ *kv.Tx, e *entity) error {
-		if policyARN == nil && e.Boundary == "" {
+	return s.store.change(ctx, c.Account, k, owner, func(tx *kv.Tx, e *entity) error {
+		if policyARN != nil {
+			e.Boundary = *policyARN
+			return attachable(tx, c.Account, *policyARN)
+		}
+		if e.Boundary == "" {
 			return api.ErrNoSuchEntityException("%s %s does not have a permission boundary.", title(k.word()), e.Name)
 		}
-		e.Boundary = b
+		e.Boundary = ""
 		return nil
 	})
 }
@@ -122,26 +124,51 @@ func (s *Service) listEntitiesForPolicy(ctx context.Context, c *service.Call, in
 	if _, err := s.findManaged(ctx, c.Account, *in.PolicyArn); err != nil {
 		return nil, err
 	}
-	users, roles, groups, err := s.store.attachments(ctx, c.Account, *in.PolicyArn)
+	type holder struct {
+		entity
+		kind
+	}
+	var holders []holder
+	for k, filter := range map[kind]string{user: api.EntityTypeUser, role: api.EntityTypeRole, group: api.EntityTypeGroup} {
+		if want := smithy.Val(in.EntityFilter); want != "" && want != filter {
+			continue
+		}
+		found, err := all[entity](ctx, s.store, c.Account, string(k))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range found {
+			if strings.HasPrefix(e.Path, smithy.Val(in.PathPrefix)) && holds(e, *in.PolicyArn, smithy.Val(in.PolicyUsageFilter)) {
+				holders = append(holders, holder{e, k})
+			}
+		}
+	}
+	page, marker, err := pageOf(holders, func(h holder) string { return string(h.kind) + entityName(h.entity) }, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListEntitiesForPolicyOutput{PolicyUsers: []api.PolicyUser{}, PolicyRoles: []api.PolicyRole{}, PolicyGroups: []api.PolicyGroup{}, IsTruncated: new(false)}
-	want := smithy.Val(in.EntityFilter)
-	for _, e := range users {
-		if want == "" || want == api.EntityTypeUser {
-			out.PolicyUsers = append(out.PolicyUsers, api.PolicyUser{UserName: new(e.Name), UserId: new(e.ID)})
-		}
-	}
-	for _, e := range roles {
-		if want == "" || want == api.EntityTypeRole {
-			out.PolicyRoles = append(out.PolicyRoles, api.PolicyRole{RoleName: new(e.Name), RoleId: new(e.ID)})
-		}
-	}
-	for _, e := range groups {
-		if want == "" || want == api.EntityTypeGroup {
-			out.PolicyGroups = append(out.PolicyGroups, api.PolicyGroup{GroupName: new(e.Name), GroupId: new(e.ID)})
+	out := &api.ListEntitiesForPolicyOutput{PolicyUsers: []api.PolicyUser{}, PolicyRoles: []api.PolicyRole{}, PolicyGroups: []api.PolicyGroup{}, Marker: marker, IsTruncated: new(marker != nil)}
+	for _, h := range page {
+		switch h.kind {
+		case user:
+			out.PolicyUsers = append(out.PolicyUsers, api.PolicyUser{UserName: new(h.Name), UserId: new(h.ID)})
+		case role:
+			out.PolicyRoles = append(out.PolicyRoles, api.PolicyRole{RoleName: new(h.Name), RoleId: new(h.ID)})
+		default:
+			out.PolicyGroups = append(out.PolicyGroups, api.PolicyGroup{GroupName: new(h.Name), GroupId: new(h.ID)})
 		}
 	}
 	return out, nil
+}
+
+// holds reports whether e uses a policy in the way that filter asks for.
+func holds(e entity, policyARN, filter string) bool {
+	attached, boundary := contains(e.Attached, policyARN), e.Boundary == policyARN
+	switch filter {
+	case api.PolicyUsageTypePermissionsPolicy:
+		return attached
+	case api.PolicyUsageTypePermissionsBoundary:
+		return boundary
+	}
+	return attached || boundary
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,17 +85,18 @@ func (s *Service) boundary(ctx context.Context, c *service.Call, policyARN *stri
 	if policyARN == nil {
 		return "", nil
 	}
-	if _, err := s.findManaged(ctx, c.Account, *policyARN); err != nil {
-		return "", err
-	}
-	return *policyARN, nil
+	return *policyARN, attachable(s.store.now(ctx), c.Account, *policyARN)
 }
 
 func (s *Service) getUser(ctx context.Context, c *service.Call, in *api.GetUserInput) (*api.GetUserOutput, error) {
 	if in.UserName == nil && c.Caller.Kind == policy.Root {
 		return &api.GetUserOutput{User: &api.User{Arn: new(c.Caller.ARN), UserId: new(c.Caller.UserID), UserName: new("root"), Path: new("/"), CreateDate: &rootCreated}}, nil
 	}
-	e, err := s.store.entity(ctx, c.Account, user, callerOr(c, in.UserName))
+	name, err := callerOr(c, in.UserName)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.store.entity(ctx, c.Account, user, name)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +104,14 @@ func (s *Service) getUser(ctx context.Context, c *service.Call, in *api.GetUserI
 }
 
 // callerOr is the named user, or the user who asks.
-func callerOr(c *service.Call, name *string) string {
+func callerOr(c *service.Call, name *string) (string, error) {
 	if name != nil {
-		return *name
+		return *name, nil
 	}
-	return c.Caller.UserName
+	if c.Caller.UserName == "" {
+		return "", invalid("Must specify userName when calling with non-User credentials")
+	}
+	return c.Caller.UserName, nil
 }
 
 func (s *Service) getRole(ctx context.Context, c *service.Call, in *api.GetRoleInput) (*api.GetRoleOutput, error) {
@@ -181,8 +186,12 @@ func (s *Service) listGroupsForUser(ctx context.Context, c *service.Call, in *ap
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListGroupsForUserOutput{Groups: []api.Group{}, IsTruncated: new(false)}
-	for _, name := range u.Groups {
+	names, marker, err := pageOf(slices.Clone(u.Groups), strings.ToLower, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListGroupsForUserOutput{Groups: []api.Group{}, Marker: marker, IsTruncated: new(marker != nil)}
+	for _, name := range names {
 		g, err := s.store.entity(ctx, c.Account, group, name)
 		if err != nil {
 			return nil, err
@@ -220,6 +229,26 @@ func pageOf[T any](list []T, name func(T) string, marker *string, max *int32) ([
 	return list[:n], new(name(list[n])), nil
 }
 
+// pageInOrder cuts a page out of a list whose order says more than names do.
+// Markers are places.
+func pageInOrder[T any](list []T, marker *string, max *int32) ([]T, *string, error) {
+	start := 0
+	if marker != nil {
+		var err error
+		if start, err = strconv.Atoi(*marker); err != nil || start < 0 || start > len(list) {
+			return nil, nil, invalid("Invalid Marker.")
+		}
+	}
+	n := int(smithy.Val(max))
+	if n == 0 {
+		n = pageDefault
+	}
+	if end := start + n; end < len(list) {
+		return list[start:end], new(strconv.Itoa(end)), nil
+	}
+	return list[start:], nil, nil
+}
+
 func (s *Service) deleteUser(ctx context.Context, c *service.Call, in *api.DeleteUserInput) (*api.DeleteUserOutput, error) {
 	return nil, s.store.remove(ctx, c.Account, user, *in.UserName, func(_ *kv.Tx, e *entity) error {
 		switch {
@@ -246,16 +275,18 @@ func (s *Service) deleteRole(ctx context.Context, c *service.Call, in *api.Delet
 }
 
 func (s *Service) deleteGroup(ctx context.Context, c *service.Call, in *api.DeleteGroupInput) (*api.DeleteGroupOutput, error) {
-	users, err := all[entity](ctx, s.store, c.Account, string(user))
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range users {
-		if contains(u.Groups, *in.GroupName) {
-			return nil, api.ErrDeleteConflictException("Cannot delete entity, must remove users from group first.")
+	return nil, s.store.remove(ctx, c.Account, group, *in.GroupName, func(tx *kv.Tx, e *entity) error {
+		users, err := within[entity](tx, c.Account, string(user))
+		if err != nil {
+			return err
 		}
-	}
-	return nil, s.store.remove(ctx, c.Account, group, *in.GroupName, func(_ *kv.Tx, e *entity) error { return bare(e) })
+		for _, u := range users {
+			if contains(u.Groups, e.Name) {
+				return api.ErrDeleteConflictException("Cannot delete entity, must remove users from group first.")
+			}
+		}
+		return bare(e)
+	})
 }
 
 // bare refuses entities that policies still hang on.
@@ -318,11 +349,12 @@ func (s *Service) addUserToGroup(ctx context.Context, c *service.Call, in *api.A
 }
 
 func (s *Service) removeUserFromGroup(ctx context.Context, c *service.Call, in *api.RemoveUserFromGroupInput) (*api.RemoveUserFromGroupOutput, error) {
-	if _, err := s.store.entity(ctx, c.Account, group, *in.GroupName); err != nil {
+	g, err := s.store.entity(ctx, c.Account, group, *in.GroupName)
+	if err != nil {
 		return nil, err
 	}
 	return nil, s.store.change(ctx, c.Account, user, *in.UserName, func(_ *kv.Tx, e *entity) error {
-		e.Groups = slices.DeleteFunc(e.Groups, func(g string) bool { return g == *in.GroupName })
+		e.Groups = slices.DeleteFunc(e.Groups, func(name string) bool { return name == g.Name })
 		return nil
 	})
 }

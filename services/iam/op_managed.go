@@ -10,6 +10,7 @@ import (
 
 	api "moln.dev/moln/api/iam"
 	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
@@ -21,7 +22,11 @@ func policyName(policyARN string) string { return policyARN[strings.LastIndexByt
 
 // findManaged finds a customer's or one of AWS's managed policies by ARN.
 func (s *Service) findManaged(ctx context.Context, account, policyARN string) (managed, error) {
-	missing := api.ErrNoSuchEntityException("Policy %s does not exist or is not attachable.", policyARN)
+	return loadManaged(s.store.now(ctx), account, policyARN)
+}
+
+func loadManaged(r reader, account, policyARN string) (managed, error) {
+	missing := api.ErrNoSuchEntityException("Policy %s was not found.", policyARN)
 	a, err := arn.Parse(policyARN)
 	if err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
 		return managed{}, api.ErrInvalidInputException("ARN %s is not valid.", policyARN)
@@ -33,11 +38,20 @@ func (s *Service) findManaged(ctx context.Context, account, policyARN string) (m
 		}
 		return m, nil
 	}
-	m, err := load[managed](s.store.now(ctx), policyKey(a.Account, policyName(policyARN)), missing)
+	m, err := load[managed](r, policyKey(a.Account, policyName(policyARN)), missing)
 	if err == nil && (a.Account != account || m.arn(account) != policyARN) {
 		return managed{}, missing
 	}
 	return m, err
+}
+
+// attachable finds a policy that is to be attached, which AWS words otherwise.
+func attachable(r reader, account, policyARN string) error {
+	_, err := loadManaged(r, account, policyARN)
+	if fault.Is(err, "NoSuchEntity") {
+		return api.ErrNoSuchEntityException("Policy %s does not exist or is not attachable.", policyARN)
+	}
+	return err
 }
 
 // ownManaged refuses AWS's policies, which nobody may change.
@@ -84,7 +98,7 @@ func (s *Service) createPolicy(ctx context.Context, c *service.Call, in *api.Cre
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreatePolicyOutput{Policy: new(m.describe(c.Account, 0))}, nil
+	return &api.CreatePolicyOutput{Policy: new(m.describe(c.Account, uses{}))}, nil
 }
 
 func checkManaged(doc string) error {
@@ -99,16 +113,11 @@ func (s *Service) getPolicy(ctx context.Context, c *service.Call, in *api.GetPol
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.countAttached(ctx, c.Account, *in.PolicyArn)
+	used, err := s.store.usage(ctx, c.Account)
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetPolicyOutput{Policy: new(m.describe(c.Account, n))}, nil
-}
-
-func (s *Service) countAttached(ctx context.Context, account, policyARN string) (int, error) {
-	u, r, g, err := s.store.attachments(ctx, account, policyARN)
-	return len(u) + len(r) + len(g), err
+	return &api.GetPolicyOutput{Policy: new(m.describe(c.Account, used[*in.PolicyArn]))}, nil
 }
 
 func (s *Service) listPolicies(ctx context.Context, c *service.Call, in *api.ListPoliciesInput) (*api.ListPoliciesOutput, error) {
@@ -124,16 +133,21 @@ func (s *Service) listPolicies(ctx context.Context, c *service.Call, in *api.Lis
 	if scope != api.PolicyScopeTypeLocal {
 		list = append(list, allAWSManaged()...)
 	}
-	counts := map[string]int{}
-	for _, m := range list {
-		n, err := s.countAttached(ctx, c.Account, m.arn(c.Account))
-		if err != nil {
-			return nil, err
-		}
-		counts[m.arn(c.Account)] = n
+	used, err := s.store.usage(ctx, c.Account)
+	if err != nil {
+		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(m managed) bool {
-		return !strings.HasPrefix(m.Path, smithy.Val(in.PathPrefix)) || (smithy.Val(in.OnlyAttached) && counts[m.arn(c.Account)] == 0)
+		u := used[m.arn(c.Account)]
+		n := u.attached + u.boundary
+		switch smithy.Val(in.PolicyUsageFilter) {
+		case api.PolicyUsageTypePermissionsPolicy:
+			n = u.attached
+		case api.PolicyUsageTypePermissionsBoundary:
+			n = u.boundary
+		}
+		onlyUsed := smithy.Val(in.OnlyAttached) || in.PolicyUsageFilter != nil
+		return !strings.HasPrefix(m.Path, smithy.Val(in.PathPrefix)) || (onlyUsed && n == 0)
 	})
 	page, marker, err := pageOf(list, func(m managed) string { return m.arn(c.Account) }, in.Marker, in.MaxItems)
 	if err != nil {
@@ -141,7 +155,7 @@ func (s *Service) listPolicies(ctx context.Context, c *service.Call, in *api.Lis
 	}
 	out := &api.ListPoliciesOutput{Policies: []api.Policy{}, Marker: marker, IsTruncated: new(marker != nil)}
 	for _, m := range page {
-		out.Policies = append(out.Policies, m.describe(c.Account, counts[m.arn(c.Account)]))
+		out.Policies = append(out.Policies, m.describe(c.Account, used[m.arn(c.Account)]))
 	}
 	return out, nil
 }
@@ -151,33 +165,31 @@ func (s *Service) deletePolicy(ctx context.Context, c *service.Call, in *api.Del
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.findManaged(ctx, c.Account, *in.PolicyArn)
-	if err != nil {
-		return nil, err
-	}
-	n, err := s.countAttached(ctx, c.Account, *in.PolicyArn)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case n > 0:
-		return nil, api.ErrDeleteConflictException("Cannot delete a policy attached to entities.")
-	case len(m.Versions) > 1:
-		return nil, api.ErrDeleteConflictException("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
-	}
-	return nil, s.deps.KV.Delete(ctx, policyKey(c.Account, name))
+	key := policyKey(c.Account, name)
+	return nil, s.deps.KV.Update(ctx, func(tx *kv.Tx) error {
+		m, err := loadManaged(tx, c.Account, *in.PolicyArn)
+		if err != nil {
+			return err
+		}
+		held, err := used(tx, c.Account, *in.PolicyArn)
+		switch {
+		case err != nil:
+			return err
+		case held:
+			return api.ErrDeleteConflictException("Cannot delete a policy attached to entities.")
+		case len(m.Versions) > 1:
+			return api.ErrDeleteConflictException("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+		}
+		return tx.Delete(key)
+	}, key)
 }
 
 func (s *Service) createPolicyVersion(ctx context.Context, c *service.Call, in *api.CreatePolicyVersionInput) (*api.CreatePolicyVersionOutput, error) {
-	name, err := ownManaged(*in.PolicyArn)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkManaged(*in.PolicyDocument); err != nil {
 		return nil, err
 	}
 	out := &api.CreatePolicyVersionOutput{}
-	return out, s.store.changeManaged(ctx, c.Account, name, func(_ *kv.Tx, m *managed) error {
+	return out, s.store.changeManaged(ctx, c.Account, *in.PolicyArn, func(_ *kv.Tx, m *managed) error {
 		if len(m.Versions) >= versionsMax {
 			return api.ErrLimitExceededException("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", versionsMax)
 		}
@@ -217,19 +229,22 @@ func (s *Service) listPolicyVersions(ctx context.Context, c *service.Call, in *a
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListPolicyVersionsOutput{Versions: []api.PolicyVersion{}, IsTruncated: new(false)}
-	for _, v := range slices.Backward(m.Versions) {
+	// Newest first; markers are places in that order.
+	all := slices.Clone(m.Versions)
+	slices.Reverse(all)
+	page, marker, err := pageInOrder(all, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListPolicyVersionsOutput{Versions: []api.PolicyVersion{}, Marker: marker, IsTruncated: new(marker != nil)}
+	for _, v := range page {
 		out.Versions = append(out.Versions, m.describeVersion(v, false))
 	}
 	return out, nil
 }
 
 func (s *Service) deletePolicyVersion(ctx context.Context, c *service.Call, in *api.DeletePolicyVersionInput) (*api.DeletePolicyVersionOutput, error) {
-	name, err := ownManaged(*in.PolicyArn)
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.store.changeManaged(ctx, c.Account, name, func(_ *kv.Tx, m *managed) error {
+	return nil, s.store.changeManaged(ctx, c.Account, *in.PolicyArn, func(_ *kv.Tx, m *managed) error {
 		if _, err := m.find(*in.VersionId); err != nil {
 			return err
 		}
@@ -242,11 +257,7 @@ func (s *Service) deletePolicyVersion(ctx context.Context, c *service.Call, in *
 }
 
 func (s *Service) setDefaultPolicyVersion(ctx context.Context, c *service.Call, in *api.SetDefaultPolicyVersionInput) (*api.SetDefaultPolicyVersionOutput, error) {
-	name, err := ownManaged(*in.PolicyArn)
-	if err != nil {
-		return nil, err
-	}
-	return nil, s.store.changeManaged(ctx, c.Account, name, func(_ *kv.Tx, m *managed) error {
+	return nil, s.store.changeManaged(ctx, c.Account, *in.PolicyArn, func(_ *kv.Tx, m *managed) error {
 		if _, err := m.find(*in.VersionId); err != nil {
 			return err
 		}

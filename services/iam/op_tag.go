@@ -22,9 +22,12 @@ func (s *Service) tag(ctx context.Context, c *service.Call, k kind, name string,
 	})
 }
 
-func (s *Service) tagged(ctx context.Context, c *service.Call, k kind, name string) ([]api.Tag, error) {
+func (s *Service) tagged(ctx context.Context, c *service.Call, k kind, name string, marker *string, max *int32) ([]api.Tag, *string, error) {
 	e, err := s.store.entity(ctx, c.Account, k, name)
-	return tagList(e.Tags), err
+	if err != nil {
+		return nil, nil, err
+	}
+	return pageInOrder(tagList(e.Tags), marker, max)
 }
 
 func (s *Service) tagUser(ctx context.Context, c *service.Call, in *api.TagUserInput) (*api.TagUserOutput, error) {
@@ -36,8 +39,8 @@ func (s *Service) untagUser(ctx context.Context, c *service.Call, in *api.UntagU
 }
 
 func (s *Service) listUserTags(ctx context.Context, c *service.Call, in *api.ListUserTagsInput) (*api.ListUserTagsOutput, error) {
-	tags, err := s.tagged(ctx, c, user, *in.UserName)
-	return &api.ListUserTagsOutput{Tags: tags, IsTruncated: new(false)}, err
+	tags, marker, err := s.tagged(ctx, c, user, *in.UserName, in.Marker, in.MaxItems)
+	return &api.ListUserTagsOutput{Tags: tags, Marker: marker, IsTruncated: new(marker != nil)}, err
 }
 
 func (s *Service) tagRole(ctx context.Context, c *service.Call, in *api.TagRoleInput) (*api.TagRoleOutput, error) {
@@ -49,8 +52,8 @@ func (s *Service) untagRole(ctx context.Context, c *service.Call, in *api.UntagR
 }
 
 func (s *Service) listRoleTags(ctx context.Context, c *service.Call, in *api.ListRoleTagsInput) (*api.ListRoleTagsOutput, error) {
-	tags, err := s.tagged(ctx, c, role, *in.RoleName)
-	return &api.ListRoleTagsOutput{Tags: tags, IsTruncated: new(false)}, err
+	tags, marker, err := s.tagged(ctx, c, role, *in.RoleName, in.Marker, in.MaxItems)
+	return &api.ListRoleTagsOutput{Tags: tags, Marker: marker, IsTruncated: new(marker != nil)}, err
 }
 
 func (s *Service) tagPolicy(ctx context.Context, c *service.Call, in *api.TagPolicyInput) (*api.TagPolicyOutput, error) {
@@ -62,11 +65,7 @@ func (s *Service) untagPolicy(ctx context.Context, c *service.Call, in *api.Unta
 }
 
 func (s *Service) changeTags(ctx context.Context, c *service.Call, policyARN string, set []api.Tag, remove []string) error {
-	name, err := ownManaged(policyARN)
-	if err != nil {
-		return err
-	}
-	return s.store.changeManaged(ctx, c.Account, name, func(_ *kv.Tx, m *managed) error {
+	return s.store.changeManaged(ctx, c.Account, policyARN, func(_ *kv.Tx, m *managed) error {
 		tags, err := mergeTags(m.Tags, set)
 		if err != nil {
 			return err
@@ -81,5 +80,9 @@ func (s *Service) changeTags(ctx context.Context, c *service.Call, policyARN str
 
 func (s *Service) listPolicyTags(ctx context.Context, c *service.Call, in *api.ListPolicyTagsInput) (*api.ListPolicyTagsOutput, error) {
 	m, err := s.findManaged(ctx, c.Account, *in.PolicyArn)
-	return &api.ListPolicyTagsOutput{Tags: tagList(m.Tags), IsTruncated: new(false)}, err
+	if err != nil {
+		return nil, err
+	}
+	tags, marker, err := pageInOrder(tagList(m.Tags), in.Marker, in.MaxItems)
+	return &api.ListPolicyTagsOutput{Tags: tags, Marker: marker, IsTruncated: new(marker != nil)}, err
 }

@@ -65,10 +65,6 @@ func (s store) entity(ctx context.Context, account string, k kind, name string) 
 	return load[entity](s.now(ctx), entityKey(account, k, name), noSuch(k, name))
 }
 
-func (s store) managed(ctx context.Context, account, name string) (managed, error) {
-	return load[managed](s.now(ctx), policyKey(account, name), api.ErrNoSuchEntityException("Policy %s was not found.", name))
-}
-
 func (s store) accessKey(ctx context.Context, id string) (accessKey, error) {
 	return load[accessKey](s.now(ctx), keyKey(id), api.ErrNoSuchEntityException("The Access Key with id %s cannot be found.", id))
 }
@@ -103,7 +99,7 @@ func (s store) change(ctx context.Context, account string, k kind, name string, 
 	}, key)
 }
 
-// remove deletes an entity that check lets go.
+// remove deletes an entity that check, which may read through tx, lets go.
 func (s store) remove(ctx context.Context, account string, k kind, name string, check func(tx *kv.Tx, e *entity) error) error {
 	key := entityKey(account, k, name)
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
@@ -118,10 +114,15 @@ func (s store) remove(ctx context.Context, account string, k kind, name string, 
 	}, key)
 }
 
-func (s store) changeManaged(ctx context.Context, account, name string, change func(tx *kv.Tx, m *managed) error) error {
+// changeManaged rewrites a customer's policy; AWS's own cannot be changed.
+func (s store) changeManaged(ctx context.Context, account, policyARN string, change func(tx *kv.Tx, m *managed) error) error {
+	name, err := ownManaged(policyARN)
+	if err != nil {
+		return err
+	}
 	key := policyKey(account, name)
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
-		m, err := load[managed](tx, key, api.ErrNoSuchEntityException("Policy %s was not found.", name))
+		m, err := loadManaged(tx, account, policyARN)
 		if err != nil {
 			return err
 		}
@@ -146,28 +147,71 @@ func all[T any](ctx context.Context, s store, account, k string) ([]T, error) {
 	return out, err
 }
 
-// attachments finds the entities that a policy is attached to.
-func (s store) attachments(ctx context.Context, account, policyARN string) (users, roles, groups []entity, err error) {
+// within reads every record of one kind in a transaction, for deletions that
+// must see what another transaction attaches.
+func within[T any](tx *kv.Tx, account, k string) ([]T, error) {
+	var out []T
+	r := kv.Prefix(tuple.Key(account, k))
+	for {
+		items, err := tx.Scan(r)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range items {
+			var v T
+			if err := json.Unmarshal(it.Value, &v); err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+		if !r.More(items) {
+			return out, nil
+		}
+		r = r.After(items[len(items)-1].Key)
+	}
+}
+
+// uses counts how often a policy is attached, and how often it is a boundary.
+type uses struct{ attached, boundary int }
+
+// usage counts the uses of all policies of an account in one pass.
+func (s store) usage(ctx context.Context, account string) (map[string]uses, error) {
+	out := map[string]uses{}
 	for _, k := range []kind{user, role, group} {
 		found, err := all[entity](ctx, s, account, string(k))
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
 		for _, e := range found {
-			if !contains(e.Attached, policyARN) {
-				continue
+			for _, a := range e.Attached {
+				u := out[a]
+				u.attached++
+				out[a] = u
 			}
-			switch k {
-			case user:
-				users = append(users, e)
-			case role:
-				roles = append(roles, e)
-			default:
-				groups = append(groups, e)
+			if e.Boundary != "" {
+				u := out[e.Boundary]
+				u.boundary++
+				out[e.Boundary] = u
 			}
 		}
 	}
-	return users, roles, groups, nil
+	return out, nil
+}
+
+// used reports whether an entity holds on to a policy, in a transaction.
+func used(tx *kv.Tx, account, policyARN string) (bool, error) {
+	for _, k := range []kind{user, role, group} {
+		found, err := within[entity](tx, account, string(k))
+		if err != nil {
+			return false, err
+		}
+		for _, e := range found {
+			if e.Boundary == policyARN || contains(e.Attached, policyARN) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 func contains(list []string, v string) bool {
