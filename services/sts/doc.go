@@ -21,4 +21,6 @@
 //
 // SAML, AssumeRoot, federation tokens and outbound tokens are not there (the
 // table says so). MFA devices do not exist, so requests with a token code fail.
+// The root user may assume roles whose trust policy names the account: a fresh
+// moln has no other identity to deploy with.
 package sts

@@ -34,8 +34,8 @@ func (s *Service) getSessionToken(_ context.Context, c *service.Call, in *api.Ge
 		return nil, validation("moln has no MFA devices")
 	}
 	p := c.Caller
-	if p.Kind != policy.User && p.Kind != policy.Root {
-		return nil, &sessionCaller
+	if (p.Kind != policy.User && p.Kind != policy.Root) || !p.Issued.IsZero() {
+		return nil, &sessionCaller // or sessions would renew themselves for ever
 	}
 	d := time.Duration(smithy.Val(in.DurationSeconds)) * time.Second
 	if d == 0 {

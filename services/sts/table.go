@@ -10,7 +10,7 @@ var table = service.Table[*Service]{
 	service.Partial(api.AssumeRoleWithWebIdentity, (*Service).assumeRoleWithWebIdentity, "tokens of identity pools; outside OpenID Connect providers are refused"),
 	service.Full(api.GetCallerIdentity, (*Service).getCallerIdentity),
 	service.Full(api.GetAccessKeyInfo, (*Service).getAccessKeyInfo),
-	service.Partial(api.GetSessionToken, (*Service).getSessionToken, "MFA codes are refused"),
+	service.Partial(api.GetSessionToken, (*Service).getSessionToken, "MFA codes are refused; the credentials may call IAM and STS as their user does"),
 	service.None[*Service]("there are no SAML providers yet", api.AssumeRoleWithSAML),
 	service.None[*Service]("there are no organizations", api.AssumeRoot),
 	service.None[*Service]("denials are explained by `moln why` instead of an encoded message", api.DecodeAuthorizationMessage),
