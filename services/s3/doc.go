@@ -44,6 +44,7 @@
 //
 // # Differences from AWS
 //
-// Regions share one endpoint, so a bucket is reached through all of them.
+// Browser form uploads (POST policies) and access points are not there. Regions
+// share one endpoint, so a bucket is reached through all of them.
 // Reading an object in parts while it is replaced or deleted may end early.
 package s3

@@ -26,7 +26,7 @@ var happening = []string{
 	"s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated",
 }
 
-// filter is a configuration's prefix and suffix of keys.
+// Filter is a configuration's prefix and suffix of keys.
 type Filter struct{ prefix, suffix string }
 
 // FilterOf reads the filter of a configuration.
