@@ -54,11 +54,10 @@ func (b *bench) api() error {
 		list = append(list,
 			httpCase("API -> function -> item", s, workers, []target.Request{call}),
 			httpCase("function -> item", s, workers, []target.Request{direct}),
-			httpCase("item", s, workers, itemRequests("GetItem", 0)))
+			httpCase("item", s, workers, itemRequests("GetItem")))
 	}
 	return b.compare("api", list)
 }
-
 
 // makeAPI creates GET /items/{key} in a REST API, deploys it as stage live, and
 // gives the host that it answers at.

@@ -60,6 +60,11 @@ type Launch struct {
 	AnyStatus bool
 }
 
+// At is a server that runs already; it cannot be stopped.
+func At(addr string) *Server {
+	return &Server{Addr: addr, client: http.Client{Timeout: sendTimeout, Transport: &http.Transport{Proxy: nil}}}
+}
+
 // Start starts a server on a free loopback port and waits until it is ready.
 func Start(ctx context.Context, l Launch) (*Server, error) {
 	addr, err := freeAddr()
@@ -71,9 +76,8 @@ func Start(ctx context.Context, l Launch) (*Server, error) {
 	for i, a := range l.Command {
 		args[i] = strings.NewReplacer("{addr}", addr, "{host}", host, "{port}", port).Replace(a)
 	}
-	s := &Server{Addr: addr, ended: make(chan error, 1), log: new(bytes.Buffer), client: http.Client{
-		Timeout: sendTimeout, Transport: &http.Transport{Proxy: nil},
-	}}
+	s := At(addr)
+	s.ended, s.log = make(chan error, 1), new(bytes.Buffer)
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Dir, s.cmd.Env = l.Dir, append(os.Environ(), l.Env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log

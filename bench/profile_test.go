@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"moln.dev/moln/bench/load"
+	"moln.dev/moln/bench/target"
+	"moln.dev/moln/engine/sandbox/nssandbox"
+	"moln.dev/moln/server"
+)
+
+// The benchmarks here run a server in this process, to be profiled together
+// with the light client that drives it:
+//
+//	go test ./bench -run '^$' -bench PutItem -cpuprofile cpu.prof -o bench.test
+
+func TestMain(m *testing.M) {
+	nssandbox.Main() // sandboxes start as this program
+	os.Exit(m.Run())
+}
+
+// inProcess starts a durable server, and what the parts need to prepare it.
+func inProcess(tb testing.TB) (*bench, *target.Server) {
+	tb.Helper()
+	dir := tb.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	srv, err := server.Open(ctx, server.Config{
+		Listen: "127.0.0.1:0", DataDir: dir, RootAccessKey: target.AccessKey, RootSecretKey: target.SecretKey,
+	}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		cancel()
+		tb.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			tb.Error(err)
+		}
+	})
+	return &bench{ctx: ctx, scratch: dir}, target.At(strings.TrimPrefix(srv.Endpoint(), "http://"))
+}
+
+// drive sends b.N requests over several connections.
+func drive(b *testing.B, s *target.Server, requests []target.Request) {
+	raw, err := sign(s.Addr, requests)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	r, err := load.HTTP(s.Addr, min(manyWorkers, b.N), load.Limit{Time: time.Minute, Ops: b.N}, raw)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(r.PerSecond, "ops/s")
+}
+
+func BenchmarkIdentity(b *testing.B) {
+	_, s := inProcess(b)
+	drive(b, s, []target.Request{identityRequest()})
+}
+
+func benchmarkItem(b *testing.B, operation string) {
+	p, s := inProcess(b)
+	if err := p.prepareTable(s); err != nil {
+		b.Fatal(err)
+	}
+	drive(b, s, itemRequests(operation))
+}
+
+func BenchmarkGetItem(b *testing.B) { benchmarkItem(b, "GetItem") }
+func BenchmarkPutItem(b *testing.B) { benchmarkItem(b, "PutItem") }
+
+func BenchmarkWarmInvoke(b *testing.B) {
+	p, s := inProcess(b)
+	role, err := p.makeRole(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := p.makeFunction(s, "warm", role, hellos()[0], nil); err != nil {
+		b.Fatal(err)
+	}
+	conn, err := load.Dial(s.Addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := invocation("warm").Bytes(s.Addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := conn.Do(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
