@@ -102,12 +102,12 @@ func record(c *service.Call, b *bucket, ch change, configID string) event.Record
 	}
 	return event.Record{
 		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: b.Region, EventTime: c.Now.UTC().Format(event.TimeFormat), EventName: ch.event,
-		UserIdentity:      event.Principal{principalOf(c)},
+		UserIdentity:      event.Principal{PrincipalID: principalOf(c)},
 		RequestParameters: map[string]string{"sourceIPAddress": sourceIP(c)},
 		ResponseElements:  map[string]string{"x-amz-request-id": c.RequestID, "x-amz-id-2": c.RequestID},
 		S3: event.Entity{
 			SchemaVersion: "1.0", ConfigurationID: configID,
-			Bucket: event.Bucket{Name: b.Name, OwnerIdentity: event.Principal{ownerID(b.Account)}, ARN: bucketARN(b.Name)}, Object: entry,
+			Bucket: event.Bucket{Name: b.Name, OwnerIdentity: event.Principal{PrincipalID: ownerID(b.Account)}, ARN: bucketARN(b.Name)}, Object: entry,
 		},
 	}
 }
