@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"moln.dev/moln/engine/blob"
@@ -211,14 +210,12 @@ func (s *Server) openMail() error {
 
 // deps gives a service its engines, scoped to it.
 func (s *Server) deps(name string) service.Deps {
-	port := s.Endpoint()
-	port = port[strings.LastIndexByte(port, ':')+1:]
 	return service.Deps{
 		KV: s.db.Scope([]byte("svc/" + name + "/")), Blobs: s.blobs.Scope(name), Clock: s.clock, Ident: s.ident,
 		Sched: s.sched, Seal: s.sealer, Log: s.log.With("service", name), Meter: s.metrics,
 		Functions: &s.funcs, System: s.system, DataDir: filepath.Join(s.dir(), "work", name),
 		Site: service.Site{
-			Endpoint: s.Endpoint(), Port: port, CAPEM: s.ca.pem,
+			Endpoint: s.Endpoint(), Port: s.port(), CAPEM: s.ca.pem,
 			Handler: s.inner(), ServeTLS: s.serveTLS,
 		},
 	}

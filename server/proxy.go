@@ -45,11 +45,12 @@ type proxy struct {
 	ca      *authority
 	handler http.Handler
 	allow   []string
+	port    string // moln's own
 	tunnels chan struct{}
 }
 
-func newProxy(ca *authority, h http.Handler, allow []string) *proxy {
-	return &proxy{ca: ca, handler: h, allow: allow, tunnels: make(chan struct{}, tunnelsMax)}
+func newProxy(ca *authority, h http.Handler, allow []string, port string) *proxy {
+	return &proxy{ca: ca, handler: h, allow: allow, port: port, tunnels: make(chan struct{}, tunnelsMax)}
 }
 
 // connect answers CONNECT host:port.
@@ -61,7 +62,10 @@ func (p *proxy) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case isAWSHost(host):
-		p.answer(w, host, port)
+		p.answer(w, host, port != "80")
+	case isLoopback(host) && port == p.port:
+		// Some tools tunnel even to the endpoint that they were given.
+		p.answer(w, host, false)
 	case p.allowed(host):
 		p.tunnel(w, r.Host)
 	default:
@@ -75,8 +79,8 @@ func (p *proxy) allowed(host string) bool {
 	})
 }
 
-// answer serves one client connection as the AWS host itself.
-func (p *proxy) answer(w http.ResponseWriter, host, port string) {
+// answer serves one client connection as the named host itself.
+func (p *proxy) answer(w http.ResponseWriter, host string, secure bool) {
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, "CONNECT needs HTTP/1.1", http.StatusBadRequest)
@@ -88,7 +92,7 @@ func (p *proxy) answer(w http.ResponseWriter, host, port string) {
 	}
 	c := &bufferedConn{Conn: conn, r: buf.Reader}
 	l := newOneConnListener(c)
-	if port != "80" {
+	if secure {
 		l = newOneConnListener(tls.Server(c, p.ca.tlsConfig(host)))
 	}
 	srv := &http.Server{

@@ -116,6 +116,12 @@ func (s *Server) Endpoint() string {
 	return scheme + "://" + s.listener.Addr().String()
 }
 
+// port is the listener's.
+func (s *Server) port() string {
+	addr := s.listener.Addr().String()
+	return addr[strings.LastIndexByte(addr, ':')+1:]
+}
+
 // CAFile is where the authority's certificate lies.
 func (s *Server) CAFile() string { return filepath.Join(s.dir(), "ca.pem") }
 
@@ -158,7 +164,7 @@ func (s *Server) openServices(ctx context.Context) error {
 func (s *Server) handler() http.Handler {
 	admin := s.admin()
 	gw := s.gateway.Load()
-	px := newProxy(s.ca, gw, s.cfg.ProxyAllow)
+	px := newProxy(s.ca, gw, s.cfg.ProxyAllow, s.port())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodConnect:
