@@ -206,7 +206,11 @@ func scalar(av api.AttributeValue) string {
 	case av.S != nil:
 		return *av.S
 	case av.N != nil:
-		return *av.N
+		n, err := item.Canonical(*av.N) // or a policy on 1 would not see 1.0
+		if err != nil {
+			return noLeadingKey
+		}
+		return n
 	case av.B != nil:
 		return string(av.B)
 	}

@@ -416,3 +416,39 @@ func BenchmarkGetItem(b *testing.B) {
 		must(w, api.GetItem, req)
 	}
 }
+
+func TestConditionKeys(t *testing.T) {
+	b := newBench(t)
+	must(b, api.CreateTable, tableInput())
+	names := map[string]string{"#at": "at"}
+	tests := []struct {
+		op      smithy.Descriptor
+		in      any
+		leading []string
+		attrs   []string
+	}{
+		{api.Query, &api.QueryInput{
+			TableName: new("notes"), KeyConditionExpression: new("#at > :n AND id = :i"), ExpressionAttributeNames: names,
+			ExpressionAttributeValues: avs{":i": str("me"), ":n": num("1")}, ProjectionExpression: new("txt.x[0], more"),
+		}, []string{"me"}, []string{"at", "id", "more", "txt"}},
+		{api.Query, &api.QueryInput{TableName: new("notes"), KeyConditionExpression: new("id > :i"), ExpressionAttributeValues: avs{":i": str("me")}}, []string{noLeadingKey}, []string{"id"}},
+		{api.Scan, &api.ScanInput{TableName: new("notes")}, []string{noLeadingKey}, nil},
+		{api.UpdateItem, &api.UpdateItemInput{
+			TableName: new("notes"), Key: avs{"id": str("me"), "at": num("1")}, UpdateExpression: new("SET a = if_not_exists(b, :v) REMOVE c ADD d :v"),
+		}, []string{"me"}, []string{"a", "at", "b", "c", "d", "id"}},
+	}
+	for _, tt := range tests {
+		_, op := tt.op.Of()
+		checks, err := b.s.authorize(context.Background(), b.caller(), op, tt.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := checks[0].Context
+		if d := cmp.Diff(tt.leading, got["dynamodb:leadingkeys"]); d != "" {
+			t.Errorf("%s: leading keys: %s", op.Name, d)
+		}
+		if d := cmp.Diff(tt.attrs, got["dynamodb:attributes"]); d != "" {
+			t.Errorf("%s: attributes: %s", op.Name, d)
+		}
+	}
+}

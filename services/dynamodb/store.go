@@ -73,6 +73,11 @@ func (s *store) table(ctx context.Context, p place, name string, missing error) 
 	if err != nil {
 		return nil, err
 	}
+	return s.known(p, key, raw)
+}
+
+// known gives the decoded table, from before where it has not changed.
+func (s *store) known(p place, key, raw []byte) (*tableRef, error) {
 	if have, ok := s.tables.Load(string(key)); ok && bytes.Equal(have.(*tableRef).raw, raw) {
 		return have.(*tableRef), nil
 	}
@@ -140,9 +145,15 @@ func (s *store) createTable(ctx context.Context, p place, m *tableMeta, exists e
 
 // deleteTable removes a table with all items; check may refuse.
 func (s *store) deleteTable(ctx context.Context, p place, name string, missing error, check func(*tableMeta) error) (*tableMeta, error) {
+	t, err := s.table(ctx, p, name, missing)
+	if err != nil {
+		return nil, err
+	}
+	t.writing.Lock() // no write under way is to leave an item behind
+	defer t.writing.Unlock()
 	key := p.tableKey(name)
 	var gone tableMeta
-	err := s.db.Update(ctx, func(tx *kv.Tx) error {
+	err = s.db.Update(ctx, func(tx *kv.Tx) error {
 		v, err := tx.Get(key)
 		if errors.Is(err, kv.ErrNotFound) {
 			return missing
@@ -219,7 +230,7 @@ func (s *store) everyTable(ctx context.Context, fn func(*tableRef) error) error 
 		}
 		p := place{account, region}
 		err = s.db.Each(ctx, kv.Prefix(tuple.Key(account, region, "t")), func(it kv.Item) (bool, error) {
-			t, err := s.tableRef(p, it.Key, it.Value)
+			t, err := s.known(p, it.Key, it.Value)
 			if err != nil {
 				return false, err
 			}

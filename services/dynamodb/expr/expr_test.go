@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"strings"
 	"testing"
 
 	"moln.dev/moln/aws/fault"
@@ -231,7 +230,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func wantFault(t *testing.T, err error) {
-	if err != nil && (fault.As(err) == nil || strings.Contains(err.Error(), "%!")) {
+	if err != nil && fault.As(err) == nil {
 		t.Errorf("not a fault: %v", err)
 	}
 }

@@ -195,7 +195,7 @@ func TopLevelNames(names map[string]string, src string) []string {
 			if n := names[t.text]; n != "" {
 				out = append(out, n)
 			}
-		case t.kind == tokIdent && !reserved(t.text) && !(knownFunction(t.text) && toks[i+1].text == "("):
+		case t.kind == tokIdent && !reserved(t.text) && !strings.EqualFold(t.text, "REMOVE") && !(knownFunction(t.text) && toks[i+1].text == "("):
 			out = append(out, t.text)
 		}
 	}
