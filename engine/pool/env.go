@@ -249,6 +249,9 @@ func (e *Env) invoke(ctx context.Context, inv Invocation) (Result, error) {
 		}
 	}
 	start := time.Now()
+	if inv.Timeout > 0 {
+		inv.Deadline = start.Add(inv.Timeout)
+	}
 	err := e.api.Deliver(&runtimeapi.Invocation{
 		RequestID: inv.RequestID, Payload: inv.Payload, DeadlineMs: inv.Deadline.UnixMilli(),
 		FunctionARN: inv.FunctionARN, TraceID: inv.TraceID, ClientContext: inv.ClientContext,

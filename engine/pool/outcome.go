@@ -44,9 +44,12 @@ func (o Outcome) Healthy() bool { return o == Succeeded || o == Failed || o == R
 
 // Invocation is one event for a function.
 type Invocation struct {
-	RequestID       string
-	Payload         []byte
-	Deadline        time.Time // of real time
+	RequestID string
+	Payload   []byte
+	Deadline  time.Time // of real time; zero where Timeout says it
+	// Timeout counts from when the function could have begun: the time that a
+	// new environment takes to start is not the invocation's.
+	Timeout         time.Duration
 	FunctionARN     string
 	TraceID         string
 	ClientContext   string // JSON

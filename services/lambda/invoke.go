@@ -138,12 +138,9 @@ func (e *engine) once(ctx context.Context, g *host.Guard, l *live, v *config, in
 	addAll(st, e.s.deps.Clock.Now(), open)
 	// An invocation that was begun is ended, whoever waits for it or not.
 	r, err := env.Invoke(context.WithoutCancel(ctx), pool.Invocation{
-		RequestID: inv.requestID, Payload: inv.payload, Deadline: deadline(v, cold), FunctionARN: inv.r.arn(),
+		RequestID: inv.requestID, Payload: inv.payload, Timeout: v.timeout(), FunctionARN: inv.r.arn(),
 		TraceID: e.traceID(), ClientContext: inv.clientContext, CognitoIdentity: inv.cognito,
 	})
-	if err == nil && r.Outcome.Healthy() && r.Duration > v.timeout() {
-		r.Outcome = pool.TimedOut // a new environment's deadline is a late one
-	}
 	g.Pool.Release(env, err == nil && r.Outcome.Healthy())
 	if err != nil {
 		if errors.Is(err, pool.ErrClosed) {
@@ -171,17 +168,6 @@ func addAll(st *logship.Stream, at time.Time, lines []string) {
 	for _, text := range lines {
 		st.Add(at, text)
 	}
-}
-
-// deadline is when the function must have answered. The time that a new
-// environment takes to start is not the function's, and not known before: there
-// the deadline is late by what init may take at most.
-func deadline(v *config, cold bool) time.Time {
-	d := realNow().Add(v.timeout())
-	if cold {
-		d = d.Add(initTimeout)
-	}
-	return d
 }
 
 // traceID is a new root for X-Ray headers; nothing is sampled.

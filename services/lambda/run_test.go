@@ -87,12 +87,12 @@ func TestFunctionErrors(t *testing.T) {
 		if (event.how === "big") return "x".repeat(7 * 1024 * 1024);
 		if (event.how === "eat") { const all = []; for (;;) all.push(Buffer.alloc(16 << 20, 1)); }
 		return {fine: true};
-	}`, func(in *api.CreateFunctionInput) { in.Timeout = new(int32(1)) })
+	}`, func(in *api.CreateFunctionInput) { in.Timeout = new(int32(3)) })
 	w.invoke("bad", `{}`)
 	for _, c := range []struct{ how, errorType, message, log string }{
 		{"throw", "TypeError", "^thrown$", "TypeError"},
 		{"exit", "Runtime.ExitError", "^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 3$", "Status: error\tError Type: Runtime.ExitError"},
-		{"hang", "Sandbox.Timedout", `^RequestId: [0-9a-f-]{36} Error: Task timed out after 1.00 seconds$`, "Task timed out after 1.00 seconds"},
+		{"hang", "Sandbox.Timedout", `^RequestId: [0-9a-f-]{36} Error: Task timed out after 3.00 seconds$`, "Task timed out after 3.00 seconds"},
 		{"big", "Function.ResponseSizeTooLarge", `^Response payload size \(73400\d\d bytes\) exceeded maximum allowed payload size \(6291556 bytes\).$`, "REPORT"},
 		{"eat", "Runtime.OutOfMemory", `^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: signal: killed$`, "Runtime.OutOfMemory"},
 	} {
