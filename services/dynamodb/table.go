@@ -34,7 +34,7 @@ var table = service.Table[*Service]{
 		api.ExecuteStatement,
 		api.ExecuteTransaction,
 	),
-	service.None[*Service]("backups, exports and imports are not there; moln snapshots a whole account",
+	service.None[*Service]("backups, exports and imports are not there",
 		api.CreateBackup,
 		api.DeleteBackup,
 		api.DescribeBackup,
