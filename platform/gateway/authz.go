@@ -21,12 +21,12 @@ func (g *Gateway) authorize(ctx context.Context, c *service.Call, b *bound, in a
 	if b.op.Auth == smithy.AuthNone {
 		return nil
 	}
+	if err := g.admit(c, b); err != nil {
+		return err
+	}
 	checks, err := g.checks(ctx, c, b, in)
 	if err != nil {
 		return err
-	}
-	if c.Caller.Kind == policy.Anonymous && b.target != g.s3 && !allPublic(checks) {
-		return g.missingToken(b.target)
 	}
 	for _, check := range checks {
 		if err := g.judge(ctx, c, b.target, check); err != nil {
@@ -36,13 +36,13 @@ func (g *Gateway) authorize(ctx context.Context, c *service.Call, b *bound, in a
 	return nil
 }
 
-func allPublic(checks []service.Check) bool {
-	for _, c := range checks {
-		if !c.Public {
-			return false
-		}
+// admit turns anonymous callers away, before anything of theirs is looked at.
+// S3's policies and the operations of AuthNone may let them in.
+func (g *Gateway) admit(c *service.Call, b *bound) error {
+	if c.Caller.Kind == policy.Anonymous && b.target != g.s3 && b.op.Auth != smithy.AuthNone {
+		return g.missingToken(b.target)
 	}
-	return len(checks) > 0
+	return nil
 }
 
 func (g *Gateway) checks(ctx context.Context, c *service.Call, b *bound, in any) ([]service.Check, error) {
@@ -58,9 +58,6 @@ func (g *Gateway) checks(ctx context.Context, c *service.Call, b *bound, in any)
 
 // judge decides one check and keeps the decision with its reasons.
 func (g *Gateway) judge(ctx context.Context, c *service.Call, t *target, check service.Check) error {
-	if check.Public {
-		return nil
-	}
 	set, err := g.policies(ctx, c.Caller)
 	if err != nil {
 		return err

@@ -21,7 +21,6 @@ import (
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/wire"
-	"moln.dev/moln/wire/protocols"
 )
 
 // Config is what a Gateway is made from. All fields but Assumer are required.
@@ -138,21 +137,38 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
+			begun := x.written
 			g.fail(x, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+			if begun {
+				// The status is sent; only a broken connection can tell the client.
+				panic(http.ErrAbortHandler)
+			}
 		}
 	}()
 	for i := range g.endpoints {
 		if e := &g.endpoints[i]; e.Match(r, x.host) {
-			x.record.Service = e.Name
-			sw := &statusWriter{ResponseWriter: w}
-			x.w, x.written = sw, true
-			e.Serve(sw, r, x.call)
-			x.record.Status = sw.code()
+			g.serveEndpoint(x, e)
 			return
 		}
 	}
 	if err := g.serveAPI(x); err != nil {
 		g.fail(x, err)
+	}
+}
+
+// serveEndpoint lets a data plane answer. Where it breaks before it has written
+// anything, fail answers for it.
+func (g *Gateway) serveEndpoint(x *exchange, e *service.Endpoint) {
+	x.record.Service = e.Name
+	sw := &statusWriter{ResponseWriter: x.w}
+	x.w = sw
+	defer func() {
+		x.written = sw.status != 0
+		x.record.Status = sw.status
+	}()
+	e.Serve(sw, x.r, x.call)
+	if sw.status == 0 {
+		sw.status = http.StatusOK // what net/http sends for a silent handler
 	}
 }
 
@@ -198,6 +214,9 @@ func (g *Gateway) serveAPI(x *exchange) error {
 	}
 	if x.op.Level == service.LevelNone {
 		return notImplemented(x.op)
+	}
+	if err := g.admit(x.call, x.op); err != nil {
+		return err
 	}
 	in := x.op.NewInput()
 	if err := x.codec.Decode(x.target.def.Schema, x.op.op, req, in); err != nil {
@@ -264,16 +283,13 @@ func (g *Gateway) fail(x *exchange, err error) {
 		return
 	}
 	codec := x.codec
-	var schema *smithy.Service
+	schema := &smithy.Service{} // of no service: it has no errors of its own
 	var op *smithy.Operation
 	if x.target != nil {
 		schema = x.target.def.Schema
 	}
 	if codec == nil {
-		codec, _ = protocols.For(smithy.RESTXML)
-		if x.target != nil {
-			codec = x.target.codec
-		}
+		codec = codecOf(x.r)
 	}
 	if x.op != nil {
 		op = x.op.op

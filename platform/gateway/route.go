@@ -10,9 +10,10 @@ import (
 	"moln.dev/moln/aws/sigv4"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/wire"
+	"moln.dev/moln/wire/protocols"
 )
 
-// route finds the service: by credential scope, then X-Amz-Target, then host,
+// route finds the service: by X-Amz-Target, then credential scope, then host,
 // then a query API's version, then path, with S3 as the last resort. The
 // operation is found later, once the body is there.
 func (g *Gateway) route(x *exchange) error {
@@ -23,11 +24,49 @@ func (g *Gateway) route(x *exchange) error {
 	}
 	x.target = g.findTarget(x)
 	if x.target == nil {
+		if x.signed != nil {
+			return fault.New("UnknownService", http.StatusNotFound, "moln has no service %q.", x.signed.Service)
+		}
 		return fault.New("UnknownService", http.StatusNotFound, "moln has no service that answers this request.")
 	}
 	x.record.Service = x.target.def.Schema.Name
 	x.codec = x.target.codec
+	if x.signed != nil && x.signed.Service != x.target.def.Schema.SigningName {
+		return g.wrongScope(x)
+	}
 	return nil
+}
+
+// wrongScope answers a signature that was made for another service than the one
+// that the rest of the request means.
+func (g *Gateway) wrongScope(x *exchange) error {
+	const s3 = `%s; incorrect service "%s". This endpoint belongs to "s3".`
+	right := x.target.def.Schema.SigningName
+	switch {
+	case x.target == g.s3 && x.signed.Presigned:
+		return fault.New("AuthorizationQueryParametersError", http.StatusBadRequest, s3, "Error parsing the X-Amz-Credential parameter", x.signed.Service)
+	case x.target == g.s3:
+		return fault.New("AuthorizationHeaderMalformed", http.StatusBadRequest, s3, "The authorization header is malformed", x.signed.Service)
+	case x.target.json() || x.target.kind == smithy.RESTJSON1:
+		return fault.New("InvalidSignatureException", g.authStatus(x), "Credential should be scoped to correct service: '%s'. ", right)
+	}
+	return fault.New("SignatureDoesNotMatch", http.StatusForbidden, "Credential should be scoped to correct service: '%s'. ", right)
+}
+
+// codecOf guesses the protocol of a request whose service is not known, so that
+// its client can read the answer.
+func codecOf(r *http.Request) wire.Codec {
+	p := smithy.RESTXML
+	switch {
+	case r.Header.Get("X-Amz-Target") != "":
+		p = smithy.AWSJSON11
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+		p = smithy.AWSQuery
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
+		p = smithy.RESTJSON1
+	}
+	c, _ := protocols.For(p)
+	return c
 }
 
 func (g *Gateway) findTarget(x *exchange) *target {
@@ -63,6 +102,9 @@ func (g *Gateway) findTarget(x *exchange) *target {
 		if _, _, ok := t.router.Match(x.r.Method, x.r.URL.EscapedPath(), x.r.URL.Query(), x.r.Header); ok {
 			return t
 		}
+	}
+	if x.signed != nil {
+		return nil // signed for a service that is not here; S3's own was found above
 	}
 	return g.s3
 }

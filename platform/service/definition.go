@@ -86,9 +86,6 @@ type Check struct {
 	// PolicyMandatory: without an Allow in Policy nobody gets in (trust
 	// policies, key policies).
 	PolicyMandatory bool
-	// Public: an anonymous caller is answered without policy (an operation
-	// that AWS leaves open, such as a CORS preflight).
-	Public bool
 	// Fault replaces the access-denied fault where a service has its own text.
 	Fault func(d policy.Decision) error
 }
