@@ -1,6 +1,6 @@
 import json
 
-from harness import ACCOUNT, REGION, client, contains, equal, get, refused, test, unique
+from harness import ACCOUNT, REGION, client, contains, equal, get, lacks, refused, test, unique
 from smoke_lambda import function
 
 
@@ -71,6 +71,7 @@ def handler(event, context):
 
 
 @test
+@lacks("API keys and usage plans")
 def api_keys():
     gw, rest, root = api()
     mock(gw, rest, root, template='{"ok": true}', apiKeyRequired=True)
@@ -122,6 +123,7 @@ def validation_and_model():
 
 
 @test
+@lacks("OpenAPI import")
 def openapi_import():
     gw = client("apigateway", read_timeout=60)
     definition = {"openapi": "3.0.1", "info": {"title": unique("api"), "version": "1"}, "paths": {"/ping": {"get": {

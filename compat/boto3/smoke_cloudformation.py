@@ -1,6 +1,6 @@
 import json
 
-from harness import client, contains, equal, refused, test, unique, until
+from harness import client, contains, equal, lacks, refused, test, unique, until
 
 
 def ended(cfn, stack, seconds=60):
@@ -91,6 +91,7 @@ def change_set():
 
 
 @test
+@lacks("the SAM transform")
 def serverless_transform():
     """A SAM template: a function behind an API, deployed and called."""
     from harness import get, REGION

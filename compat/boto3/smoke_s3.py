@@ -5,7 +5,7 @@ import requests
 from boto3.s3.transfer import TransferConfig
 from botocore import UNSIGNED
 
-from harness import REGION, client, contains, document, equal, get, refused, test, unique
+from harness import REGION, Refused, client, contains, document, equal, get, lacks, refused, test, unique
 
 MIB = 1 << 20
 
@@ -174,11 +174,14 @@ def presigned():
 
 
 @test
+@lacks("uploads by HTML form")
 def presigned_post():
     _, b = bucket()
     s3 = client("s3", signature_version="s3v4")
     post = s3.generate_presigned_post(b, "up/${filename}", Conditions=[["content-length-range", 1, 100]], ExpiresIn=60)
     answer = requests.post(post["url"], data=post["fields"], files={"file": ("f.txt", b"posted")}, timeout=30)
+    if answer.status_code in (405, 501):
+        raise Refused(answer.text)
     equal(answer.status_code, 204)
     equal(s3.get_object(Bucket=b, Key="up/f.txt")["Body"].read(), b"posted")
     answer = requests.post(post["url"], data=post["fields"], files={"file": ("f.txt", b"x" * 101)}, timeout=30)
