@@ -116,7 +116,17 @@ func httpCase(name string, s *target.Server, workers int, requests []target.Requ
 		if err != nil {
 			return load.Result{}, err
 		}
-		return load.HTTP(s.Addr, workers, l, raw)
+		before, err := s.CPU()
+		if err != nil {
+			return load.Result{}, err
+		}
+		r, err := load.HTTP(s.Addr, workers, l, raw)
+		if err != nil {
+			return r, err
+		}
+		after, err := s.CPU()
+		r.CPU = (after - before) / time.Duration(max(r.Ops, 1))
+		return r, err
 	}}
 }
 

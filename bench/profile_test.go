@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,11 +57,23 @@ func drive(b *testing.B, s *target.Server, requests []target.Request) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
+	before := processorTime(b)
 	r, err := load.HTTP(s.Addr, min(manyWorkers, b.N), load.Limit{Time: time.Minute, Ops: b.N}, raw)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(r.PerSecond, "ops/s")
+	b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// processorTime is what this process has used. It hardly depends on what else
+// the machine does.
+func processorTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkIdentity(b *testing.B) {

@@ -21,6 +21,7 @@ type row struct {
 	PerSecond float64 `json:"perSecond,omitempty"`
 	P50Micros float64 `json:"p50Micros,omitempty"`
 	P99Micros float64 `json:"p99Micros,omitempty"`
+	CPUMicros float64 `json:"cpuMicros,omitempty"` // of the server, for one operation
 	// Value has a Unit where the case is no rate.
 	Value float64 `json:"value,omitempty"`
 	Unit  string  `json:"unit,omitempty"`
@@ -50,7 +51,7 @@ func (r *report) describe(b *bench) {
 func (r *report) add(part, name string, workers int, m load.Result) {
 	micros := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 	r.Rows = append(r.Rows, row{
-		Part: part, Case: name, Workers: workers, PerSecond: m.PerSecond, P50Micros: micros(m.P50), P99Micros: micros(m.P99),
+		Part: part, Case: name, Workers: workers, PerSecond: m.PerSecond, P50Micros: micros(m.P50), P99Micros: micros(m.P99), CPUMicros: micros(m.CPU),
 	})
 }
 
@@ -91,7 +92,11 @@ func (r row) text() string {
 	if r.Unit != "" {
 		return fmt.Sprintf("%s\t%s %s\t%s", r.Case, figure(r.Value), r.Unit, r.Note)
 	}
-	return fmt.Sprintf("%s\tx%d\t%s/s\tp50 %s µs\tp99 %s µs\t%s", r.Case, r.Workers, figure(r.PerSecond), figure(r.P50Micros), figure(r.P99Micros), r.Note)
+	cpu := ""
+	if r.CPUMicros > 0 {
+		cpu = "cpu " + figure(r.CPUMicros) + " µs"
+	}
+	return fmt.Sprintf("%s\tx%d\t%s/s\tp50 %s µs\tp99 %s µs\t%s\t%s", r.Case, r.Workers, figure(r.PerSecond), figure(r.P50Micros), figure(r.P99Micros), cpu, r.Note)
 }
 
 // figure shows three digits or more.

@@ -30,6 +30,9 @@ type Result struct {
 	Elapsed   time.Duration
 	P50, P99  time.Duration
 	PerSecond float64
+	// CPU is what the server's process spent on one operation, where somebody
+	// measured it. It says more than the rate when others use the machine.
+	CPU time.Duration
 }
 
 // Loop calls op from workers goroutines; i counts the calls of one worker. The
@@ -92,6 +95,7 @@ func Median(runs []Result) Result {
 		Elapsed: middle(runs, func(r Result) time.Duration { return r.Elapsed }),
 		P50:     middle(runs, func(r Result) time.Duration { return r.P50 }),
 		P99:     middle(runs, func(r Result) time.Duration { return r.P99 }),
+		CPU:     middle(runs, func(r Result) time.Duration { return r.CPU }),
 		Ops:     middle(runs, func(r Result) int { return r.Ops }),
 	}
 	m.PerSecond = middle(runs, func(r Result) float64 { return r.PerSecond })

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -119,6 +120,29 @@ func (s *Server) awaitReady(ctx context.Context, l Launch, began time.Time) erro
 
 // Pid is the process.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// clockTick is the unit of times in /proc, the same on all of Linux.
+const clockTick = 10 * time.Millisecond
+
+// CPU is the processor time that the process has used, of all its threads.
+func (s *Server) CPU() (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	// The name, in parentheses, may hold anything; user and system time are
+	// the twelfth and thirteenth field after it.
+	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	var ticks int64
+	for _, field := range f[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * clockTick, nil
+}
 
 // Stop ends the process: politely, then not.
 func (s *Server) Stop() {
