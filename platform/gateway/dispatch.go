@@ -36,8 +36,8 @@ func (g *Gateway) Dispatch(ctx context.Context, c *service.Call, d smithy.Descri
 			parent.Decisions = append(parent.Decisions, c.Trace.Decisions...)
 		}
 	}()
-	if v := g.validator.Validate(schema, op.Input, in); len(v) > 0 {
-		return nil, fault.New(b.target.validationCode(), 400, "%s", smithy.Message(v))
+	if err := g.check(b, in); err != nil {
+		return nil, err
 	}
 	if err := g.authorize(ctx, c, b, in); err != nil {
 		return nil, err

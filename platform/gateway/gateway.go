@@ -239,11 +239,21 @@ func (g *Gateway) serveAPI(x *exchange) error {
 // validate checks the model's constraints. S3 and API Gateway, whose models
 // state few, word their own errors.
 func (g *Gateway) validate(x *exchange, in any) error {
-	v := g.validator.Validate(x.target.def.Schema, x.op.op.Input, in)
+	return g.check(x.op, in)
+}
+
+// check validates an input; the service may word what is wrong with it.
+func (g *Gateway) check(b *bound, in any) error {
+	v := g.validator.Validate(b.target.def.Schema, b.op.Input, in)
 	if len(v) == 0 {
 		return nil
 	}
-	return fault.New(x.target.validationCode(), http.StatusBadRequest, "%s", smithy.Message(v))
+	if invalid := b.target.def.Invalid; invalid != nil {
+		if err := invalid(b.op, in, v); err != nil {
+			return err
+		}
+	}
+	return fault.New(b.target.validationCode(), http.StatusBadRequest, "%s", smithy.Message(v))
 }
 
 func (g *Gateway) answer(x *exchange, out any) error {

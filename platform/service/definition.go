@@ -66,6 +66,11 @@ type Definition struct {
 	// the operation's Actions on "*". It may look things up, but decides
 	// nothing.
 	Authorize func(ctx context.Context, c *Call, op *smithy.Operation, in any) ([]Check, error)
+	// Invalid words what is wrong with a request that breaks the model's
+	// constraints, where the service says it in its own way; v is never empty
+	// and may be reordered. The request is refused in any case: nil means the
+	// model's own text. Nil: always the model's own text.
+	Invalid   func(op *smithy.Operation, in any, v []smithy.Violation) error
 	Resources []ResourceType
 	Endpoints []Endpoint
 	Workers   []Worker
