@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	api "moln.dev/moln/api/apigateway"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 )
@@ -34,4 +35,30 @@ func requestPath(op *smithy.Operation, in any) string {
 		path = strings.ReplaceAll(path, "{"+m.WireName+"}", url.PathEscape(val(s)))
 	}
 	return path
+}
+
+const servicePrincipal = "apigateway.amazonaws.com"
+
+// judgeRole asks whether the caller may pass a role to API Gateway: who may
+// write an integration must not thereby act as every role that trusts it.
+func judgeRole(ctx context.Context, c *service.Call, role *string) error {
+	if val(role) == "" {
+		return nil
+	}
+	return c.Judge(ctx, service.Check{
+		Action: "iam:PassRole", Resource: *role, Context: policy.Keys{"iam:passedtoservice": {servicePrincipal}},
+	})
+}
+
+// judgePatchedRole is judgeRole for the role that a patch sets at a path.
+func judgePatchedRole(ctx context.Context, c *service.Call, ops []api.PatchOperation, member string) error {
+	for _, op := range ops {
+		if unescapePointer(strings.TrimPrefix(val(op.Path), "/")) != member || val(op.Op) == "remove" {
+			continue
+		}
+		if err := judgeRole(ctx, c, op.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -139,7 +139,7 @@ func (s *Service) answer(r *http.Request, c *service.Call) (*pipeline.Response, 
 	env := &pipeline.Env{
 		Invoke: s.deps.Functions.Invoke, Tokens: s.tokens, Cache: &s.plane.verdicts, Depth: c.Depth, Pause: s.pause,
 		Assume: func(ctx context.Context, role string) (identity.Principal, error) {
-			own := identity.Service("apigateway.amazonaws.com", p.Account, "arn:aws:apigateway:"+p.Region+"::/restapis/"+t.id)
+			own := identity.Service(servicePrincipal, p.Account, "arn:aws:apigateway:"+p.Region+"::/restapis/"+t.id)
 			session, err := c.As(own).AssumeRole(ctx, service.Assume{RoleARN: role, SessionName: "BackplaneAssumeRoleSession"})
 			return session.Principal, err
 		},

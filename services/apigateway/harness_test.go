@@ -57,15 +57,26 @@ func (v verifier) VerifyToken(_ context.Context, pool, token string, _ time.Time
 
 func (verifier) CheckSession(context.Context, string, tokens.Claims) error { return nil }
 
-// backend calls operations as the gateway does, without judging.
-type backend struct{ ops map[string]service.Operation }
+// backend calls operations as the gateway does. It judges only what handlers
+// ask, and keeps it.
+type backend struct {
+	ops    map[string]service.Operation
+	judged []service.Check
+	judge  func(service.Check) error // nil: everything is allowed
+}
 
 func (b *backend) Dispatch(ctx context.Context, c *service.Call, op smithy.Descriptor, in any) (any, error) {
 	_, o := op.Of()
 	return b.ops[o.Name].Call(ctx, c, in)
 }
 
-func (*backend) Judge(context.Context, *service.Call, service.Check) error { return nil }
+func (b *backend) Judge(_ context.Context, _ *service.Call, check service.Check) error {
+	b.judged = append(b.judged, check)
+	if b.judge == nil {
+		return nil
+	}
+	return b.judge(check)
+}
 
 func (*backend) Assume(_ context.Context, _ *service.Call, a service.Assume) (service.Session, error) {
 	var p identity.Principal

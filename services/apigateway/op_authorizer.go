@@ -19,6 +19,9 @@ func (s *Service) createAuthorizer(ctx context.Context, c *service.Call, in *api
 	if in.JwtConfiguration != nil {
 		return nil, errRefused("JwtConfiguration")
 	}
+	if err := judgeRole(ctx, c, in.AuthorizerCredentials); err != nil {
+		return nil, err
+	}
 	out := api.Authorizer{
 		Id: new(s.deps.Ident.Lower(subIDLen)), Name: in.Name, Type: in.Type, ProviderARNs: in.ProviderARNs, AuthType: in.AuthType,
 		AuthorizerUri: in.AuthorizerUri, AuthorizerCredentials: in.AuthorizerCredentials, IdentitySource: in.IdentitySource,
@@ -99,6 +102,9 @@ func (s *Service) getAuthorizers(ctx context.Context, c *service.Call, in *api.G
 }
 
 func (s *Service) updateAuthorizer(ctx context.Context, c *service.Call, in *api.UpdateAuthorizerInput) (*api.Authorizer, error) {
+	if err := judgePatchedRole(ctx, c, in.PatchOperations, "authorizerCredentials"); err != nil {
+		return nil, err
+	}
 	var out *api.Authorizer
 	err := s.store.edit(ctx, placeOf(c), in.RestApiId, func(t *apiTx) (err error) {
 		if out, err = loadAuthorizer(t, in.AuthorizerId); err != nil {

@@ -16,6 +16,9 @@ const (
 )
 
 func (s *Service) putIntegration(ctx context.Context, c *service.Call, in *api.PutIntegrationInput) (*api.Integration, error) {
+	if err := judgeRole(ctx, c, in.Credentials); err != nil {
+		return nil, err
+	}
 	out := api.Integration{
 		Type: in.Type, HttpMethod: in.IntegrationHttpMethod, Uri: in.Uri, ConnectionType: in.ConnectionType, ConnectionId: in.ConnectionId,
 		Credentials: in.Credentials, RequestParameters: in.RequestParameters, RequestTemplates: in.RequestTemplates,
@@ -86,6 +89,9 @@ func (s *Service) getIntegration(ctx context.Context, c *service.Call, in *api.G
 }
 
 func (s *Service) updateIntegration(ctx context.Context, c *service.Call, in *api.UpdateIntegrationInput) (*api.Integration, error) {
+	if err := judgePatchedRole(ctx, c, in.PatchOperations, "credentials"); err != nil {
+		return nil, err
+	}
 	var out *api.Integration
 	err := s.changeIntegration(ctx, c, in.RestApiId, in.ResourceId, in.HttpMethod, func(m *api.Method, i *api.Integration) error {
 		out = i

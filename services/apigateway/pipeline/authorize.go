@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -252,7 +253,7 @@ func (x *exchange) lambdaAuthorizer(ctx context.Context, z *authorizer, allowed 
 	}
 	key := ""
 	if z.ttl > 0 {
-		key = strings.Join(append([]string{x.api.id, x.stage.Name, x.stage.DeploymentID, x.stage.Version, z.id}, values...), "\x00")
+		key = cacheKey(append([]string{x.api.id, x.stage.Name, x.stage.DeploymentID, x.stage.Version, z.id}, values...))
 	}
 	v := x.env.Cache.get(key, x.req.Time)
 	if v == nil {
@@ -269,6 +270,15 @@ func (x *exchange) lambdaAuthorizer(ctx context.Context, z *authorizer, allowed 
 	}
 	x.auth = &authResult{context: v.context}
 	return nil
+}
+
+// cacheKey joins parts that may hold any byte: two lists never make one key.
+func cacheKey(parts []string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString(strconv.Itoa(len(p)) + ":" + p)
+	}
+	return b.String()
 }
 
 func (x *exchange) askAuthorizer(ctx context.Context, z *authorizer, values []string) (*verdict, error) {
