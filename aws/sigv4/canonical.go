@@ -6,7 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
+
+// canonicalBytes is room for most requests' canonical forms.
+const canonicalBytes = 1 << 10
 
 const upperHex = "0123456789ABCDEF"
 
@@ -107,6 +111,9 @@ func canonicalPath(wire string, s3 bool) string {
 
 // canonicalQuery sorts the parameters, leaving out the signature itself.
 func canonicalQuery(wire string, presigned bool) string {
+	if wire == "" {
+		return ""
+	}
 	type pair struct{ name, value string }
 	var pairs []pair
 	for part := range strings.SplitSeq(wire, "&") {
@@ -147,22 +154,51 @@ func canonicalHeader(r *http.Request, name, host string) string {
 	case name == "transfer-encoding" && len(values) == 0:
 		values = r.TransferEncoding
 	}
+	if len(values) == 1 {
+		return collapseSpace(values[0])
+	}
 	out := make([]string, len(values))
 	for i, v := range values {
-		out[i] = strings.Join(strings.Fields(v), " ")
+		out[i] = collapseSpace(v)
 	}
 	return strings.Join(out, ",")
 }
 
-// canonicalRequest is the text whose digest is signed.
-func canonicalRequest(r *http.Request, signed []string, host, payloadHash string, s3, presigned bool) string {
-	var b strings.Builder
-	b.WriteString(r.Method + "\n")
-	b.WriteString(canonicalPath(wirePath(r), s3) + "\n")
-	b.WriteString(canonicalQuery(wireQuery(r), presigned) + "\n")
-	for _, name := range signed {
-		b.WriteString(name + ":" + canonicalHeader(r, name, host) + "\n")
+// collapseSpace trims v and makes one space of several. Nearly all values have
+// none to collapse and are returned as they are.
+func collapseSpace(v string) string {
+	space := true // so that a leading one counts as two
+	for i := range len(v) {
+		c := v[i]
+		if c >= utf8.RuneSelf || c != ' ' && asciiSpace(c) || c == ' ' && space {
+			return strings.Join(strings.Fields(v), " ")
+		}
+		space = c == ' '
 	}
-	b.WriteString("\n" + strings.Join(signed, ";") + "\n" + payloadHash)
-	return b.String()
+	if space {
+		return strings.TrimSuffix(v, " ")
+	}
+	return v
+}
+
+func asciiSpace(c byte) bool { return '\t' <= c && c <= '\r' }
+
+// canonicalRequest is the text whose digest is signed.
+func canonicalRequest(r *http.Request, signed []string, host, payloadHash string, s3, presigned bool) []byte {
+	b := make([]byte, 0, canonicalBytes)
+	b = append(append(b, r.Method...), '\n')
+	b = append(append(b, canonicalPath(wirePath(r), s3)...), '\n')
+	b = append(append(b, canonicalQuery(wireQuery(r), presigned)...), '\n')
+	for _, name := range signed {
+		b = append(append(b, name...), ':')
+		b = append(append(b, canonicalHeader(r, name, host)...), '\n')
+	}
+	b = append(b, '\n')
+	for i, name := range signed {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+	}
+	return append(append(b, '\n'), payloadHash...)
 }

@@ -166,7 +166,7 @@ func TestVectors(t *testing.T) {
 			return nil
 		}
 		payload := hashHex(body)
-		creq := canonicalRequest(r, s.SignedHeaders, r.Host, payload, false, false)
+		creq := string(canonicalRequest(r, s.SignedHeaders, r.Host, payload, false, false))
 		if creq != files["creq"] {
 			t.Errorf("%s: canonical request\n%s\nwant\n%s", filepath.Base(base), creq, files["creq"])
 		}
@@ -389,4 +389,15 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("verified a signature nobody made: %+v", s)
 		}
 	})
+}
+
+func TestCollapseSpace(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", " ": "", "a": "a", "a ": "a", " a": "a", "a b": "a b", "a  b": "a b", "a\tb": "a b", "a\n": "a",
+		"a b ": "a b", "a b  ": "a b", "é  b": "é b", "a\u00a0b": "a b",
+	} {
+		if got := collapseSpace(in); got != want {
+			t.Errorf("collapseSpace(%q) = %q, want %q", in, got, want)
+		}
+	}
 }
