@@ -6,6 +6,7 @@ import (
 
 	api "moln.dev/moln/api/logs"
 	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 )
 
@@ -28,11 +29,8 @@ func resources() []service.ResourceType {
 	}}
 }
 
-func createGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*groupProperties)
-	if p.LogGroupName == nil {
-		p.LogGroupName = new(r.GeneratedName(512))
-	}
+// tags are the stack's with the resource's own over them.
+func (p *groupProperties) tags(r *service.Resource) map[string]string {
 	tags := maps.Clone(r.Tags)
 	if tags == nil {
 		tags = map[string]string{}
@@ -40,6 +38,15 @@ func createGroupResource(ctx context.Context, c *service.Call, r *service.Resour
 	for _, t := range p.Tags {
 		tags[t.Key] = t.Value
 	}
+	return tags
+}
+
+func createGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*groupProperties)
+	if p.LogGroupName == nil {
+		p.LogGroupName = new(r.GeneratedName(512))
+	}
+	tags := p.tags(r)
 	in := &api.CreateLogGroupInput{LogGroupName: p.LogGroupName, LogGroupClass: p.LogGroupClass, DeletionProtectionEnabled: p.DeletionProtectionEnabled}
 	if len(tags) > 0 {
 		in.Tags = tags
@@ -61,13 +68,39 @@ func setRetention(ctx context.Context, c *service.Call, name string, days *int32
 }
 
 func updateGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*groupProperties)
+	p, old := r.Properties.(*groupProperties), r.Old.(*groupProperties)
 	r.Attributes = map[string]any{"Arn": groupARN(c, r.PhysicalID) + ":*"}
+	if smithy.Val(p.DeletionProtectionEnabled) != smithy.Val(old.DeletionProtectionEnabled) {
+		return fault.New("InvalidRequest", 400, "moln does not change DeletionProtectionEnabled of a log group that exists")
+	}
+	if err := updateTags(ctx, c, r, p.tags(r), old); err != nil {
+		return err
+	}
 	if p.RetentionInDays == nil {
 		_, err := service.Invoke(ctx, c, api.DeleteRetentionPolicy, &api.DeleteRetentionPolicyInput{LogGroupName: &r.PhysicalID})
 		return err
 	}
 	return setRetention(ctx, c, r.PhysicalID, p.RetentionInDays)
+}
+
+func updateTags(ctx context.Context, c *service.Call, r *service.Resource, tags map[string]string, old *groupProperties) error {
+	var gone []string
+	for _, t := range old.Tags {
+		if _, kept := tags[t.Key]; !kept {
+			gone = append(gone, t.Key)
+		}
+	}
+	resource := groupARN(c, r.PhysicalID)
+	if len(gone) > 0 {
+		if _, err := service.Invoke(ctx, c, api.UntagResource, &api.UntagResourceInput{ResourceArn: &resource, TagKeys: gone}); err != nil {
+			return err
+		}
+	}
+	if len(tags) == 0 {
+		return nil
+	}
+	_, err := service.Invoke(ctx, c, api.TagResource, &api.TagResourceInput{ResourceArn: &resource, Tags: tags})
+	return err
 }
 
 func deleteGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {

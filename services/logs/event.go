@@ -32,6 +32,8 @@ type event struct {
 	sequence string
 }
 
+func (e event) position() position { return position{ms: e.Time, sequence: e.sequence} }
+
 // group is a log group.
 type group struct {
 	Name      string            `json:"name"`
@@ -158,6 +160,8 @@ func cutTerm(s string) (term, rest string, err error) {
 	}
 	return "", "", api.ErrInvalidParameterException("Invalid filter pattern: missing closing quote")
 }
+
+func (f filter) empty() bool { return len(f.all)+len(f.some)+len(f.not) == 0 }
 
 // matches is case-sensitive, as at AWS.
 func (f filter) matches(message string) bool {

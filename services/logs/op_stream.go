@@ -111,16 +111,21 @@ func (s *Service) putLogEvents(ctx context.Context, c *service.Call, in *api.Put
 	return &api.PutLogEventsOutput{NextSequenceToken: new(strconv.FormatInt(now, 10)), RejectedLogEventsInfo: rejected}, nil
 }
 
-// pageToken says where a page of one stream ended: direction/ms/sequence.
+// pageToken says where a page of one stream ended: direction/ms/sequence, the
+// direction in a capital where the position itself is still to come.
 func pageToken(direction string, e position) *string {
+	if e.inclusive {
+		direction = strings.ToUpper(direction)
+	}
 	return new(fmt.Sprintf("%s/%d/%s", direction, e.ms, e.sequence))
 }
 
 func parsePageToken(token string) (direction string, p position, err error) {
 	parts := strings.SplitN(token, "/", 3)
-	if len(parts) == 3 && (parts[0] == "f" || parts[0] == "b") {
+	if len(parts) == 3 && len(parts[0]) == 1 && strings.Contains("fbFB", parts[0]) {
 		if ms, perr := strconv.ParseInt(parts[1], 10, 64); perr == nil {
-			return parts[0], position{ms, parts[2]}, nil
+			direction = strings.ToLower(parts[0])
+			return direction, position{ms, parts[2], direction != parts[0]}, nil
 		}
 	}
 	return "", p, api.ErrInvalidParameterException("The specified nextToken is invalid.")
@@ -150,36 +155,39 @@ func (s *Service) getLogEvents(ctx context.Context, c *service.Call, in *api.Get
 			w.after = &at
 		}
 	}
-	events, err := s.store.events(ctx, placeOf(c), name, *in.LogStreamName, w)
+	events, _, err := s.store.events(ctx, placeOf(c), name, *in.LogStreamName, w)
 	if err != nil {
 		return nil, err
 	}
 	if w.reverse {
 		slices.Reverse(events)
 	}
-	return eventPage(events, w, in.NextToken), nil
+	return eventPage(events, w), nil
 }
 
 // eventPage makes the answer; the same token comes back at either end, which is
-// how clients see that there is no more.
-func eventPage(events []event, w window, token *string) *api.GetLogEventsOutput {
+// how clients see that there is no more. The token for the way back from an end
+// includes the position, since the event there lies on that way.
+func eventPage(events []event, w window) *api.GetLogEventsOutput {
 	out := &api.GetLogEventsOutput{Events: []api.OutputLogEvent{}}
 	for _, e := range events {
 		out.Events = append(out.Events, api.OutputLogEvent{Timestamp: new(e.Time), Message: new(e.Message), IngestionTime: new(e.Ingested)})
 	}
 	if len(events) == 0 {
-		at := position{w.from, ""}
-		if w.after != nil {
-			at = *w.after
-		} else if w.before != nil {
-			at = *w.before
+		forward := position{ms: w.from}
+		backward := forward
+		switch {
+		case w.after != nil:
+			forward, backward = *w.after, position{w.after.ms, w.after.sequence, !w.after.inclusive}
+		case w.before != nil:
+			forward, backward = position{w.before.ms, w.before.sequence, !w.before.inclusive}, *w.before
 		}
-		out.NextForwardToken, out.NextBackwardToken = pageToken("f", at), pageToken("b", at)
+		out.NextForwardToken, out.NextBackwardToken = pageToken("f", forward), pageToken("b", backward)
 		return out
 	}
 	first, last := events[0], events[len(events)-1]
-	out.NextForwardToken = pageToken("f", position{last.Time, last.sequence})
-	out.NextBackwardToken = pageToken("b", position{first.Time, first.sequence})
+	out.NextForwardToken = pageToken("f", position{ms: last.Time, sequence: last.sequence})
+	out.NextBackwardToken = pageToken("b", position{ms: first.Time, sequence: first.sequence})
 	return out
 }
 
@@ -225,7 +233,11 @@ func (s *Service) filterLogEvents(ctx context.Context, c *service.Call, in *api.
 		}
 		w.after, w.from = &at, max(w.from, at.ms)
 	}
-	return s.filterPage(ctx, placeOf(c), name, streams, f, w)
+	limit := w.limit
+	if !f.empty() {
+		w.limit = pageEventsMax // few may match
+	}
+	return s.filterPage(ctx, placeOf(c), search{name, streams, f, limit}, w)
 }
 
 // searched lists the streams that may hold events of the window.
@@ -249,47 +261,91 @@ func (s *Service) searched(ctx context.Context, c *service.Call, name string, in
 	return out, nil
 }
 
+// search is what FilterLogEvents looks for, and how much it answers.
+type search struct {
+	group   string
+	streams []string
+	filter  filter
+	limit   int
+}
+
 // filterPage merges the streams by time. Each contributes at most a page; what
-// lies beyond the earliest cut-off is left for the next page.
-func (s *Service) filterPage(ctx context.Context, p place, group string, streams []string, f filter, w window) (*api.FilterLogEventsOutput, error) {
-	var all []event
-	cut := position{ms: 1<<62 - 1}
-	for _, name := range streams {
-		events, err := s.store.events(ctx, p, group, name, w)
+// lies beyond the earliest cut-off is left for the next page. No more than two
+// pages are held at once, however many streams there are.
+func (s *Service) filterPage(ctx context.Context, p place, q search, w window) (*api.FilterLogEventsOutput, error) {
+	var m merge
+	for _, name := range q.streams {
+		if m.cut != nil {
+			w.to = min(w.to, m.cut.ms+1)
+		}
+		events, more, err := s.store.events(ctx, p, q.group, name, w)
 		if err != nil {
 			return nil, err
 		}
-		if n := len(events); n > 0 && n == w.limit {
-			if last := (position{events[n-1].Time, events[n-1].sequence}); comparePositions(last, cut) < 0 {
-				cut = last
-			}
-		}
-		all = append(all, events...)
+		m.add(events, more)
 	}
-	slices.SortFunc(all, func(a, b event) int {
-		return comparePositions(position{a.Time, a.sequence}, position{b.Time, b.sequence})
-	})
+	m.sort()
 	out := &api.FilterLogEventsOutput{Events: []api.FilteredLogEvent{}, SearchedLogStreams: []api.SearchedLogStream{}}
-	for _, e := range all {
-		at := position{e.Time, e.sequence}
-		if comparePositions(at, cut) > 0 {
-			break
+	for _, e := range m.events {
+		if len(out.Events) == q.limit {
+			return out, nil // NextToken is at the event before
 		}
-		if len(out.Events) == w.limit {
-			return out, nil
-		}
-		if f.matches(e.Message) {
+		out.NextToken = pageToken("f", e.position())
+		if q.filter.matches(e.Message) {
 			out.Events = append(out.Events, api.FilteredLogEvent{
 				LogStreamName: new(e.stream), Timestamp: new(e.Time), Message: new(e.Message),
 				IngestionTime: new(e.Ingested), EventId: new(eventID(e)),
 			})
 		}
-		out.NextToken = pageToken("f", at)
 	}
-	if cut.ms == 1<<62-1 {
+	if m.cut == nil {
 		out.NextToken = nil
 	}
 	return out, nil
+}
+
+// merge collects the earliest events of several streams.
+type merge struct {
+	events []event
+	bytes  int
+	cut    *position // what lies after it was not read, or was dropped again
+}
+
+// add takes a stream's page; more says that it goes on.
+func (m *merge) add(events []event, more bool) {
+	if n := len(events); more && n > 0 {
+		m.limit(events[n-1].position())
+	}
+	for _, e := range events {
+		m.bytes += len(e.Message) + eventOverhead
+	}
+	m.events = append(m.events, events...)
+	if m.bytes > pageBytesMax || len(m.events) > pageEventsMax {
+		m.sort()
+	}
+}
+
+func (m *merge) limit(p position) {
+	if m.cut == nil || comparePositions(p, *m.cut) < 0 {
+		m.cut = &p
+	}
+}
+
+// sort orders the events and drops what lies after the cut-off or does not fit.
+func (m *merge) sort() {
+	slices.SortFunc(m.events, func(a, b event) int { return comparePositions(a.position(), b.position()) })
+	m.bytes = 0
+	for i, e := range m.events {
+		after := m.cut != nil && comparePositions(e.position(), *m.cut) > 0
+		m.bytes += len(e.Message) + eventOverhead
+		full := m.bytes > pageBytesMax || i >= pageEventsMax
+		if i > 0 && (after || full) { // the cut-off is an event, so one is left
+			m.limit(m.events[i-1].position())
+			m.bytes -= len(e.Message) + eventOverhead
+			m.events = m.events[:i:i]
+			return
+		}
+	}
 }
 
 func comparePositions(a, b position) int {

@@ -181,14 +181,16 @@ func (s store) put(ctx context.Context, p place, g, name string, events []event)
 	}, key)
 }
 
-// position is where a page of events begins or ends.
+// position is where a page of events begins or ends: at an event, which is
+// excluded unless inclusive says otherwise.
 type position struct {
-	ms       int64
-	sequence string
+	ms        int64
+	sequence  string
+	inclusive bool
 }
 
 // window is the part of a stream that is asked for: [from, to) in ms; from and
-// to may be sharpened by a position, which is itself excluded.
+// to may be sharpened by a position.
 type window struct {
 	from, to      int64
 	after, before *position
@@ -196,21 +198,29 @@ type window struct {
 	limit         int
 }
 
-func (s store) events(ctx context.Context, p place, g, name string, w window) ([]event, error) {
+// events reads a page of a stream; more says that a limit ended it.
+func (s store) events(ctx context.Context, p place, g, name string, w window) (out []event, more bool, err error) {
 	r := kv.Range{Start: tuple.Key(p.account, p.region, "e", g, name, w.from), End: tuple.Key(p.account, p.region, "e", g, name, w.to), Reverse: w.reverse, Limit: w.limit}
 	if w.after != nil {
-		if k := append(p.eventKey(g, name, w.after.ms, w.after.sequence), 0); bytes.Compare(k, r.Start) > 0 {
+		k := p.eventKey(g, name, w.after.ms, w.after.sequence)
+		if !w.after.inclusive {
+			k = append(k, 0)
+		}
+		if bytes.Compare(k, r.Start) > 0 {
 			r.Start = k
 		}
 	}
 	if w.before != nil {
-		if k := p.eventKey(g, name, w.before.ms, w.before.sequence); bytes.Compare(k, r.End) < 0 {
+		k := p.eventKey(g, name, w.before.ms, w.before.sequence)
+		if w.before.inclusive {
+			k = append(k, 0)
+		}
+		if bytes.Compare(k, r.End) < 0 {
 			r.End = k
 		}
 	}
-	var out []event
 	size := 0
-	err := s.db.Each(ctx, r, func(it kv.Item) (bool, error) {
+	err = s.db.Each(ctx, r, func(it kv.Item) (bool, error) {
 		var e event
 		if err := json.Unmarshal(it.Value, &e); err != nil {
 			return false, err
@@ -222,9 +232,10 @@ func (s store) events(ctx context.Context, p place, g, name string, w window) ([
 		e.stream, e.sequence = name, seq
 		out = append(out, e)
 		size += len(e.Message) + eventOverhead
-		return size < pageBytesMax && (w.limit == 0 || len(out) < w.limit), nil
+		more = size >= pageBytesMax || (w.limit > 0 && len(out) >= w.limit)
+		return !more, nil
 	})
-	return out, err
+	return out, more, err
 }
 
 // sequenceOf reads the last part of an event's key.
@@ -274,18 +285,18 @@ func (s store) everyGroup(ctx context.Context, visit func(place, group) error) e
 	})
 }
 
+// list reads a range, which may be larger than one Scan gives.
 func list[T any](ctx context.Context, db *kv.DB, r kv.Range) ([]T, error) {
-	items, err := db.Scan(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]T, len(items))
-	for i, it := range items {
-		if err := json.Unmarshal(it.Value, &out[i]); err != nil {
-			return nil, err
+	out := []T{}
+	err := db.Each(ctx, r, func(it kv.Item) (bool, error) {
+		var v T
+		if err := json.Unmarshal(it.Value, &v); err != nil {
+			return false, err
 		}
-	}
-	return out, nil
+		out = append(out, v)
+		return true, nil
+	})
+	return out, err
 }
 
 func encode(v any) []byte {

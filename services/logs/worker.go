@@ -29,18 +29,20 @@ func (s *Service) expireOnce(ctx context.Context) error {
 			return nil
 		}
 		before := now.AddDate(0, 0, -int(g.Retention)).UnixMilli()
-		streams, err := s.store.streams(ctx, p, g.Name, "", "", streamsPerOrder)
-		if err != nil {
-			return err
-		}
-		for _, st := range streams {
-			if st.First == 0 || st.First >= before {
-				continue
-			}
-			if err := s.store.dropBefore(ctx, p, g.Name, st.Name, before); err != nil {
+		for after := ""; ; {
+			streams, err := s.store.streams(ctx, p, g.Name, "", after, streamsPerOrder)
+			if err != nil || len(streams) == 0 {
 				return err
 			}
+			for _, st := range streams {
+				after = st.Name
+				if st.First == 0 || st.First >= before {
+					continue
+				}
+				if err := s.store.dropBefore(ctx, p, g.Name, st.Name, before); err != nil {
+					return err
+				}
+			}
 		}
-		return nil
 	})
 }
