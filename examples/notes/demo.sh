@@ -31,6 +31,7 @@ if ! ready; then
   began=$(date +%s%N)
   nohup "$moln" up --listen "$listen" --data-dir "$state" >"$state/moln.log" 2>&1 &
   pid=$!
+  echo "$pid" >"$state/moln.pid"
   until ready; do
     kill -0 "$pid" 2>/dev/null || { cat "$state/moln.log" >&2; exit 1; }
     sleep 0.005
@@ -62,5 +63,5 @@ SLS_AWS_MONITORING_FREQUENCY=200 SLS_TELEMETRY_DISABLED=1 SLS_NOTIFICATIONS_MODE
 site=$(run node scripts/publish.mjs dev)
 say
 say "The site is at the address below; sign-up codes arrive at $endpoint/_moln/mailbox"
-say "moln goes on running; stop it with: kill \$(pgrep -f 'moln up --listen $listen')"
+[ -f "$state/moln.pid" ] && say "moln goes on running; stop it with: kill $(cat "$state/moln.pid")"
 printf '%s\n' "$site"
