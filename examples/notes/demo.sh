@@ -63,5 +63,8 @@ SLS_AWS_MONITORING_FREQUENCY=200 SLS_TELEMETRY_DISABLED=1 SLS_NOTIFICATIONS_MODE
 site=$(run node scripts/publish.mjs dev)
 say
 say "The site is at the address below; sign-up codes arrive at $endpoint/_moln/mailbox"
-[ -f "$state/moln.pid" ] && say "moln goes on running; stop it with: kill $(cat "$state/moln.pid")"
+pid=$(cat "$state/moln.pid" 2>/dev/null || true)
+if grep -aqsF "$listen" "/proc/$pid/cmdline"; then
+  say "moln goes on running; stop it with: kill $pid"
+fi
 printf '%s\n' "$site"
