@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 
@@ -25,14 +26,21 @@ func (g *Gateway) openBody(x *exchange, signed *sigv4.Signed) (*wire.Request, st
 	if x.target == g.s3 {
 		return g.openS3Body(x, signed, req)
 	}
-	body, err := readBody(x.r)
+	limit := wire.MaxBodyBytes
+	if signed == nil {
+		limit = anonymousBodyMax
+	}
+	body, err := readBody(x.r, limit)
 	if err != nil {
 		return nil, "", err
 	}
 	sum := sha256.Sum256(body)
 	if strings.EqualFold(x.r.Header.Get("Content-Encoding"), "gzip") && len(body) > 0 {
-		if body, err = gunzip(body); err != nil {
+		if body, err = gunzip(body, limit); err != nil {
 			return nil, "", err
+		}
+		if !x.inbound.hold(int64(len(body))) {
+			return nil, "", errBusy()
 		}
 	}
 	req.Body = body
@@ -51,6 +59,7 @@ func (g *Gateway) openS3Body(x *exchange, signed *sigv4.Signed, req *wire.Reques
 		return nil, "", err
 	}
 	x.stream = op.StreamIn
+	x.inbound.streamed = op.StreamIn
 	hash := payloadHash(x.r, signed)
 	if hash == "" {
 		return nil, "", fault.New("InvalidRequest", http.StatusBadRequest, "Missing required header for this request: x-amz-content-sha256")
@@ -98,7 +107,7 @@ func (g *Gateway) setBody(x *exchange, req *wire.Request, body io.Reader) error 
 		return g.bodyFault(x, err)
 	}
 	if len(all) > wire.MaxBodyBytes {
-		return tooLarge()
+		return tooLarge(wire.MaxBodyBytes)
 	}
 	req.Body = all
 	x.call.HTTP.Body = bytes.NewReader(all)
@@ -155,47 +164,56 @@ func (f *faultReader) Read(p []byte) (int, error) {
 }
 
 func (g *Gateway) bodyFault(x *exchange, err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, errHeld) {
+		return fault.New("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.")
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return fault.New("IncompleteBody", http.StatusBadRequest, "You did not provide the number of bytes specified by the Content-Length HTTP header")
 	}
 	return g.signatureFault(x, err)
 }
 
-func tooLarge() error {
-	return fault.New("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge, "Request body is larger than %d bytes.", wire.MaxBodyBytes)
+func tooLarge(limit int) error {
+	return fault.New("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge, "Request body is larger than %d bytes.", limit)
 }
 
-func readBody(r *http.Request) ([]byte, error) {
+// aheadMax is what is allocated for a body on the word of its Content-Length.
+const aheadMax = 1 << 20
+
+func readBody(r *http.Request, limit int) ([]byte, error) {
 	if r.Body == nil || r.ContentLength == 0 {
 		return nil, nil
 	}
-	if r.ContentLength > wire.MaxBodyBytes {
-		return nil, tooLarge()
+	if r.ContentLength > int64(limit) {
+		return nil, tooLarge(limit)
 	}
 	var buf bytes.Buffer
 	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength))
+		buf.Grow(int(min(r.ContentLength, aheadMax)) + bytes.MinRead)
 	}
-	if _, err := buf.ReadFrom(io.LimitReader(r.Body, wire.MaxBodyBytes+1)); err != nil {
+	_, err := buf.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
+	switch {
+	case errors.Is(err, errHeld):
+		return nil, errBusy()
+	case err != nil:
 		return nil, fault.New("IncompleteBody", http.StatusBadRequest, "The request body terminated unexpectedly")
-	}
-	if buf.Len() > wire.MaxBodyBytes {
-		return nil, tooLarge()
+	case buf.Len() > limit:
+		return nil, tooLarge(limit)
 	}
 	return buf.Bytes(), nil
 }
 
-func gunzip(body []byte) ([]byte, error) {
+func gunzip(body []byte, limit int) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, fault.New("SerializationException", http.StatusBadRequest, "The body is not gzip.")
 	}
-	out, err := io.ReadAll(io.LimitReader(z, wire.MaxBodyBytes+1))
+	out, err := io.ReadAll(io.LimitReader(z, int64(limit)+1))
 	if err != nil {
 		return nil, fault.New("SerializationException", http.StatusBadRequest, "The body is not gzip.")
 	}
-	if len(out) > wire.MaxBodyBytes {
-		return nil, tooLarge()
+	if len(out) > limit {
+		return nil, tooLarge(limit)
 	}
 	return out, nil
 }

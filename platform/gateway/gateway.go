@@ -51,6 +51,7 @@ type Gateway struct {
 	ops       map[*smithy.Operation]*bound
 	endpoints []service.Endpoint
 	keys      *sigv4.KeyCache
+	memory    memory
 	validator *smithy.Validator
 	requests  *observe.CounterVec
 	latency   *observe.HistogramVec
@@ -125,12 +126,14 @@ type exchange struct {
 	// unsignedWhy is what is wrong with a signature that could not be read.
 	unsignedWhy error
 	stream      bool // the body was not buffered
+	inbound     *inbound
 	written     bool
 }
 
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(w, r)
+	defer g.receive(x)()
 	defer g.recordExchange(x)
 	defer func() {
 		if v := recover(); v != nil {

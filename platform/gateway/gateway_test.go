@@ -424,7 +424,7 @@ func TestGzipBomb(t *testing.T) {
 		z.Write(zeros)
 	}
 	z.Close()
-	if _, err := gunzip(b.Bytes()); !fault.Is(err, "RequestEntityTooLargeException") {
+	if _, err := gunzip(b.Bytes(), wire.MaxBodyBytes); !fault.Is(err, "RequestEntityTooLargeException") {
 		t.Errorf("bomb: %v", err)
 	}
 }

@@ -34,7 +34,37 @@ func (g *Gateway) route(x *exchange) error {
 	if x.signed != nil && x.signed.Service != x.target.def.Schema.SigningName {
 		return g.wrongScope(x)
 	}
+	if x.signed != nil && !plausibleRegion(x.signed.Region) {
+		return g.wrongRegion(x)
+	}
 	return nil
+}
+
+// regionMax is longer than any region's name.
+const regionMax = 32
+
+// plausibleRegion takes what could be a region's name. A region becomes part of
+// ARNs, so one with a colon in it would speak of other resources than it has.
+func plausibleRegion(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= regionMax
+}
+
+func (g *Gateway) wrongRegion(x *exchange) error {
+	const message = "Credential should be scoped to a valid region. "
+	switch {
+	case x.target == g.s3 && x.signed.Presigned:
+		return fault.New("AuthorizationQueryParametersError", http.StatusBadRequest, message)
+	case x.target == g.s3:
+		return fault.New("AuthorizationHeaderMalformed", http.StatusBadRequest, message)
+	case x.target.json() || x.target.kind == smithy.RESTJSON1:
+		return fault.New("InvalidSignatureException", g.authStatus(x), message)
+	}
+	return fault.New("SignatureDoesNotMatch", http.StatusForbidden, message)
 }
 
 // wrongScope answers a signature that was made for another service than the one
