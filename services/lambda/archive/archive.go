@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Limits of a package.
@@ -66,6 +67,11 @@ func Unpack(r io.ReaderAt, size int64, dir string) (int64, error) {
 	}
 	for _, link := range u.links {
 		if err := u.link(link); err != nil {
+			return 0, err
+		}
+	}
+	for _, link := range u.links {
+		if err := u.stays(link); err != nil {
 			return 0, err
 		}
 	}
@@ -178,7 +184,7 @@ func (u *unpacker) link(f *zip.File) error {
 	target := string(data)
 	inside := path.Join(path.Dir(name), target)
 	if len(data) > linkBytesMax || target == "" || path.IsAbs(target) || inside == ".." || strings.HasPrefix(inside, "../") {
-		return Fault(fmt.Sprintf("The package link %.100q leads out of the package.", f.Name))
+		return leadsOut(f)
 	}
 	if u.root == nil {
 		return nil
@@ -187,6 +193,27 @@ func (u *unpacker) link(f *zip.File) error {
 		return err
 	}
 	return u.damaged(u.root.Symlink(filepath.FromSlash(target), name))
+}
+
+func leadsOut(f *zip.File) error {
+	return Fault(fmt.Sprintf("The package link %.100q leads out of the package.", f.Name))
+}
+
+// stays follows a link once all are there: links through links may leave where
+// each by itself does not. Links to nothing stay; those that take too many steps
+// to follow are not followed any further, and refused.
+func (u *unpacker) stays(f *zip.File) error {
+	if u.root == nil {
+		return nil
+	}
+	name, err := entryName(f.Name)
+	if err != nil {
+		return err
+	}
+	if _, err = u.root.Stat(name); escapes(err) || errors.Is(err, syscall.ELOOP) {
+		return leadsOut(f)
+	}
+	return nil
 }
 
 // damaged tells a package that contradicts itself from a disk that is full.

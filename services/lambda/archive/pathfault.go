@@ -2,6 +2,7 @@ package archive
 
 import (
 	"errors"
+	"strings"
 	"syscall"
 )
 
@@ -13,5 +14,11 @@ func isPathFault(err error) bool {
 			return true
 		}
 	}
-	return err != nil && err.Error() == "path escapes from parent"
+	return escapes(err)
+}
+
+// escapes says that os.Root was asked to leave its directory; it has no error
+// value for that.
+func escapes(err error) bool {
+	return err != nil && strings.HasSuffix(err.Error(), "path escapes from parent")
 }
