@@ -133,6 +133,10 @@ func (s *Service) getID(ctx context.Context, c *service.Call, in *api.GetIdInput
 	return &api.GetIdOutput{IdentityId: &found}, err
 }
 
+func errForbidden(identityID string) error {
+	return api.ErrNotAuthorizedException("Access to Identity '%s' is forbidden.", identityID)
+}
+
 // holder is an identity with the login that it was asked for by; nil: a guest.
 type holder struct {
 	place
@@ -152,9 +156,12 @@ func (s *Service) resolve(ctx context.Context, c *service.Call, identityID strin
 	if err != nil {
 		return nil, err
 	}
+	if i.Closed {
+		return nil, errForbidden(i.ID)
+	}
 	if l == nil {
 		if len(i.Logins) > 0 {
-			return nil, api.ErrNotAuthorizedException("Access to Identity '%s' is forbidden.", i.ID)
+			return nil, errForbidden(i.ID)
 		}
 		if !smithy.Val(up.Settings.AllowUnauthenticatedIdentities) {
 			return nil, errNoGuests()
@@ -186,7 +193,7 @@ func (s *Service) link(ctx context.Context, p place, identityID string, l *login
 		if i.Logins[l.provider] == l.claims.Subject {
 			return nil
 		}
-		if len(i.Logins) > 0 {
+		if len(i.Logins) > 0 || i.Closed {
 			return api.ErrNotAuthorizedException("Logins don't match. Please include at least one valid login for this identity or identity pool.")
 		}
 		owner, err := tx.Get(p.loginKey(l.provider, l.claims.Subject))
@@ -322,7 +329,7 @@ func (s *Service) unlinkIdentity(ctx context.Context, c *service.Call, in *api.U
 		return nil, err
 	}
 	if l == nil || i.Logins[l.provider] != l.claims.Subject {
-		return nil, api.ErrNotAuthorizedException("Access to Identity '%s' is forbidden.", i.ID)
+		return nil, errForbidden(i.ID)
 	}
 	return nil, s.d.KV.Update(ctx, func(tx *kv.Tx) error {
 		i, err := get[id](tx.Get, p.identityKey(i.ID))
@@ -338,6 +345,7 @@ func (s *Service) unlinkIdentity(ctx context.Context, c *service.Call, in *api.U
 			}
 			delete(i.Logins, provider)
 		}
+		i.Closed = len(i.Logins) == 0
 		i.Modified = c.Now
 		return put(tx, p.identityKey(i.ID), i)
 	}, p.identityKey(i.ID))

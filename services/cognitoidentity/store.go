@@ -47,10 +47,12 @@ type pool struct {
 	Mappings map[string]api.RoleMapping
 }
 
-// id is an identity. Logins are subjects by provider.
+// id is an identity. Logins are subjects by provider. One whose last login was
+// taken away is Closed: it must not become a guest's, whom nobody proves to be.
 type id struct {
 	ID                string
 	Logins            map[string]string
+	Closed            bool `json:",omitempty"`
 	Created, Modified time.Time
 }
 
