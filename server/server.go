@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,6 +62,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	ready    atomic.Bool
+	memory   memory
 	workers  sync.WaitGroup
 	stop     context.CancelFunc
 	failed   chan error
@@ -185,7 +184,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.stop = cancel
 	s.startWorkers(run)
 	s.http = &http.Server{
-		Handler: s.handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: s.memory.count(s.handler()), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	l := s.listener
@@ -200,7 +199,6 @@ func (s *Server) Serve(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- s.http.Serve(l) }()
 	s.ready.Store(true)
-	releaseMemory()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -222,15 +220,6 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
-// releaseMemory gives what start-up needed back to the system, so that an idle
-// moln is small.
-func releaseMemory() {
-	go func() {
-		runtime.GC()
-		debug.FreeOSMemory()
-	}()
-}
-
 func (s *Server) startWorkers(ctx context.Context) {
 	run := func(name string, f func(context.Context) error) {
 		s.workers.Go(func() {
@@ -243,6 +232,7 @@ func (s *Server) startWorkers(ctx context.Context) {
 		})
 	}
 	run("scheduler", s.sched.Run)
+	run("memory", s.memory.run)
 	for _, d := range s.definitions {
 		for _, w := range d.Workers {
 			run(d.Schema.Name+" "+w.Name, w.Run)

@@ -185,7 +185,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{w: w, r: r, host: strings.ToLower(host), began: time.Now()}
 	call := service.NewCall(g, service.Call{
 		Caller: identity.Anonymous(), Account: g.cfg.Account, Region: identity.DefaultRegion,
-		RequestID: id, Now: now, Log: g.cfg.Log.With("request", id),
+		RequestID: id, Now: now, Log: requestLog(g.cfg.Log, id),
 		HTTP: &service.HTTP{Request: r, Header: http.Header{}},
 	})
 	x.call = call
