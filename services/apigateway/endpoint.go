@@ -147,7 +147,11 @@ func (s *Service) answer(r *http.Request, c *service.Call) (*pipeline.Response, 
 	stage := &pipeline.Stage{
 		Account: p.Account, Region: p.Region, Name: t.stage, DeploymentID: *st.DeploymentId, Variables: st.Variables, Version: versionOf(st),
 	}
-	return a.Serve(ctx, env, stage, s.request(r, c, t)), nil
+	req, err := s.request(r, c, t)
+	if err != nil {
+		return badBody(c, err), nil
+	}
+	return a.Serve(ctx, env, stage, req), nil
 }
 
 func versionOf(st *api.Stage) string { return val(st.LastUpdatedDate).UTC().Format(time.RFC3339Nano) }
@@ -196,8 +200,17 @@ func (s *Service) pause(ctx context.Context, d time.Duration) (context.Context, 
 	}
 }
 
-// request reads what the client sent.
-func (s *Service) request(r *http.Request, c *service.Call, t target) *pipeline.Request {
+// badBody answers a body that broke off: half of a request must not be carried
+// out.
+func badBody(c *service.Call, err error) *pipeline.Response {
+	return &pipeline.Response{
+		Status: http.StatusBadRequest, Body: []byte(`{"message":"Bad Request"}`), Failure: err,
+		Header: http.Header{"Content-Type": {"application/json"}, "X-Amzn-Errortype": {"BadRequestException"}, "X-Amzn-Requestid": {c.RequestID}},
+	}
+}
+
+// request reads what the client sent. Its error is the body's.
+func (s *Service) request(r *http.Request, c *service.Call, t target) (*pipeline.Request, error) {
 	out := &pipeline.Request{
 		Method: r.Method, Path: t.path, FullPath: "/" + t.stage + t.path, Query: queryOf(r), Header: r.Header.Clone(), Host: hostOf(r),
 		Protocol: r.Proto, RequestID: c.RequestID, ExtendedID: s.deps.Ident.Alnum(15) + "=", Time: c.Now,
@@ -215,8 +228,11 @@ func (s *Service) request(r *http.Request, c *service.Call, t target) *pipeline.
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, pipeline.BodyMax))
 	var large *http.MaxBytesError
 	out.Body, out.TooLarge = body, size > pipeline.HeaderMax || errors.As(err, &large)
+	if err != nil && large == nil {
+		return nil, err
+	}
 	s.addHeaders(out, r, c)
-	return out
+	return out, nil
 }
 
 // queryOf keeps parameters that net/url would drop for their semicolons.

@@ -1,8 +1,11 @@
 package apigateway
 
 import (
+	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	api "moln.dev/moln/api/apigateway"
 	"moln.dev/moln/aws/fault"
@@ -43,5 +46,18 @@ func TestRolesAreOnlyPassedByWhoMayPassThem(t *testing.T) {
 	i := must(h, api.GetIntegration, &api.GetIntegrationInput{RestApiId: h.id, ResourceId: h.root, HttpMethod: new("GET")})
 	if i.Credentials != nil {
 		t.Errorf("the refused role is kept: %s", *i.Credentials)
+	}
+}
+
+// TestHalfABodyIsNotServed: a connection that breaks in the middle of a body
+// must not invoke anything with what had come.
+func TestHalfABodyIsNotServed(t *testing.T) {
+	h := withAPI(t, nil)
+	h.method(h.root, "POST", api.PutMethodInput{}, api.PutIntegrationInput{})
+	h.deploy()
+	r := httptest.NewRequest("POST", "http://"+*h.id+".execute-api.us-east-1.amazonaws.com/dev/", io.MultiReader(strings.NewReader(`{"delete":`), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	h.wants(h.exchange(r), 400, `{"message":"Bad Request"}`)
+	if len(h.lambda.requests) != 0 {
+		t.Errorf("invoked with %s", h.lambda.requests[0].Payload)
 	}
 }
