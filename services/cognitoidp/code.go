@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"strings"
 	"time"
 
@@ -149,12 +150,16 @@ func (s *Service) sendCode(ctx context.Context, up *pool, u *user, address, digi
 }
 
 func (s *Service) sendMail(ctx context.Context, up *pool, u *user, address, subject, text, digits string) error {
-	fill := strings.NewReplacer(settings.CodePlaceholder, digits, settings.UsernamePlaceholder, u.Username)
-	msg := mail.Message{From: up.Sender(), To: address, Subject: fill.Replace(subject), Text: fill.Replace(text)}
+	fill := func(name string) *strings.Replacer {
+		return strings.NewReplacer(settings.CodePlaceholder, digits, settings.UsernamePlaceholder, name)
+	}
+	plain := fill(u.Username)
+	msg := mail.Message{From: up.Sender(), To: address, Subject: plain.Replace(subject)}
 	if strings.Contains(text, "<") && strings.Contains(text, ">") {
-		// AWS sends templates as HTML.
-		msg.HTML = msg.Text
-		msg.Text = ""
+		// AWS sends templates as HTML. The name is the user's choice, the page not.
+		msg.HTML = fill(html.EscapeString(u.Username)).Replace(text)
+	} else {
+		msg.Text = plain.Replace(text)
 	}
 	err := s.mail.Send(ctx, msg)
 	if err != nil && !errors.Is(err, mail.ErrMessage) && ctx.Err() == nil {
