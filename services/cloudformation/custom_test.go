@@ -119,7 +119,7 @@ func TestAnswersNeedTheSecret(t *testing.T) {
 	w := newWorld(t)
 	endpoint := w.svc.Definition().Endpoints[0]
 	rec := httptest.NewRecorder()
-	endpoint.Serve(rec, httptest.NewRequest(http.MethodPut, "/_moln/cloudformation-response/guess", strings.NewReader("{}")), nil)
+	endpoint.Serve(rec, httptest.NewRequest(http.MethodPut, "/_aws/cloudformation-response/guess", strings.NewReader("{}")), nil)
 	if rec.Code != http.StatusForbidden {
 		t.Errorf("a guess got %d", rec.Code)
 	}

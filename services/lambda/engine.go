@@ -287,6 +287,8 @@ func awsHosts(region string) map[string]string {
 	for _, name := range globalHosts {
 		out[name] = loopback
 	}
+	// Where custom resources put their answers.
+	out["cloudformation-custom-resource-response-"+strings.ReplaceAll(region, "-", "")+".s3."+region+".amazonaws.com"] = loopback
 	return out
 }
 

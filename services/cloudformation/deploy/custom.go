@@ -27,7 +27,7 @@ const (
 	// answerHost begins the host of ResponseURLs. They look like AWS's, since
 	// handlers take the host and speak TLS to it.
 	answerHost = "cloudformation-custom-resource-response-"
-	answerPath = "/_moln/cloudformation-response/"
+	answerPath = "/_aws/cloudformation-response/"
 	// answerPoll is how often an answer is looked for besides being told of it.
 	answerPoll = 5 * time.Second
 )
