@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -69,14 +70,24 @@ func (t *target) authority() (string, error) {
 	if err != nil {
 		dir = os.TempDir()
 	}
-	return writeAuthority(filepath.Join(dir, "moln"), pem)
+	return writeAuthority(filepath.Join(dir, "moln"), authorityName(t.Endpoint), pem)
 }
 
-func writeAuthority(dir string, pem []byte) (string, error) {
+// authorityName is one file per moln: with a shared one, a command that runs
+// against one moln would lose its authority to the next command against another.
+func authorityName(endpoint string) string {
+	where := endpoint
+	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
+		where = u.Host
+	}
+	return "ca-" + url.PathEscape(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(where)) + ".pem"
+}
+
+func writeAuthority(dir, name string, pem []byte) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(dir, "ca-*.pem")
+	f, err := os.CreateTemp(dir, name+".*")
 	if err != nil {
 		return "", err
 	}
@@ -84,8 +95,8 @@ func writeAuthority(dir string, pem []byte) (string, error) {
 	if _, err := f.Write(pem); err != nil {
 		return "", err
 	}
-	name := filepath.Join(dir, "ca.pem")
-	return name, os.Rename(f.Name(), name)
+	file := filepath.Join(dir, name)
+	return file, os.Rename(f.Name(), file)
 }
 
 type envCmd struct {
