@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -205,13 +206,33 @@ func bucketOfHost(name string) (string, bool) {
 	}
 }
 
-// queryVersion gives the Version of a query API request whose parameters stand
-// in the URL. Those in the body carry a credential scope, or are Action only.
+// formPeekMax is how much of an unsigned form is looked at for its Version.
+// The longest such form is a web identity token of 20,000 characters.
+const formPeekMax = 64 << 10
+
+// queryVersion gives the Version of a query API request, which stands in the
+// URL or, for an unsigned call such as AssumeRoleWithWebIdentity, in a form
+// that is read ahead.
 func queryVersion(r *http.Request) string {
 	if r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "Action=") {
 		return r.URL.Query().Get("Version")
 	}
-	return ""
+	if r.Method != http.MethodPost || r.URL.Path != "/" || r.Body == nil ||
+		!strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return ""
+	}
+	head, err := io.ReadAll(io.LimitReader(r.Body, formPeekMax))
+	r.Body = &peeked{Reader: io.MultiReader(bytes.NewReader(head), r.Body), Closer: r.Body}
+	if err != nil {
+		return ""
+	}
+	return formValue(head, "Version")
+}
+
+// peeked is a body of which a part was read ahead.
+type peeked struct {
+	io.Reader
+	io.Closer
 }
 
 // identify finds the operation, and completes req with labels and query.
@@ -247,7 +268,7 @@ func (g *Gateway) operation(x *exchange, req *wire.Request) (*smithy.Operation, 
 	x.codec = t.query
 	action := req.Query.Get("Action")
 	if action == "" {
-		action = formAction(req.Body)
+		action = formValue(req.Body, "Action")
 	}
 	if op := t.byName[action]; op != nil {
 		return op, nil
@@ -258,11 +279,11 @@ func (g *Gateway) operation(x *exchange, req *wire.Request) (*smithy.Operation, 
 	return nil, fault.New("InvalidAction", http.StatusBadRequest, "Could not find operation %s for version %s", action, t.def.Schema.Version)
 }
 
-// formAction reads Action from a form body without decoding all of it.
-func formAction(body []byte) string {
-	for rest := body; len(rest) > 0; {
+// formValue reads one parameter of a form without decoding all of it.
+func formValue(form []byte, name string) string {
+	for rest := form; len(rest) > 0; {
 		pair, tail, _ := bytes.Cut(rest, []byte("&"))
-		if v, ok := bytes.CutPrefix(pair, []byte("Action=")); ok {
+		if v, ok := bytes.CutPrefix(pair, []byte(name+"=")); ok {
 			s, _ := url.QueryUnescape(string(v))
 			return s
 		}

@@ -117,11 +117,11 @@ func TestUnknownServices(t *testing.T) {
 	}
 }
 
-func TestFormAction(t *testing.T) {
+func TestFormValue(t *testing.T) {
 	for body, want := range map[string]string{
 		"Action=Echo&X=1": "Echo", "X=1&Action=Ec%68o": "Echo", "XAction=Echo": "", "": "", "Action": "", "&&Action=A": "A", "Action=%zz": "",
 	} {
-		if got := formAction([]byte(body)); got != want {
+		if got := formValue([]byte(body), "Action"); got != want {
 			t.Errorf("%q: %q, want %q", body, got, want)
 		}
 	}
