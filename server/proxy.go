@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -67,7 +69,7 @@ func (p *proxy) connect(w http.ResponseWriter, r *http.Request) {
 		// Some tools tunnel even to the endpoint that they were given.
 		p.answer(w, host, false)
 	case p.allowed(host):
-		p.tunnel(w, r.Host)
+		p.tunnel(w, host, r.Host)
 	default:
 		http.Error(w, proxyRefusedMessage, http.StatusForbidden)
 	}
@@ -107,7 +109,7 @@ func (p *proxy) answer(w http.ResponseWriter, host string, secure bool) {
 }
 
 // tunnel connects the client with an allowed foreign host.
-func (p *proxy) tunnel(w http.ResponseWriter, address string) {
+func (p *proxy) tunnel(w http.ResponseWriter, host, address string) {
 	select {
 	case p.tunnels <- struct{}{}:
 		defer func() { <-p.tunnels }()
@@ -115,7 +117,15 @@ func (p *proxy) tunnel(w http.ResponseWriter, address string) {
 		http.Error(w, "too many tunnels", http.StatusServiceUnavailable)
 		return
 	}
-	up, err := net.DialTimeout("tcp", address, tunnelDialTimeout)
+	dialer := net.Dialer{Timeout: tunnelDialTimeout, Control: refuseInside}
+	if slices.ContainsFunc(p.allow, func(a string) bool { return strings.EqualFold(a, host) }) {
+		dialer.Control = nil // the operator named it
+	}
+	up, err := dialer.Dial("tcp", address)
+	if errors.Is(err, errInside) {
+		http.Error(w, proxyRefusedMessage, http.StatusForbidden)
+		return
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -134,6 +144,22 @@ func (p *proxy) tunnel(w http.ResponseWriter, address string) {
 	go func() { io.Copy(up, buf.Reader); done <- struct{}{} }()
 	go func() { io.Copy(conn, up); done <- struct{}{} }()
 	<-done
+}
+
+var errInside = errors.New("this address belongs to the machine itself or to its host")
+
+// refuseInside keeps tunnels that a pattern allows away from this machine's own
+// ports (moln's pages among them, which trust it) and from the metadata services
+// of clouds. It judges the address that is dialed, whatever name led to it.
+func refuseInside(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return errInside
+	}
+	if ip := at.Addr().Unmap(); ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast() || ip.IsMulticast() {
+		return errInside
+	}
+	return nil
 }
 
 // absolute serves a proxy request in absolute form (GET http://host/…).
