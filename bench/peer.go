@@ -15,8 +15,9 @@ const (
 	dynamoDBLocalVersion = "2.5.4"
 )
 
-// peerServer is another implementation of DynamoDB's API. Neither syncs before
-// it answers, so both promise less than moln after a power cut.
+// peerServer is another implementation of DynamoDB's API. dynalite does not sync
+// before it answers, so it promises less than moln after a power cut; DynamoDB
+// Local commits through SQLite with that library's defaults.
 type peerServer struct {
 	name  string
 	start func(*bench) (*target.Server, error)
