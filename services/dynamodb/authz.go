@@ -12,6 +12,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/partiql"
 )
 
 // subject is what a request wants of one table.
@@ -31,6 +32,8 @@ type subject struct {
 	consumed  *string
 	enclosing string
 	scan      bool
+	// statement is what is wanted, in PartiQL.
+	statement *partiql.Statement
 }
 
 // authorize says for every table, index or item of a request which action it
@@ -47,7 +50,13 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 	case *api.ListTagsOfResourceInput:
 		return onARN(c, op, *in.ResourceArn), nil
 	}
-	subjects := dataSubjects(in)
+	subjects, ok, err := statementSubjects(in)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		subjects = dataSubjects(in)
+	}
 	if name := controlTable(in); name != nil {
 		subjects = []subject{{table: name}}
 		if create, ok := in.(*api.CreateTableInput); ok && len(create.Tags) > 0 {
@@ -164,7 +173,7 @@ func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub subjec
 		keys["dynamodb:fulltablescan"] = []string{"true"}
 		return keys, nil
 	}
-	if sub.items == nil && sub.keyText == nil {
+	if sub.items == nil && sub.keyText == nil && sub.statement == nil {
 		return keys, nil
 	}
 	name, err := tableName(c, sub.table)
@@ -178,19 +187,28 @@ func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub subjec
 		}
 		return nil, err
 	}
+	if sub.statement != nil {
+		sub.statementKeys(keys, sub.hash(t).Name)
+		return keys, nil
+	}
 	keys["dynamodb:leadingkeys"] = sub.leading(t)
 	return keys, nil
+}
+
+// hash is the partition key of the table or index.
+func (sub *subject) hash(t *tableRef) expr.KeyAttribute {
+	if sub.index != nil {
+		if x := t.index(*sub.index); x != nil {
+			return x.Hash
+		}
+	}
+	return t.Hash
 }
 
 // leading are the values of the partition keys that a request is about; where
 // one cannot be told it is equal to none.
 func (sub *subject) leading(t *tableRef) []string {
-	hash := t.Hash
-	if sub.index != nil {
-		if x := t.index(*sub.index); x != nil {
-			hash = x.Hash
-		}
-	}
+	hash := sub.hash(t)
 	var out []string
 	if sub.keyText != nil {
 		out = append(out, sub.queried(hash.Name))

@@ -1,8 +1,6 @@
 package dynamodb
 
 import (
-	"strings"
-
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
@@ -160,38 +158,4 @@ func (x *index) indexKey(m item.Map) (k primaryKey, ok bool) {
 		k.Range = *rng
 	}
 	return k, true
-}
-
-// checkName refuses what is no table name, in the words of the model's check
-// (which takes ARNs as well and so lets too much through).
-func checkName(name string, least int) error {
-	var wrong []string
-	shown := "Value '" + name + "' at 'tableName' failed to satisfy constraint: "
-	if !onlyNameBytes(name) {
-		wrong = append(wrong, shown+"Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
-	}
-	if len(name) < least {
-		wrong = append(wrong, shown+"Member must have length greater than or equal to 3")
-	}
-	if len(name) > 255 {
-		wrong = append(wrong, shown+"Member must have length less than or equal to 255")
-	}
-	switch len(wrong) {
-	case 0:
-		return nil
-	case 1:
-		return invalid("1 validation error detected: %s", wrong[0])
-	}
-	return invalid("%d validation errors detected: %s", len(wrong), strings.Join(wrong, "; "))
-}
-
-const nameAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-
-func onlyNameBytes(s string) bool {
-	for i := range len(s) {
-		if strings.IndexByte(nameAlphabet, s[i]) < 0 {
-			return false
-		}
-	}
-	return true
 }

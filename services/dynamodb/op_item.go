@@ -8,6 +8,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/legacy"
 )
 
 func itemKey(name string, k primaryKey) map[string]api.AttributeValue {
@@ -46,19 +47,19 @@ func (s *Service) getItem(ctx context.Context, c *service.Call, in *api.GetItemI
 }
 
 // readProjection reads what a request wants of items; nil is all.
-func readProjection(text *string, names map[string]string, legacy []string) (*expr.Projection, error) {
-	if text == nil && names == nil && legacy == nil {
+func readProjection(text *string, names map[string]string, old []string) (*expr.Projection, error) {
+	if text == nil && names == nil && old == nil {
 		return nil, nil
 	}
 	scope, err := placeholders{
 		names: names, given: []given{{"ProjectionExpression", text}},
-		legacy: legacyNames("AttributesToGet", legacy != nil),
+		legacy: legacyNames("AttributesToGet", old != nil),
 	}.scope()
 	if err != nil {
 		return nil, err
 	}
 	if text == nil {
-		return attributes(legacy), nil
+		return attributes(old), nil
 	}
 	p, err := scope.Projection(*text)
 	if err != nil {
@@ -186,7 +187,7 @@ func readCondition(p conditional) (*expr.Condition, error) {
 		return nil, err
 	}
 	if p.text == nil {
-		return expectedCondition(p.expected, p.operator)
+		return legacy.Expected(p.expected, p.operator)
 	}
 	cond, err := condition(scope, p.text)
 	if err != nil {

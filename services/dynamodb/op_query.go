@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/legacy"
 )
 
 func (s *Service) query(ctx context.Context, c *service.Call, in *api.QueryInput) (*api.QueryOutput, error) {
@@ -84,7 +85,7 @@ func parseKeyCondition(in *api.QueryInput, scope *expr.Scope) (*expr.Condition, 
 			return nil, invalid("Attempted conditional constraint is not an indexable operation")
 		}
 	}
-	return filters(in.KeyConditions, nil)
+	return legacy.Filters(in.KeyConditions, nil)
 }
 
 func (s *Service) scan(ctx context.Context, c *service.Call, in *api.ScanInput) (*api.ScanOutput, error) {
@@ -143,7 +144,7 @@ func segmentOf(in *api.ScanInput) (segment, segments int, err error) {
 }
 
 // readWanted reads filter and projection in either form.
-func (r *reading) readWanted(scope *expr.Scope, filter, projection *string, legacy map[string]api.Condition, operator *string, get []string) (err error) {
+func (r *reading) readWanted(scope *expr.Scope, filter, projection *string, old map[string]api.Condition, operator *string, get []string) (err error) {
 	if projection != nil {
 		if r.projection, err = scope.Projection(*projection); err != nil {
 			return err
@@ -155,7 +156,7 @@ func (r *reading) readWanted(scope *expr.Scope, filter, projection *string, lega
 		r.filter, err = scope.Condition("FilterExpression", *filter)
 		return err
 	}
-	r.filter, err = filters(legacy, operator)
+	r.filter, err = legacy.Filters(old, operator)
 	return err
 }
 

@@ -8,13 +8,14 @@ import (
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 // names of tables have at least this length when they are created.
 const leastName = 3
 
 func (s *Service) createTable(ctx context.Context, c *service.Call, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
-	if err := checkName(*in.TableName, leastName); err != nil {
+	if err := words.TableName(*in.TableName, leastName); err != nil {
 		return nil, err
 	}
 	if err := refuseSettings(in); err != nil {

@@ -44,6 +44,8 @@ func (r *reasons) add(i int, err error) error {
 	switch f.Code {
 	case "ConditionalCheckFailedException":
 		code = "ConditionalCheckFailed"
+	case "DuplicateItemException":
+		code = "DuplicateItem"
 	case "ValidationException":
 		code = "ValidationError"
 	default:
@@ -171,7 +173,7 @@ func (s *Service) transactWriteItems(ctx context.Context, c *service.Call, in *a
 	if why.failed {
 		return nil, why.fault()
 	}
-	results, err := s.store.transact(ctx, changes, idempotency{token: smithy.Val(in.ClientRequestToken), print: fingerprint(in), place: placeOf(c), now: c.Now})
+	results, err := s.store.transact(ctx, changes, idempotency{token: smithy.Val(in.ClientRequestToken), print: fingerprint(in.ClientRequestToken, in.TransactItems), place: placeOf(c), now: c.Now})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/legacy"
 )
 
 func (s *Service) updateItem(ctx context.Context, c *service.Call, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
@@ -55,7 +56,7 @@ func readUpdate(in *api.UpdateItemInput) (*expr.Update, *expr.Condition, error) 
 	}
 	update := &expr.Update{}
 	if in.AttributeUpdates != nil {
-		if update, err = legacyUpdate(in.AttributeUpdates); err != nil {
+		if update, err = legacy.Update(in.AttributeUpdates); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -69,7 +70,7 @@ func readUpdate(in *api.UpdateItemInput) (*expr.Update, *expr.Condition, error) 
 		return nil, nil, err
 	}
 	if in.Expected != nil || in.ConditionalOperator != nil {
-		if cond, err = expectedCondition(in.Expected, in.ConditionalOperator); err != nil {
+		if cond, err = legacy.Expected(in.Expected, in.ConditionalOperator); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 // tableName takes a table's name, or the name out of its ARN. A table of
@@ -18,7 +19,7 @@ import (
 func tableName(c *service.Call, given *string) (string, error) {
 	name := smithy.Val(given)
 	if !strings.HasPrefix(name, "arn:") {
-		return name, checkName(name, 0)
+		return name, words.TableName(name, 0)
 	}
 	a, err := arn.Parse(name)
 	kind, id := a.SplitResource()

@@ -5,6 +5,7 @@ import (
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 // Service answers DynamoDB requests. Safe for concurrent use.
@@ -24,6 +25,7 @@ func New(d service.Deps) *Service {
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
 		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize,
+		Invalid:   words.Invalid,
 		Resources: resources(),
 		Workers: []service.Worker{
 			{Name: "indexes", Run: func(ctx context.Context) error { return s.fillIndexes(ctx) }},

@@ -379,7 +379,12 @@ func TestEveryOperationIsJudged(t *testing.T) {
 		}
 		_, op := o.Of()
 		in := o.NewInput()
+		statement := new("SELECT * FROM notes")
 		switch in := in.(type) {
+		case *api.ExecuteStatementInput:
+			in.Statement = statement
+		case *api.ExecuteTransactionInput:
+			in.TransactStatements = []api.ParameterizedStatement{{Statement: statement}}
 		case *api.TagResourceInput:
 			in.ResourceArn = new("arn:aws:dynamodb:eu-north-1:123456789012:table/notes")
 		case *api.UntagResourceInput:

@@ -41,11 +41,11 @@ type doneUnits struct {
 func (i idempotency) key() []byte { return tuple.Key(i.account, i.region, "k", i.token) }
 
 // fingerprint tells requests of one token apart.
-func fingerprint(in *api.TransactWriteItemsInput) []byte {
-	if in.ClientRequestToken == nil {
+func fingerprint(token *string, items any) []byte {
+	if token == nil {
 		return nil
 	}
-	raw, err := json.Marshal(in.TransactItems)
+	raw, err := json.Marshal(items)
 	if err != nil {
 		return nil // the wire types have no values that JSON lacks
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
@@ -17,6 +18,8 @@ type change struct {
 	condition *expr.Condition
 	// showOld puts the item into the fault of a failed condition.
 	showOld bool
+	// refusal replaces the fault of a failed condition.
+	refusal *fault.Fault
 	// apply gives the new item; nil deletes. old is nil where there is none.
 	// A nil apply only checks the condition.
 	apply func(old item.Map) (item.Map, error)
@@ -87,6 +90,9 @@ func applyChange(tx *kv.Tx, ch *change) (outcome, error) {
 	}
 	out := outcome{old: old}
 	if !ch.condition.Match(old) {
+		if ch.refusal != nil {
+			return out, ch.refusal
+		}
 		return out, failedCondition(old, ch.showOld)
 	}
 	switch {

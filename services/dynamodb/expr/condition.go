@@ -340,6 +340,10 @@ func (p *parser) function() (*Condition, error) {
 	return checked(&Condition{Op: name, Args: args})
 }
 
+// Checked refuses a condition of which it can be known without an item that it
+// is wrong. Conditions that are not parsed here are to be put through it.
+func Checked(c *Condition) (*Condition, error) { return checked(c) }
+
 // checked refuses what can be known to be wrong without an item.
 func checked(c *Condition) (*Condition, error) {
 	switch c.Op {

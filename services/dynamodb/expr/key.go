@@ -109,7 +109,7 @@ func collectKeys(c *Condition, into map[string]*Condition) error {
 	case Exists, NotExists, TypeIs, Contains:
 		return invalid("Invalid KeyConditionExpression: Invalid operator used in KeyConditionExpression: %s", c.Op)
 	}
-	c = turned(c)
+	c = Turned(c)
 	for i, a := range c.Args {
 		switch {
 		case a.Size:
@@ -130,11 +130,14 @@ func collectKeys(c *Condition, into map[string]*Condition) error {
 	return nil
 }
 
-// turned puts the attribute first: :v < a is a > :v.
-func turned(c *Condition) *Condition {
+// Turned puts the attribute first: :v < a is a > :v.
+func Turned(c *Condition) *Condition {
 	if len(c.Args) != 2 || c.Args[0].Path != nil || c.Args[1].Path == nil || c.Op == BeginsWith {
 		return c
 	}
-	mirror := map[Op]Op{EQ: EQ, LT: GT, LE: GE, GT: LT, GE: LE}
-	return &Condition{Op: mirror[c.Op], Args: []Operand{c.Args[1], c.Args[0]}}
+	mirror, ok := map[Op]Op{EQ: EQ, LT: GT, LE: GE, GT: LT, GE: LE}[c.Op]
+	if !ok {
+		return c
+	}
+	return &Condition{Op: mirror, Args: []Operand{c.Args[1], c.Args[0]}}
 }

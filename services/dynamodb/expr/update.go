@@ -64,6 +64,9 @@ func (p *parser) update() (*Update, error) {
 	return u, overlaps(u.Paths())
 }
 
+// Check refuses updates that change one place twice.
+func (u *Update) Check() error { return overlaps(u.Paths()) }
+
 // Paths are all paths that the update changes.
 func (u *Update) Paths() []Path {
 	var out []Path

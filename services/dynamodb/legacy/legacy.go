@@ -1,16 +1,23 @@
-package dynamodb
+package legacy
 
 import (
 	"maps"
 	"slices"
 
 	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
 )
 
-// The conditions of old say what the expressions say and become the same.
+func invalid(format string, args ...any) error {
+	return fault.New("ValidationException", 400, format, args...)
+}
+
+func badParameter(format string, args ...any) error {
+	return invalid("One or more parameter values were invalid: "+format, args...)
+}
 
 // operators are the comparison operators and how many values they take.
 var operators = map[string]struct {
@@ -27,11 +34,11 @@ var operators = map[string]struct {
 	api.ComparisonOperatorContains:   {expr.Contains, 1, 1}, api.ComparisonOperatorNotContains: {expr.Not, 1, 1},
 }
 
-// legacyCondition makes a condition of one attribute's comparison.
-func legacyCondition(name, comparison string, list []api.AttributeValue) (*expr.Condition, error) {
-	o := operators[comparison]
+// comparison makes a condition of one attribute's comparison.
+func comparison(name, operator string, list []api.AttributeValue) (*expr.Condition, error) {
+	o := operators[operator]
 	if len(list) < o.least || len(list) > o.most {
-		return nil, badParameter("Invalid number of argument(s) for the %s ComparisonOperator", comparison)
+		return nil, badParameter("Invalid number of argument(s) for the %s ComparisonOperator", operator)
 	}
 	path := expr.Operand{Path: expr.Path{{Name: name}}}
 	c := &expr.Condition{Op: o.op, Args: []expr.Operand{path}}
@@ -42,7 +49,7 @@ func legacyCondition(name, comparison string, list []api.AttributeValue) (*expr.
 		}
 		if k := v.Kind; slices.Contains([]expr.Op{expr.LT, expr.LE, expr.GT, expr.GE, expr.Between, expr.BeginsWith}, o.op) &&
 			k != item.String && k != item.Number && k != item.Binary || (o.op == expr.BeginsWith && k == item.Number) {
-			return nil, badParameter("ComparisonOperator %s is not valid for %s AttributeValue type", comparison, v.Kind)
+			return nil, badParameter("ComparisonOperator %s is not valid for %s AttributeValue type", operator, v.Kind)
 		}
 		c.Args = append(c.Args, expr.Operand{Value: v})
 	}
@@ -73,12 +80,12 @@ func all(kids []*expr.Condition, operator string) *expr.Condition {
 	return &expr.Condition{Op: op, Kids: kids}
 }
 
-// filters makes a condition of ScanFilter, QueryFilter or KeyConditions.
-func filters(in map[string]api.Condition, operator *string) (*expr.Condition, error) {
+// Filters makes a condition of ScanFilter, QueryFilter or KeyConditions.
+func Filters(in map[string]api.Condition, operator *string) (*expr.Condition, error) {
 	var kids []*expr.Condition
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		f := in[name]
-		k, err := legacyCondition(name, *f.ComparisonOperator, f.AttributeValueList)
+		k, err := comparison(name, *f.ComparisonOperator, f.AttributeValueList)
 		if err != nil {
 			return nil, err
 		}
@@ -90,8 +97,8 @@ func filters(in map[string]api.Condition, operator *string) (*expr.Condition, er
 	return all(kids, smithy.Val(operator)), nil
 }
 
-// expectedCondition makes a condition of Expected.
-func expectedCondition(in map[string]api.ExpectedAttributeValue, operator *string) (*expr.Condition, error) {
+// Expected makes a condition of Expected.
+func Expected(in map[string]api.ExpectedAttributeValue, operator *string) (*expr.Condition, error) {
 	if operator != nil && len(in) < 2 {
 		if in == nil {
 			return nil, invalid("ConditionalOperator cannot be used without Filter or Expected")
@@ -125,7 +132,7 @@ func expectation(name string, e api.ExpectedAttributeValue) (*expr.Condition, er
 		case e.Value != nil:
 			list = []api.AttributeValue{*e.Value}
 		}
-		return legacyCondition(name, *e.ComparisonOperator, list)
+		return comparison(name, *e.ComparisonOperator, list)
 	}
 	if e.AttributeValueList != nil {
 		return nil, badParameter("AttributeValueList can only be used with a ComparisonOperator for Attribute: %s", name)
@@ -137,15 +144,15 @@ func expectation(name string, e api.ExpectedAttributeValue) (*expr.Condition, er
 	case exists && e.Value == nil:
 		return nil, badParameter("Value must be provided when Exists is true for Attribute: %s", name)
 	case exists:
-		return legacyCondition(name, api.ComparisonOperatorEq, []api.AttributeValue{*e.Value})
+		return comparison(name, api.ComparisonOperatorEq, []api.AttributeValue{*e.Value})
 	case e.Value != nil:
 		return nil, badParameter("Value cannot be used when Exists is false for Attribute: %s", name)
 	}
-	return legacyCondition(name, api.ComparisonOperatorNull, nil)
+	return comparison(name, api.ComparisonOperatorNull, nil)
 }
 
-// legacyUpdate makes an update of AttributeUpdates.
-func legacyUpdate(in map[string]api.AttributeValueUpdate) (*expr.Update, error) {
+// Update makes an update of AttributeUpdates.
+func Update(in map[string]api.AttributeValueUpdate) (*expr.Update, error) {
 	u := &expr.Update{}
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		a := in[name]
