@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -143,7 +144,12 @@ func (s *Server) advanceClock(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "advance must be a duration such as 1h", http.StatusBadRequest)
 		return
 	}
-	if err := s.advance(r.Context(), d); err != nil {
+	err = s.advance(r.Context(), d)
+	if errors.Is(err, errSharedClock) {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	if err != nil {
 		s.log.Error("advance the clock", "error", err)
 		http.Error(w, "the store does not answer", http.StatusInternalServerError)
 		return

@@ -33,7 +33,12 @@ type Config struct {
 	// Blobs is where object bytes live: "" (files below DataDir) or
 	// "s3://bucket/prefix?endpoint=…".
 	Blobs string
-	// RootAccessKey and RootSecretKey belong to the account's root user.
+	// SealKeyFile holds the key that secrets are sealed with; "" is seal.key in
+	// DataDir. SealKey is the text of such a file and wins over it. All nodes of
+	// a store need the same.
+	SealKeyFile, SealKey string
+	// RootAccessKey and RootSecretKey belong to the account's root user. Where
+	// both are empty they are made at first start and kept in the store, sealed.
 	RootAccessKey, RootSecretKey string
 	Account                      string
 	// AdminToken guards /_moln/ pages beyond ready and health. Empty: they
@@ -74,6 +79,12 @@ func (c *Config) normalise() error {
 	if c.Egress != "none" && c.Egress != "host" {
 		return fmt.Errorf("egress %q is neither none nor host", c.Egress)
 	}
+	if (c.RootAccessKey == "") != (c.RootSecretKey == "") {
+		return errors.New("give both --access-key and --secret-key, or neither")
+	}
+	if c.Ephemeral && (c.Store != "" && c.Store != "mem:" || c.Blobs != "") {
+		return errors.New("--ephemeral keeps all state in memory: it goes without --store and --blobs")
+	}
 	if !c.Ephemeral && c.DataDir == "" {
 		return errors.New("a data directory is needed, or --ephemeral")
 	}
@@ -96,7 +107,7 @@ func (c *Config) checkExposure() error {
 	if isLoopback(host) {
 		return nil
 	}
-	if len(c.RootSecretKey) < secretMin {
+	if c.RootSecretKey != "" && len(c.RootSecretKey) < secretMin {
 		return fmt.Errorf("the root secret has fewer than %d characters; on %s, which others can reach, that is refused", secretMin, c.Listen)
 	}
 	if c.AdminToken == "" {

@@ -20,7 +20,6 @@ import (
 	"moln.dev/moln/engine/kv/open"
 	"moln.dev/moln/engine/observe"
 	"moln.dev/moln/engine/sched"
-	"moln.dev/moln/engine/seal"
 	"moln.dev/moln/platform/audit"
 	"moln.dev/moln/platform/mail"
 	"moln.dev/moln/platform/service"
@@ -44,14 +43,10 @@ func (s *Server) openEngines(ctx context.Context) error {
 	if s.sealer, err = s.openSeal(ctx); err != nil {
 		return err
 	}
-	if err := s.restoreClock(ctx); err != nil {
-		return err
-	}
-	if s.ca, err = openAuthority(s.dir()); err != nil {
-		return err
-	}
-	if err := s.openBlobs(); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{s.openRoot, s.restoreClock, s.openCA, s.openBlobs} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	auditDir := s.cfg.DataDir
 	if s.audit, err = audit.New(auditDir); err != nil {
@@ -94,34 +89,6 @@ func (s *Server) openStore(ctx context.Context) error {
 	return nil
 }
 
-// Keys of the server's own records in the store.
-var (
-	sealedKey = []byte("server/sealed")
-	clockKey  = []byte("server/clock")
-)
-
-// openSeal opens the key that secrets are sealed with. A store that holds
-// sealed values without its key is refused: a new key would open none of them.
-func (s *Server) openSeal(ctx context.Context) (*seal.Sealer, error) {
-	file := filepath.Join(s.dir(), "seal.key")
-	_, err := s.db.Get(ctx, sealedKey)
-	switch {
-	case err == nil && !s.cfg.Ephemeral:
-		sealer, err := seal.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("%w; the store holds secrets sealed with the key in %s: put that file back", err, file)
-		}
-		return sealer, nil
-	case err != nil && !errors.Is(err, kv.ErrNotFound):
-		return nil, err
-	}
-	sealer, err := seal.OpenOrCreate(file)
-	if err != nil {
-		return nil, err
-	}
-	return sealer, s.db.Put(ctx, sealedKey, []byte{1})
-}
-
 // restoreClock moves the account's clock as far ahead as it was.
 func (s *Server) restoreClock(ctx context.Context) error {
 	v, err := s.db.Get(ctx, clockKey)
@@ -140,8 +107,15 @@ func (s *Server) restoreClock(ctx context.Context) error {
 	return nil
 }
 
+// errSharedClock: leases of jobs and stacks are times of the account's clock,
+// so a node whose clock is moved would lose what it is doing to the others.
+var errSharedClock = errors.New("the clock of a store that several nodes may share (--store postgres://…) cannot be moved; moln on an embedded store can")
+
 // advance moves the account's clock forward, durably.
 func (s *Server) advance(ctx context.Context, d time.Duration) error {
+	if s.cfg.sharedStore() && d > 0 {
+		return errSharedClock
+	}
 	s.clockMu.Lock()
 	defer s.clockMu.Unlock()
 	if err := s.db.Put(ctx, clockKey, []byte((s.ahead + d).String())); err != nil {
@@ -165,20 +139,20 @@ func (s *Server) storeError(err error) error {
 	return fmt.Errorf("open the store: %w", err)
 }
 
-func (s *Server) openBlobs() error {
+func (s *Server) openBlobs(ctx context.Context) error {
 	d, err := s.blobDriver()
 	if err != nil {
 		return fmt.Errorf("open the blob store: %w", err)
 	}
 	s.blobs = blob.New(d, s.ident)
 	s.closers = append(s.closers, s.blobs.Close)
-	return nil
+	return s.tieBlobs(ctx)
 }
 
 func (s *Server) blobDriver() (driver.Driver, error) {
 	switch {
 	case s.cfg.Blobs != "":
-		return s3Blobs(s.cfg.Blobs, s.dir())
+		return s3Blobs(s.cfg.Blobs)
 	case s.cfg.Ephemeral:
 		return memblob.New(), nil
 	}

@@ -45,11 +45,13 @@ type Server struct {
 	blobs   *blob.Store
 	sched   *sched.Scheduler
 	sealer  *seal.Sealer
-	audit   *audit.Log
-	ca      *authority
-	mailbox *mail.Mailer
-	funcs   functions.Broker
-	tokens  tokens.Broker
+	// rootMade says that this start made the root key.
+	rootMade bool
+	audit    *audit.Log
+	ca       *authority
+	mailbox  *mail.Mailer
+	funcs    functions.Broker
+	tokens   tokens.Broker
 
 	clockMu sync.Mutex
 	ahead   time.Duration // how far clock is ahead of the machine's
@@ -113,6 +115,11 @@ func (s *Server) Endpoint() string {
 		scheme = "https"
 	}
 	return scheme + "://" + s.listener.Addr().String()
+}
+
+// MadeRoot gives the root key, if this start has made it.
+func (s *Server) MadeRoot() (access, secret string, ok bool) {
+	return s.cfg.RootAccessKey, s.cfg.RootSecretKey, s.rootMade
 }
 
 // port is the listener's.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -111,16 +112,37 @@ const s3Timeout = 20 * time.Second
 // s3Blobs opens s3://bucket/prefix?endpoint=URL&region=R. Keys come from
 // MOLN_BLOBS_ACCESS_KEY and MOLN_BLOBS_SECRET_KEY, so that they stand in no
 // process list.
-func s3Blobs(where, _ string) (driver.Driver, error) {
-	u, err := url.Parse(where)
-	if err != nil || u.Scheme != "s3" || u.Host == "" {
-		return nil, errors.New("want s3://bucket/prefix?endpoint=http://host:port")
+func s3Blobs(where string) (driver.Driver, error) {
+	cfg, err := s3Config(where, os.Getenv("MOLN_BLOBS_ACCESS_KEY"), os.Getenv("MOLN_BLOBS_SECRET_KEY"))
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s3Timeout)
 	defer cancel()
-	return s3blob.Open(ctx, s3blob.Config{
-		Endpoint: u.Query().Get("endpoint"), Region: u.Query().Get("region"), Bucket: u.Host,
-		Prefix:    strings.Trim(path.Clean(u.Path), "/"),
-		AccessKey: os.Getenv("MOLN_BLOBS_ACCESS_KEY"), SecretKey: os.Getenv("MOLN_BLOBS_SECRET_KEY"),
-	})
+	return s3blob.Open(ctx, cfg)
+}
+
+// s3Config reads the URL of a blob store.
+func s3Config(where, access, secret string) (s3blob.Config, error) {
+	u, err := url.Parse(where)
+	if err != nil || u.Scheme != "s3" || u.Host == "" {
+		return s3blob.Config{}, errors.New("want s3://bucket/prefix?endpoint=http://host:port")
+	}
+	query := u.Query()
+	for name := range query {
+		if name != "endpoint" && name != "region" {
+			return s3blob.Config{}, fmt.Errorf("%s: there is no parameter %q, only endpoint and region", where, name)
+		}
+	}
+	if query.Get("endpoint") == "" {
+		return s3blob.Config{}, fmt.Errorf("%s lacks the store's address: add ?endpoint=http://host:port", where)
+	}
+	if access == "" || secret == "" {
+		return s3blob.Config{}, errors.New("the keys of the blob store are missing: set MOLN_BLOBS_ACCESS_KEY and MOLN_BLOBS_SECRET_KEY")
+	}
+	return s3blob.Config{
+		Endpoint: query.Get("endpoint"), Region: query.Get("region"), Bucket: u.Host,
+		Prefix:    strings.Trim(path.Clean("/"+u.Path), "/"),
+		AccessKey: access, SecretKey: secret,
+	}, nil
 }

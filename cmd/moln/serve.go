@@ -23,6 +23,7 @@ type common struct {
 	Listen     string   `help:"Address to listen on." default:"127.0.0.1:4566"`
 	Store      string   `help:"Where state lives: embedded below the data directory, or postgres://…." placeholder:"URL"`
 	Blobs      string   `help:"Where object bytes live: files below the data directory, or s3://bucket/prefix?endpoint=…." placeholder:"URL"`
+	SealKey    string   `name:"seal-key-file" help:"File with the key that secrets are sealed with, the same for all nodes of a store; default seal.key in the data directory. MOLN_SEAL_KEY may hold the file's text instead." placeholder:"FILE"`
 	Account    string   `help:"Account number." default:"000000000000"`
 	Sandbox    string   `help:"Isolation of functions: auto, ns, process or none." default:"auto" enum:"auto,ns,process,none"`
 	Strict     bool     `help:"Refuse to start when functions cannot be isolated as asked."`
@@ -42,6 +43,7 @@ func (c *common) config() server.Config {
 	}
 	return server.Config{
 		Listen: c.Listen, Store: c.Store, Blobs: c.Blobs, Account: c.Account,
+		SealKeyFile: c.SealKey, SealKey: os.Getenv("MOLN_SEAL_KEY"),
 		Sandbox: sandbox, Strict: c.Strict, Egress: c.Egress, ProxyAllow: c.ProxyAllow,
 		SMTP: c.SMTP, MailFrom: c.MailFrom, RuntimesDir: c.Runtimes, LogLevel: c.LogLevel, LogJSON: c.JSON,
 	}
@@ -88,16 +90,9 @@ func (c *serveCmd) Run() error {
 	cfg.DataDir = c.DataDir
 	cfg.RootAccessKey, cfg.RootSecretKey = c.AccessKey, c.SecretKey
 	cfg.TLSCert, cfg.TLSKey = c.TLSCert, c.TLSKey
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+	var err error
+	if cfg.AdminToken, err = server.OpenAdminToken(cfg.DataDir); err != nil {
 		return err
-	}
-	keys, err := server.OpenKeys(cfg.DataDir, c.AccessKey, c.SecretKey)
-	if err != nil {
-		return err
-	}
-	cfg.RootAccessKey, cfg.RootSecretKey, cfg.AdminToken = keys.Access, keys.Secret, keys.AdminToken
-	if keys.New {
-		say(c.JSON, os.Stdout, "root key, shown this once", map[string]any{"accessKeyId": keys.Access, "secretAccessKey": keys.Secret})
 	}
 	return run(cfg, &c.common)
 }
@@ -114,6 +109,9 @@ func run(cfg server.Config, c *common) error {
 	slow.Stop()
 	if err != nil {
 		return err
+	}
+	if access, secret, made := s.MadeRoot(); made {
+		say(c.JSON, os.Stdout, "root key, shown this once", map[string]any{"accessKeyId": access, "secretAccessKey": secret})
 	}
 	facts := map[string]any{"endpoint": s.Endpoint(), "readyMillis": float64(time.Since(began).Microseconds()) / 1000, "pid": os.Getpid()}
 	if cfg.Ephemeral {

@@ -47,6 +47,16 @@ func Open(path string) (*Sealer, error) {
 	return New(keys...)
 }
 
+// Parse reads the text of a key file that came another way. The error matches
+// ErrKey and quotes nothing of it.
+func Parse(text []byte) (*Sealer, error) {
+	keys, err := parseKeys(text)
+	if err != nil {
+		return nil, err
+	}
+	return New(keys...)
+}
+
 // OpenOrCreate is Open for a first start: when there is no key file it makes
 // one with one new key, durable before it returns. Two processes that start at
 // once end with the same key. Do not call it on a data directory that already
