@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/aws/arn"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/identity"
 )
@@ -19,11 +20,17 @@ import (
 const (
 	cachedPrincipals = 4096
 	cachedKeys       = 4096
+	// cachedFor bounds how long a node that hears nothing of the others (their
+	// notices are hints, and connections hang) goes on with what was revoked.
+	cachedFor = time.Second
 )
 
-// cache holds compiled policies and opened keys until anything changes (I3).
+// cache holds compiled policies and opened keys until anything changes (I3), and
+// no longer than cachedFor.
 type cache struct {
+	clock    clock.Clock
 	mu       sync.Mutex
+	since    time.Time // when everything was dropped
 	changed  <-chan struct{}
 	stop     func()
 	epoch    uint64 // counts the times that everything was dropped
@@ -31,23 +38,28 @@ type cache struct {
 	keys     map[string]identity.Credential
 }
 
-func newCache(db *kv.DB) *cache {
-	c := &cache{policies: map[string]identity.Policies{}, keys: map[string]identity.Credential{}}
+func newCache(db *kv.DB, clk clock.Clock) *cache {
+	c := &cache{clock: clk, policies: map[string]identity.Policies{}, keys: map[string]identity.Credential{}}
 	c.changed, c.stop = db.Watch(nil)
 	return c
 }
 
 func (c *cache) close() { c.stop() }
 
-// fresh empties the cache after a change; called with mu held.
+// fresh empties the cache after a change, or when it is old; called with mu held.
 func (c *cache) fresh() {
+	now := c.clock.Now()
 	select {
 	case <-c.changed:
-		c.epoch++
-		clear(c.policies)
-		clear(c.keys)
 	default:
+		if now.Sub(c.since) < cachedFor {
+			return
+		}
 	}
+	c.since = now
+	c.epoch++
+	clear(c.policies)
+	clear(c.keys)
 }
 
 // get finds v under key in m, or makes and keeps it. What was made while a

@@ -18,7 +18,8 @@
 //	I1  Names are unique per kind without regard to case.
 //	I2  A stored document was parsed by aws/policy; it compiles.
 //	I3  A change is seen by the next request on this node: the cache of compiled
-//	    policies is dropped by every commit, here and on other nodes (Watch).
+//	    policies is dropped by every commit, here and on other nodes (Watch), and
+//	    when it is a second old, lest a notice be lost.
 //	I4  Secrets of access keys leave the service once, when they are made.
 //
 // # Differences from AWS

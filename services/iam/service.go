@@ -16,7 +16,7 @@ type Service struct {
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: store{db: d.KV}, cache: newCache(d.KV)}
+	return &Service{deps: d, store: store{db: d.KV}, cache: newCache(d.KV, d.Clock)}
 }
 
 // Close ends the watch that keeps the cache fresh.
