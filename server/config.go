@@ -113,6 +113,10 @@ func (c *Config) checkExposure() error {
 	if c.AdminToken == "" {
 		return fmt.Errorf("listening on %s, which others can reach, needs an admin token", c.Listen)
 	}
+	if len(c.ProxyAllow) > 0 {
+		// The proxy asks nobody who he is.
+		return fmt.Errorf("foreign hosts cannot be reached through a proxy on %s, which others can use; leave --proxy-allow away or listen on loopback", c.Listen)
+	}
 	return nil
 }
 

@@ -110,6 +110,7 @@ func TestConfigIsRefused(t *testing.T) {
 		{"exposed everywhere by an empty host", Config{Listen: ":0", Ephemeral: true, RootAccessKey: "test", RootSecretKey: "test", AdminToken: "t"}, "fewer than 20 characters"},
 		{"exposed without a token", Config{Listen: "0.0.0.0:0", Ephemeral: true, RootAccessKey: "a", RootSecretKey: long}, "needs an admin token"},
 		{"exposed", Config{Listen: "0.0.0.0:0", Ephemeral: true, RootAccessKey: "a", RootSecretKey: long, AdminToken: "t"}, ""},
+		{"exposed with an open proxy", Config{Listen: "0.0.0.0:0", Ephemeral: true, RootAccessKey: "a", RootSecretKey: long, AdminToken: "t", ProxyAllow: []string{"*"}}, "--proxy-allow"},
 	} {
 		err := tt.cfg.normalise()
 		if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
