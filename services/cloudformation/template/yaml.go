@@ -17,8 +17,11 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // would otherwise nest the parser's stack as deep as the document is long.
 const maxLineIndicators = 2 * maxDepth
 
-// maxOpenBrackets bounds unclosed brackets of flow style over the document.
-const maxOpenBrackets = 10_000
+// maxOpenBrackets bounds how deep brackets of flow style may stand inside each
+// other, as characters: the parser takes the square of that in time and memory
+// before its result can be looked at. Text that only looks like brackets (code
+// inside a template) has room below it.
+const maxOpenBrackets = 2_000
 
 func parseYAML(body string) (v any, err error) {
 	if tooDeep(body) {
@@ -61,12 +64,28 @@ func tooDeep(body string) bool {
 		if n := prefix - strings.Count(line[:prefix], " "); n > maxLineIndicators && !plainRule(line[:prefix]) {
 			return true
 		}
-		open += strings.Count(line, "[") + strings.Count(line, "{") - strings.Count(line, "]") - strings.Count(line, "}")
-		if open > maxOpenBrackets {
+		if open = openAfter(line, open); open > maxOpenBrackets {
 			return true
 		}
 	}
 	return false
+}
+
+// openAfter counts the brackets that are open after a line, or the first that is
+// one too many. It never falls below none: what is closed too often in one place
+// does not make room in another.
+func openAfter(line string, open int) int {
+	for i := range len(line) {
+		switch line[i] {
+		case '[', '{':
+			if open++; open > maxOpenBrackets {
+				return open
+			}
+		case ']', '}':
+			open = max(0, open-1)
+		}
+	}
+	return open
 }
 
 // plainRule says whether a line's start is a ruler such as "-----", which is
