@@ -88,7 +88,7 @@ func TestCreateRefuses(t *testing.T) {
 		change        func(*in)
 		code, message string
 	}{
-		"runtime":  {func(i *in) { i.Runtime = new("nodejs99.x") }, "ValidationException", "Member must satisfy enum value set"},
+		"runtime":  {func(i *in) { i.Runtime = new("nodejs99.x") }, "InvalidParameterValueException", "Value nodejs99.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: ["},
 		"language": {func(i *in) { i.Runtime = new("java21") }, "InvalidParameterValueException", "moln cannot run java21 here"},
 		"role":     {func(i *in) { i.Role = new("arn:aws:iam::123456789012:role/other") }, "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."},
 		"handler":  {func(i *in) { i.Handler = nil }, "InvalidParameterValueException", "Runtime and Handler are mandatory parameters"},

@@ -161,6 +161,9 @@ func (w *world) Dispatch(ctx context.Context, c *service.Call, d smithy.Descript
 		return nil, fault.New("NotImplemented", 501, "%s", op.Note)
 	}
 	if v := smithy.Validate(schema, o.Input, in); len(v) > 0 {
+		if err := w.s.Definition().Invalid(o, in, v); err != nil {
+			return nil, err
+		}
 		return nil, fault.New("ValidationException", 400, "%s", smithy.Message(v))
 	}
 	checks, err := w.s.authorize(ctx, c, o, in)

@@ -183,6 +183,19 @@ func unknownRuntime(id string) error {
 	return invalid("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%s] or be a valid ARN", id, strings.Join(runtimes.Known(), ", "))
 }
 
+// invalidInput words the one constraint of the model that Lambda's own code
+// checks, not what all services share: the set of runtimes.
+func invalidInput(_ *smithy.Operation, in any, v []smithy.Violation) error {
+	if len(v) != 1 || v[0].Path != "runtime" {
+		return nil
+	}
+	switch in.(type) {
+	case *api.CreateFunctionInput, *api.UpdateFunctionConfigurationInput:
+		return unknownRuntime(v[0].Value)
+	}
+	return nil
+}
+
 func (s *Service) sealPurpose(r ref) string {
 	return fmt.Sprintf("lambda/environment/%s/%s/%s", r.account, r.region, r.name)
 }

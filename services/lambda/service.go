@@ -40,7 +40,7 @@ func (s *Service) Close() error { return s.engine.close() }
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize,
+		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize, Invalid: invalidInput,
 		Resources: resources(),
 		Endpoints: []service.Endpoint{s.codeEndpoint()},
 		Workers: []service.Worker{
