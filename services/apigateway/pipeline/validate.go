@@ -19,13 +19,20 @@ func compileModels(id string, models []api.Model) (map[string]*jsonschema.Schema
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft4)
 	c.UseLoader(noLoader{})
+	docs := map[string]any{}
 	for _, m := range models {
 		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(val(m.Schema)))
 		if err != nil {
 			return nil, fmt.Errorf("model %s: invalid JSON: %w", val(m.Name), err)
 		}
-		if err := c.AddResource(modelURL(id, val(m.Name)), doc); err != nil {
-			return nil, fmt.Errorf("model %s: %w", val(m.Name), err)
+		docs[modelURL(id, val(m.Name))] = doc
+	}
+	if err := checkSchemas(docs); err != nil {
+		return nil, fmt.Errorf("model %w", err)
+	}
+	for address, doc := range docs {
+		if err := c.AddResource(address, doc); err != nil {
+			return nil, fmt.Errorf("model %s: %w", address, err)
 		}
 	}
 	out := map[string]*jsonschema.Schema{}
