@@ -98,9 +98,17 @@ func onARN(c *service.Call, op *smithy.Operation, resource string) []service.Che
 	}
 	out := everything(op)
 	for i := range out {
-		out[i].Resource = resource
+		out[i].Resource, out[i].Account = resource, foreign(c, resource)
 	}
 	return out
+}
+
+// foreign is the account that a resource belongs to where it is not the call's.
+func foreign(c *service.Call, resource string) string {
+	if a, err := arn.Parse(resource); err == nil && a.Account != c.Account {
+		return a.Account
+	}
+	return ""
 }
 
 // controlTable is the table of an operation that is not about items.
@@ -130,10 +138,7 @@ func (s *Service) checks(ctx context.Context, c *service.Call, sub subject) ([]s
 	if !strings.HasPrefix(resource, "arn:") {
 		resource = tableARN(c, resource)
 	}
-	owner := ""
-	if a, err := arn.Parse(resource); err == nil && a.Account != c.Account {
-		owner = a.Account
-	}
+	owner := foreign(c, resource)
 	if sub.index != nil {
 		resource += "/index/" + *sub.index
 	}

@@ -1,5 +1,7 @@
 // Package dynamodb is DynamoDB: tables of items with primary keys, global and
-// local secondary indexes, expressions, transactions and expiry.
+// local secondary indexes, expressions, PartiQL statements, transactions and
+// expiry. Statements become the same reads and changes as the other operations'
+// requests; each is judged as its own action on its table or index.
 //
 // # State (keys are tuples; account and region come first)
 //
@@ -32,4 +34,7 @@
 // and sizes in descriptions are zero: AWS updates them every six hours.
 // Items that expire are deleted within seconds. An index that is added while
 // another node of a cluster is writing may miss items whose write began before.
+// A SELECT with keys joined by IN or OR reads one partition after the other, and
+// filters on an index see only what the index holds. A batch of statements fails
+// as a whole where the caller may not make one of them.
 package dynamodb
