@@ -39,6 +39,8 @@ type Resource struct {
 	// Token is the same for every try of one creation: generated names and
 	// idempotency tokens derive from it.
 	Token string
+
+	generated string
 }
 
 // GeneratedName is the name CloudFormation gives a resource without one:
@@ -49,5 +51,10 @@ func (r *Resource) GeneratedName(max int) string {
 	if len(base)+len(suffix) > max {
 		base = base[:max-len(suffix)]
 	}
-	return base + suffix
+	r.generated = base + suffix
+	return r.generated
 }
+
+// Generated is the last answer of GeneratedName, or empty. What has that name
+// was made for this resource, since no other has its token.
+func (r *Resource) Generated() string { return r.generated }

@@ -5,8 +5,9 @@
 // Everything it needs to go on is in the store: each step is written before it
 // is taken and after, so that a process which dies in the middle is followed by
 // one that finishes (see Engine.Run). A resource that was being created when
-// the process died is created again with the same token; its type must bear
-// that, as AWS's handlers do.
+// the process died is created again with the same token. What the first try made
+// under a generated name is removed before; under a name from the template it
+// is not known from what was there before, and the creation fails.
 //
 // It answers no requests and knows no resource types but CloudFormation's own;
 // all others come through SetTypes.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/cloudformation/stack"
 	"moln.dev/moln/services/cloudformation/template"
@@ -100,7 +101,8 @@ func (r *run) properties(ctx context.Context, p *stack.Physical) (service.Resour
 }
 
 func (r *run) create(ctx context.Context, res *stack.Resource, want stack.Physical) error {
-	if res.Current.Token == "" {
+	resumed := res.Current.Token != ""
+	if !resumed {
 		want.Token = r.e.deps.Ident.Of(tokenAlphabet, tokenLength)
 		res.Current = want
 		res.Status, res.StatusReason = "CREATE_IN_PROGRESS", ""
@@ -108,14 +110,15 @@ func (r *run) create(ctx context.Context, res *stack.Resource, want stack.Physic
 			return err
 		}
 	}
-	if err := r.make(ctx, res); err != nil {
+	if err := r.make(ctx, res, resumed); err != nil {
 		return r.madeNot(ctx, res, "create", "CREATE_FAILED", err)
 	}
 	return r.made(ctx, res, "CREATE")
 }
 
-// make creates the current physical resource.
-func (r *run) make(ctx context.Context, res *stack.Resource) error {
+// make creates the current physical resource; resumed says that it may have been
+// begun before.
+func (r *run) make(ctx context.Context, res *stack.Resource, resumed bool) error {
 	t, properties, err := r.properties(ctx, &res.Current)
 	if err != nil {
 		return err
@@ -123,11 +126,27 @@ func (r *run) make(ctx context.Context, res *stack.Resource) error {
 	h := r.handle(res.LogicalID, &res.Current)
 	h.Properties = properties
 	err = t.Create(ctx, r.call, h)
+	if err != nil && resumed && h.Generated() != "" && h.PhysicalID == "" && fault.As(err) != nil {
+		err = r.remake(ctx, t, h, err)
+	}
 	take(&res.Current, h)
 	if err == nil && res.Current.ID == "" {
 		res.Current.ID = h.GeneratedName(255)
 	}
 	return err
+}
+
+// remake removes what a try that was cut short has made under a generated name,
+// which no one else can have, and creates the resource again. Under a name from
+// the template it cannot be told from what was there before.
+func (r *run) remake(ctx context.Context, t service.ResourceType, h *service.Resource, refused error) error {
+	h.PhysicalID = h.Generated()
+	err := t.Delete(ctx, r.call, h)
+	h.PhysicalID = ""
+	if err != nil {
+		return refused
+	}
+	return t.Create(ctx, r.call, h)
 }
 
 func (r *run) madeNot(ctx context.Context, res *stack.Resource, kind, status string, err error) error {
@@ -222,7 +241,8 @@ func (r *run) apply(ctx context.Context, id string, want, from *stack.Physical) 
 }
 
 func (r *run) replace(ctx context.Context, res *stack.Resource, want stack.Physical, resumed bool) error {
-	if !resumed || !res.Replaced {
+	resumed = resumed && res.Replaced
+	if !resumed {
 		want.Token = r.e.deps.Ident.Of(tokenAlphabet, tokenLength)
 		res.Replaced, res.Current = true, want
 		res.Status = "UPDATE_IN_PROGRESS"
@@ -231,7 +251,7 @@ func (r *run) replace(ctx context.Context, res *stack.Resource, want stack.Physi
 			return err
 		}
 	}
-	if err := r.make(ctx, res); err != nil {
+	if err := r.make(ctx, res, resumed); err != nil {
 		return r.madeNot(ctx, res, "update", "UPDATE_FAILED", err)
 	}
 	return r.made(ctx, res, "UPDATE")
