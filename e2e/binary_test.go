@@ -63,20 +63,31 @@ const startTimeout = 60 * time.Second
 type process struct {
 	cmd      *exec.Cmd
 	endpoint string
-	stderr   *lockedBuffer
-	exited   chan struct{}
-	err      error // how it ended; to be read after exited is closed
+	// access and secret are the root key, where this start made it.
+	access, secret string
+	stderr         *lockedBuffer
+	ready          chan struct{} // closed when endpoint is known
+	exited         chan struct{}
+	err            error // how it ended; to be read after exited is closed
 }
 
 // start runs `moln up` with args on a port of its own choice, and waits until
 // it says that it is ready.
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
+	p := launch(t, nil, append([]string{"up"}, args...))
+	p.awaitStart(t)
+	return p
+}
+
+// launch runs moln with args on a port of its own choice.
+func launch(t testing.TB, env, args []string) *process {
+	t.Helper()
 	p := &process{
-		cmd:    exec.Command(needBinary(t), append([]string{"up", "--listen", "127.0.0.1:0", "--json"}, args...)...),
-		stderr: &lockedBuffer{}, exited: make(chan struct{}),
+		cmd:    exec.Command(needBinary(t), append(args, "--listen", "127.0.0.1:0", "--json")...),
+		stderr: &lockedBuffer{}, exited: make(chan struct{}), ready: make(chan struct{}),
 	}
-	p.cmd.Env = cleanEnvironment()
+	p.cmd.Env = append(cleanEnvironment(), env...)
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -86,27 +97,48 @@ func start(t testing.TB, args ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.kill)
-	ready := make(chan string, 1)
 	go func() {
 		scanner := bufio.NewScanner(out)
 		for scanner.Scan() {
-			var line struct{ Event, Endpoint string }
-			if json.Unmarshal(scanner.Bytes(), &line) == nil && line.Event == "moln is ready" {
-				ready <- line.Endpoint
-			}
+			p.said(scanner.Bytes())
 		}
 		p.err = p.cmd.Wait()
 		close(p.exited)
 	}()
+	return p
+}
+
+// said takes one line of moln's standard output; the last of a start says that
+// it is ready.
+func (p *process) said(text []byte) {
+	var line struct {
+		Event, Endpoint string
+		Access          string `json:"accessKeyId"`
+		Secret          string `json:"secretAccessKey"`
+	}
+	if json.Unmarshal(text, &line) != nil {
+		return
+	}
+	if line.Access != "" {
+		p.access, p.secret = line.Access, line.Secret
+	}
+	if line.Event == "moln is ready" {
+		p.endpoint = line.Endpoint
+		close(p.ready)
+	}
+}
+
+// awaitStart waits until moln says that it is ready, and answers.
+func (p *process) awaitStart(t testing.TB) {
+	t.Helper()
 	select {
-	case p.endpoint = <-ready:
+	case <-p.ready:
 	case <-p.exited:
 		t.Fatalf("moln ended before it was ready: %v\n%s", p.err, p.stderr)
 	case <-time.After(startTimeout):
 		t.Fatalf("moln was not ready after %v\n%s", startTimeout, p.stderr)
 	}
 	p.awaitReady(t)
-	return p
 }
 
 func (p *process) awaitReady(t testing.TB) {
