@@ -368,10 +368,10 @@ func TestProxy(t *testing.T) {
 }
 
 func TestProxyAllow(t *testing.T) {
-	p := newProxy(nil, nil, []string{"pypi.org", "*.Example.com"}, "4566")
+	p := newProxy(nil, nil, []string{"hub.example.org", "*.Example.com"}, "4566")
 	for host, want := range map[string]bool{
-		"pypi.org": true, "PyPI.org": true, "x.pypi.org": false, "a.example.com": true, "a.b.EXAMPLE.com": true,
-		"example.com": false, "badexample.com": false, "pypi.org.evil.com": false,
+		"hub.example.org": true, "HUB.example.org": true, "x.hub.example.org": false, "a.example.com": true, "a.b.EXAMPLE.com": true,
+		"example.com": false, "badexample.com": false, "hub.example.org.evil.com": false,
 	} {
 		if got := p.allowed(host); got != want {
 			t.Errorf("%s: %v, want %v", host, got, want)
