@@ -75,6 +75,11 @@ func (s *Server) adminAllowed(r *http.Request) bool {
 	if err != nil || !isLoopback(peer) {
 		return false
 	}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return false // a proxy on this machine, which speaks for others
+		}
+	}
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -76,6 +77,9 @@ func makeAuthority(certFile, keyFile string) (*authority, error) {
 		NotBefore: time.Now().Add(-clockSlack), NotAfter: time.Now().Add(caLifetime),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		// Whoever steals the key from a machine that trusts it can stand in for
+		// AWS there, and for nobody else.
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: permittedDomains(),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {
@@ -98,6 +102,15 @@ func makeAuthority(certFile, keyFile string) (*authority, error) {
 		return nil, err
 	}
 	return &authority{cert: cert, key: key, pem: certPEM, leaves: map[string]*tls.Certificate{}}, nil
+}
+
+// permittedDomains are AWS's domains, with all below them.
+func permittedDomains() []string {
+	out := make([]string, len(awsSuffixes))
+	for i, s := range awsSuffixes {
+		out[i] = strings.TrimPrefix(s, ".")
+	}
+	return out
 }
 
 func serial() *big.Int {
