@@ -50,6 +50,9 @@ func statementSubject(st *partiql.Statement, consumed *string, enclosing string)
 			sub.selection = api.SelectSpecificAttributes
 		}
 	}
+	if kind == partiql.Update || kind == partiql.Delete {
+		sub.returns = new(st.ReturnValues())
+	}
 	sub.actions = []string{"dynamodb:PartiQL" + string(kind)}
 	return sub
 }

@@ -182,11 +182,7 @@ func (s *Service) writeStatement(ctx context.Context, c *service.Call, st *parti
 		return nil, nil, err
 	}
 	items := []map[string]api.AttributeValue{}
-	wants := map[string]string{
-		"ALL OLD": api.ReturnValueAllOld, "ALL NEW": api.ReturnValueAllNew,
-		"MODIFIED OLD": api.ReturnValueUpdatedOld, "MODIFIED NEW": api.ReturnValueUpdatedNew,
-	}
-	if m := returned(wants[st.Returning], st.Update, res); m != nil {
+	if m := returned(st.ReturnValues(), st.Update, res); m != nil {
 		items = append(items, item.ToWire(m))
 	}
 	return items, writeCapacity(mode, ch.table, res), nil

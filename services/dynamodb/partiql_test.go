@@ -305,6 +305,13 @@ func TestStatementsAreJudged(t *testing.T) {
 			t.Error(d)
 		}
 	}
+	for returning, want := range map[string]string{"": "NONE", " RETURNING ALL OLD *": "ALL_OLD", " RETURNING MODIFIED NEW *": "UPDATED_NEW"} {
+		_, op := api.ExecuteStatement.Of()
+		checks, err := b.s.authorize(context.Background(), b.caller(), op, one(`UPDATE notes SET x = 1 WHERE id = 'a' AND at = 1`+returning))
+		if err != nil || checks[0].Context["dynamodb:returnvalues"][0] != want {
+			t.Errorf("%s: %+v %v", returning, checks, err)
+		}
+	}
 	for _, in := range []any{one(`nonsense`), &api.ExecuteTransactionInput{TransactStatements: []api.ParameterizedStatement{{Statement: new(`nonsense`)}}}} {
 		if checks, _, err := statementSubjects(in); err == nil {
 			t.Errorf("nonsense may be tried: %v", checks)

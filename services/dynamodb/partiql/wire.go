@@ -51,6 +51,21 @@ func ReadCursor(token *string, print []byte) (n Cursor, err error) {
 	return n, nil
 }
 
+// ReturnValues is what RETURNING asks for, as the parameter ReturnValues says it.
+func (s *Statement) ReturnValues() string {
+	switch s.Returning {
+	case "ALL OLD":
+		return api.ReturnValueAllOld
+	case "ALL NEW":
+		return api.ReturnValueAllNew
+	case "MODIFIED OLD":
+		return api.ReturnValueUpdatedOld
+	case "MODIFIED NEW":
+		return api.ReturnValueUpdatedNew
+	}
+	return api.ReturnValueNone
+}
+
 // BatchError is how a batch tells of one statement's fault; nil for errors that
 // are no fault of the caller's.
 func BatchError(err error) *api.BatchStatementError {
