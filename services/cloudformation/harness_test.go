@@ -40,6 +40,7 @@ type world struct {
 	log     []string
 	fail    map[string]string // "create A" -> message
 	block   map[string]bool   // "create A": wait until the process dies
+	half    map[string]bool   // "create A": make it, and do not say so
 	assumed []string
 	objects map[string]string // S3: "bucket/key"
 	denied  map[string]bool
@@ -54,7 +55,7 @@ type thing struct {
 func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, db: kv.New(memkv.New()), clk: clock.System(), things: map[string]thing{}, fail: map[string]string{},
-		block: map[string]bool{}, denied: map[string]bool{}, objects: map[string]string{},
+		block: map[string]bool{}, half: map[string]bool{}, denied: map[string]bool{}, objects: map[string]string{},
 	}
 	t.Cleanup(func() { w.kill() })
 	w.boot()
@@ -121,6 +122,9 @@ func (w *world) act(ctx context.Context, verb string, r *service.Resource, p thi
 	w.mu.Lock()
 	w.log = append(w.log, key)
 	message, block := w.fail[key], w.block[key]
+	if w.half[key] { // it dies between making and saying so
+		w.things[r.PhysicalID] = p
+	}
 	w.mu.Unlock()
 	if block {
 		<-ctx.Done()

@@ -32,6 +32,37 @@ func TestRestartFinishesCreation(t *testing.T) {
 	}
 }
 
+// What the process made and did not live to write down is made again under its
+// generated name, and left alone under a name that the template gives.
+func TestRestartAfterHalfACreation(t *testing.T) {
+	for _, c := range []struct {
+		template, status string
+		deleted          int
+	}{
+		{"Resources: {A: {Type: Test::Thing}}", "CREATE_COMPLETE", 1},
+		{"Resources: {A: {Type: Test::Thing, Properties: {Name: a}}}", "ROLLBACK_COMPLETE", 0},
+	} {
+		w := newWorld(t)
+		w.half["create A"], w.block["create A"] = true, true
+		w.create("st", c.template)
+		w.until("A is being created", func() bool { return w.did("create A") == 1 })
+		w.kill()
+		delete(w.half, "create A")
+		delete(w.block, "create A")
+		w.boot()
+		w.wait("st", c.status)
+		if n := w.did("delete A"); n != c.deleted {
+			t.Errorf("%s: A was deleted %d times, want %d", c.template, n, c.deleted)
+		}
+		w.mu.Lock()
+		_, kept := w.things["a"]
+		w.mu.Unlock()
+		if c.deleted == 0 && !kept {
+			t.Errorf("%s: what has the name was deleted", c.template)
+		}
+	}
+}
+
 func TestRestartRollsBackUpdate(t *testing.T) {
 	w := newWorld(t)
 	w.create("st", "Resources: {A: {Type: Test::Thing, Properties: {Name: a, Value: one}}}")
