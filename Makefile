@@ -86,8 +86,8 @@ unit: ## go test of every package but e2e, with the protocol and signature vecto
 	@$(UNSHARE) $(GO) test $$($(GO) list ./... | grep -v '/e2e$$') -timeout 10m | grep -v 'no test files'
 
 .PHONY: e2e
-e2e: build ## the scripts of e2e/testdata/script
-	$(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestScripts' -timeout 5m
+e2e: build ## the scripts of e2e/testdata/script, and two nodes on one store
+	$(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestScripts|TestCluster' -timeout 5m
 
 .PHONY: kill-short
 kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store
