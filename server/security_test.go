@@ -161,3 +161,24 @@ func TestAuthorityStandsForAWSOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestFunctionsReachNoPagesOfOurs: what functions are served has everything but
+// moln's own pages, whatever address they ask by; answers of custom resources
+// are no such page.
+func TestFunctionsReachNoPagesOfOurs(t *testing.T) {
+	s := opened(t, ephemeral())
+	defer s.Close()
+	for _, target := range []string{"/_moln/info", "http://127.0.0.1:4566/_moln/audit", "http://s3.amazonaws.com/_moln/mailbox.json", "/%5fmoln/info"} {
+		w := httptest.NewRecorder()
+		s.inner().ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+		if w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	w := httptest.NewRecorder()
+	const box = "https://cloudformation-custom-resource-response-useast1.s3.us-east-1.amazonaws.com/_aws/cloudformation-response/guess"
+	s.inner().ServeHTTP(w, httptest.NewRequest(http.MethodPut, box, strings.NewReader("{}")))
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "ResponseURL") {
+		t.Errorf("a guessed answer: %d %s", w.Code, w.Body)
+	}
+}

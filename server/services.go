@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -97,7 +98,7 @@ func (s *Server) inner() http.Handler {
 func (s *Server) serveTLS(l net.Listener) error {
 	srv := &http.Server{
 		Handler: s.inner(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		TLSConfig: s.ca.tlsConfig(""),
+		TLSConfig: s.ca.tlsConfig(""), ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	err := srv.ServeTLS(l, "", "")
 	if errors.Is(err, net.ErrClosed) {

@@ -13,8 +13,9 @@ import (
 // Bounds of what strangers can make the gateway hold. A body is read before its
 // signature can be verified, so none of this trusts the caller.
 const (
-	// heldMax is what the bodies of all requests in flight may hold together.
-	heldMax = 512 << 20
+	// heldMax is what the bodies of all requests in flight may hold together; with
+	// what growing buffers leave behind it is about four times that.
+	heldMax = 256 << 20
 	// anonymousBodyMax bounds bodies of unsigned API requests: what may be
 	// called without a signature is small.
 	anonymousBodyMax = 1 << 20
