@@ -155,7 +155,7 @@ func (s *Server) openServices(ctx context.Context) error {
 	}
 	s.definitions = defs
 	g, err := gateway.New(gateway.Config{
-		Services: defs, Directory: asm.directory, Assumer: asm.assumer, Clock: s.clock, Ident: s.ident,
+		Services: defs, Directory: asm.directory, Assumer: asm.assumer, Clock: s.clock, Wall: clock.System(), Ident: s.ident,
 		Log: s.log, Metrics: s.metrics, Audit: s.audit, Account: s.cfg.Account,
 		Suffixes: []string{"localhost"},
 	})

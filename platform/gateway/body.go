@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"os"
@@ -252,6 +253,9 @@ func (g *Gateway) write(x *exchange, resp *wire.Response) {
 		}
 		return
 	}
+	if x.target != nil && x.target.def.BodyCRC32 {
+		h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(resp.Body)), 10))
+	}
 	x.w.WriteHeader(resp.Status)
 	if x.r.Method != http.MethodHead {
 		x.w.Write(resp.Body)
@@ -265,7 +269,7 @@ func (g *Gateway) requestIDHeaders(x *exchange, h http.Header) {
 		h.Set("x-amz-id-2", id)
 		return
 	}
-	h["x-amzn-RequestId"] = []string{id}
+	h.Set("x-amzn-RequestId", id)
 }
 
 // statusWriter remembers the status that an endpoint answered with.

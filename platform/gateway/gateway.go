@@ -29,10 +29,13 @@ type Config struct {
 	Directory identity.Directory
 	Assumer   service.Assumer
 	Clock     clock.Clock
-	Ident     *ident.Source
-	Log       *slog.Logger
-	Metrics   *observe.Registry
-	Audit     *audit.Log
+	// Wall tells the time that clients sign with: the machine's, wherever the
+	// account's Clock has been moved to. Nil: Clock.
+	Wall    clock.Clock
+	Ident   *ident.Source
+	Log     *slog.Logger
+	Metrics *observe.Registry
+	Audit   *audit.Log
 	// Account owns everything that is reached without credentials.
 	Account string
 	// Suffixes are host names below which AWS's host forms work, besides
@@ -66,6 +69,9 @@ type bound struct {
 
 // New builds the gateway's indexes from the services' definitions.
 func New(cfg Config) (*Gateway, error) {
+	if cfg.Wall == nil {
+		cfg.Wall = cfg.Clock
+	}
 	g := &Gateway{
 		cfg:       cfg,
 		bySigning: map[string][]*target{},

@@ -348,7 +348,7 @@ func TestRequestIDs(t *testing.T) {
 	for _, p := range protocolNames {
 		w := h.serve(request(p, "Echo", "x")) // faults have them too
 		id := w.Header().Get("X-Amz-Request-Id")
-		if v := w.Header()["x-amzn-RequestId"]; len(v) == 1 {
+		if v := w.Header().Values("x-amzn-RequestId"); len(v) == 1 {
 			id = v[0]
 		}
 		if id == "" || seen[id] || h.last().RequestID != id {

@@ -102,7 +102,9 @@ func (f *fakes) head(_ context.Context, c *service.Call, in *object) (*struct{},
 	return nil, nil
 }
 
-func (f *fakes) panics(context.Context, *service.Call, *echo) (*echo, error) { panic("the handler broke") }
+func (f *fakes) panics(context.Context, *service.Call, *echo) (*echo, error) {
+	panic("the handler broke")
+}
 
 func (f *fakes) breaks(context.Context, *service.Call, *echo) (*echo, error) {
 	return nil, errors.New("disk on fire at /var/secret")

@@ -74,6 +74,8 @@ type Definition struct {
 	Resources []ResourceType
 	Endpoints []Endpoint
 	Workers   []Worker
+	// BodyCRC32 adds X-Amz-Crc32 to answers, which DynamoDB's clients check.
+	BodyCRC32 bool
 	// CORS lets browsers call the API directly (Cognito); S3 answers its own.
 	CORS bool
 }

@@ -26,7 +26,7 @@ func (s *Service) Definition() service.Definition {
 	return service.Definition{
 		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize,
 		Invalid:   words.Invalid,
-		Resources: resources(),
+		Resources: resources(), BodyCRC32: true,
 		Workers: []service.Worker{
 			{Name: "indexes", Run: func(ctx context.Context) error { return s.fillIndexes(ctx) }},
 			{Name: "expiry", Run: func(ctx context.Context) error { return s.expire(ctx) }},
