@@ -62,7 +62,7 @@ clean: ## remove what was built (not .deps/)
 .PHONY: test
 test: ## everything: vet, unit tests and suites, scripts, kill test, real clients
 	@mkdir -p $(DEPS); : >$(DEPS)/timings; began=$$(date +%s); failed=
-	for step in deps vet build unit e2e kill-short compat; do
+	for step in deps vet build unit e2e kill-short compat story; do
 		$(MAKE) stage STEP=$$step || failed="$$failed $$step"
 		case "$$failed" in *deps*|*build*) break ;; esac
 	done
@@ -86,7 +86,7 @@ unit: ## go test of every package but e2e, with the protocol and signature vecto
 	@$(UNSHARE) $(GO) test $$($(GO) list ./... | grep -v '/e2e$$') -timeout 10m | grep -v 'no test files'
 
 .PHONY: e2e
-e2e: build ## the scripts of e2e/testdata/script, and two nodes on one store
+e2e: build ## the scripts of e2e/testdata/script, and two nodes on one store, and two nodes on one store
 	$(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestScripts|TestCluster' -timeout 5m
 
 .PHONY: kill-short
@@ -112,7 +112,11 @@ race: ## go test with the race detector
 	CGO_ENABLED=1 $(UNSHARE) $(GO) test -race -timeout 30m ./...
 
 .PHONY: bench
-bench: ## every Go benchmark
+bench: build ## what users wait for, beside its floors and peers (bench/README.md)
+	$(GO) run ./bench all
+
+.PHONY: bench-go
+bench-go: ## every Go benchmark
 	$(UNSHARE) $(GO) test ./... -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m | grep -v -e 'no test files' -e '^PASS'
 
 ##@ Real clients (compat/), against a moln of their own
@@ -128,6 +132,10 @@ compat-js: build ## AWS SDK for JavaScript v3, amazon-cognito-identity-js
 compat-go: build ## AWS SDK for Go v2
 compat-awscli compat-boto3 compat-js compat-go:
 	compat/run $(@:compat-%=%)
+
+.PHONY: story
+story: build ## the notes example in Chromium, and its life with the Serverless CLI (CLIS="osls serverless nodejs6.10")
+	compat/browser/run $(CLIS)
 
 ##@ Generated code
 

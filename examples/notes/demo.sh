@@ -47,7 +47,7 @@ if [ ! -d node_modules/@aws-sdk/client-dynamodb ]; then
   say "installing the application's packages"
   npm install --no-package-lock --no-audit --no-fund --loglevel=error >&2
 fi
-tools=$here/.tools/$cli
+tools=${MOLN_TOOLS:-$here/.tools}/$cli
 if [ ! -d "$tools/node_modules" ]; then
   say "installing $cli"
   mkdir -p "$tools"
