@@ -110,6 +110,9 @@ func (r *run) create(ctx context.Context, res *stack.Resource, want stack.Physic
 			return err
 		}
 	}
+	if resumed && res.Status == "CREATE_IN_PROGRESS" && res.Current.ID != "" {
+		return r.complete(ctx, res, "CREATE") // it was made; only that was not said
+	}
 	if err := r.make(ctx, res, resumed); err != nil {
 		return r.madeNot(ctx, res, "create", "CREATE_FAILED", err)
 	}
@@ -250,6 +253,9 @@ func (r *run) replace(ctx context.Context, res *stack.Resource, want stack.Physi
 		if err := r.put(ctx, res, res.Before); err != nil {
 			return err
 		}
+	}
+	if resumed && res.Status == "UPDATE_IN_PROGRESS" && res.Current.ID != "" {
+		return r.complete(ctx, res, "UPDATE")
 	}
 	if err := r.make(ctx, res, resumed); err != nil {
 		return r.madeNot(ctx, res, "update", "UPDATE_FAILED", err)
