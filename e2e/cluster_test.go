@@ -327,9 +327,20 @@ func (c *client) stackStatus(ctx context.Context, name, want string) (string, er
 		err = a.err()
 	}
 	if got := element(string(a.body), "StackStatus"); err == nil && got != want {
-		err = fmt.Errorf("it is %s: %s", got, element(string(a.body), "StackStatusReason"))
+		err = fmt.Errorf("it is %s: %s", got, c.stackFailure(ctx, name))
 	}
 	return string(a.body), err
+}
+
+// stackFailure says why a stack's resource was not made.
+func (c *client) stackFailure(ctx context.Context, name string) string {
+	a, _ := c.form(ctx, "cloudformation", "Action=DescribeStackEvents&Version=2010-05-15&StackName="+name)
+	for part := range strings.SplitSeq(string(a.body), "<member>") {
+		if element(part, "ResourceStatus") == "CREATE_FAILED" {
+			return element(part, "LogicalResourceId") + ": " + element(part, "ResourceStatusReason")
+		}
+	}
+	return "nothing failed"
 }
 
 // output gives an output of a stack's description.
