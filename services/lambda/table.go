@@ -28,7 +28,7 @@ var table = service.Table[*Service]{
 	service.Full(api.ListTags, (*Service).listTags),
 	service.Full(api.ListVersionsByFunction, (*Service).listVersionsByFunction),
 	service.Full(api.PublishVersion, (*Service).publishVersion),
-	service.Full(api.PutFunctionConcurrency, (*Service).putFunctionConcurrency),
+	service.Partial(api.PutFunctionConcurrency, (*Service).putFunctionConcurrency, "counted by each node of a cluster on its own"),
 	service.Partial(api.PutFunctionEventInvokeConfig, (*Service).putFunctionEventInvokeConfig, "destinations are refused"),
 	service.Full(api.RemovePermission, (*Service).removePermission),
 	service.Full(api.TagResource, (*Service).tagResource),
