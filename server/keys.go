@@ -25,8 +25,11 @@ func OpenAdminToken(dir string) (string, error) {
 	file := filepath.Join(dir, "admin-token")
 	token, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		made := ident.New(nil, clock.System()).Hex(adminTokenBytes)
+		made := MakeAdminToken()
 		return made, os.WriteFile(file, []byte(made), 0o600)
 	}
 	return string(token), err
 }
+
+// MakeAdminToken makes a token that nothing keeps.
+func MakeAdminToken() string { return ident.New(nil, clock.System()).Hex(adminTokenBytes) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"moln.dev/moln/platform/audit"
@@ -13,8 +14,22 @@ import (
 // admin are the flags of commands that ask a running moln.
 type admin struct {
 	Endpoint string `help:"The running moln." default:"http://127.0.0.1:4566"`
-	Token    string `help:"Admin token of a served moln (in its data directory)."`
+	Token    string `help:"Admin token, where the server asks for one; read from the data directory when not given."`
+	DataDir  string `help:"The server's data directory, for its admin token." default:".moln" type:"path"`
 	JSON     bool   `help:"Machine-readable output."`
+}
+
+// ask sends a request to the server's own pages.
+func (a *admin) ask(method, path string, out any) error {
+	token := a.Token
+	if token == "" {
+		// Most servers ask for none, and then there is no file.
+		kept, err := os.ReadFile(filepath.Join(a.DataDir, "admin-token"))
+		if err == nil {
+			token = string(kept)
+		}
+	}
+	return server.Ask(a.Endpoint, token, method, path, out)
 }
 
 type whyCmd struct {
@@ -29,7 +44,7 @@ func (c *whyCmd) Run() error {
 	if c.Request != "" {
 		query = "/_moln/audit?max=100&request=" + c.Request
 	}
-	if err := server.Ask(c.Endpoint, c.Token, "GET", query, &records); err != nil {
+	if err := c.ask("GET", query, &records); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -77,7 +92,7 @@ func (c *clockCmd) Run() error {
 	if c.Verb == "advance" {
 		method, path = "POST", "/_moln/clock?advance="+c.By.String()
 	}
-	if err := server.Ask(c.Endpoint, c.Token, method, path, &out); err != nil {
+	if err := c.ask(method, path, &out); err != nil {
 		return err
 	}
 	fmt.Println(out.Now)

@@ -72,7 +72,25 @@ func (c *upCmd) Run() error {
 	if cfg.Ephemeral = c.Ephemeral; !c.Ephemeral {
 		cfg.DataDir = c.DataDir
 	}
+	if c.Egress == "host" {
+		// Functions then reach this machine's loopback as its users do, and
+		// being there must not open moln's own pages to them.
+		var err error
+		if cfg.AdminToken, err = c.adminToken(); err != nil {
+			return err
+		}
+	}
 	return run(cfg, &c.common)
+}
+
+// adminToken is kept in the data directory; without one it is made and shown.
+func (c *upCmd) adminToken() (string, error) {
+	if !c.Ephemeral {
+		return server.OpenAdminToken(c.DataDir)
+	}
+	token := server.MakeAdminToken()
+	say(c.JSON, os.Stdout, "admin token", map[string]any{"token": token})
+	return token, nil
 }
 
 type serveCmd struct {
@@ -138,7 +156,7 @@ func say(asJSON bool, w io.Writer, event string, facts map[string]any) {
 	}
 	var b strings.Builder
 	b.WriteString(event)
-	for _, k := range []string{"endpoint", "state", "readyMillis", "accessKeyId", "secretAccessKey", "pid"} {
+	for _, k := range []string{"endpoint", "state", "readyMillis", "accessKeyId", "secretAccessKey", "token", "pid"} {
 		if v, ok := facts[k]; ok {
 			fmt.Fprintf(&b, "  %s=%v", k, v)
 		}
