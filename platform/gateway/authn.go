@@ -192,7 +192,8 @@ func (g *Gateway) missingToken(t *target) error {
 	return fault.New("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
 }
 
-// policies asks the directory once per call.
+// policies asks the directory, which keeps compiled policies, for each check; it
+// is not asked about callers who have none.
 func (g *Gateway) policies(ctx context.Context, p identity.Principal) (identity.Policies, error) {
 	switch p.Kind {
 	case policy.Anonymous, policy.Service, policy.Root:

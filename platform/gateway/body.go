@@ -59,6 +59,7 @@ func (g *Gateway) openS3Body(x *exchange, signed *sigv4.Signed, req *wire.Reques
 	if err != nil {
 		return nil, "", err
 	}
+	x.found = op
 	x.stream = op.StreamIn
 	x.inbound.streamed = op.StreamIn
 	hash := payloadHash(x.r, signed)

@@ -53,6 +53,7 @@ type Gateway struct {
 	s3        *target
 	ops       map[*smithy.Operation]*bound
 	endpoints []service.Endpoint
+	suffixes  []string // each with its leading dot
 	keys      *sigv4.KeyCache
 	memory    memory
 	validator *smithy.Validator
@@ -82,6 +83,9 @@ func New(cfg Config) (*Gateway, error) {
 		validator: smithy.NewValidator(),
 		requests:  cfg.Metrics.Counter("moln_requests_total", "requests by service, operation and status", "service", "operation", "status"),
 		latency:   cfg.Metrics.Histogram("moln_request_seconds", "time from the first byte read to the last byte written", nil, "service"),
+	}
+	for _, s := range append([]string{"amazonaws.com.cn", "amazonaws.com"}, cfg.Suffixes...) {
+		g.suffixes = append(g.suffixes, "."+s)
 	}
 	for i := range cfg.Services {
 		if err := g.add(&cfg.Services[i]); err != nil {
@@ -129,6 +133,8 @@ type exchange struct {
 	op     *bound
 	record audit.Record
 	signed *sigv4.Signed // nil: not signed, or not readably
+	// found is the operation, where it had to be known before the body was.
+	found *smithy.Operation
 	// unsignedWhy is what is wrong with a signature that could not be read.
 	unsignedWhy error
 	stream      bool // the body was not buffered

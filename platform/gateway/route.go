@@ -181,8 +181,8 @@ func (g *Gateway) byHost(x *exchange) *target {
 
 // cutSuffix removes amazonaws.com or a configured suffix from a host name.
 func (g *Gateway) cutSuffix(host string) (string, bool) {
-	for _, s := range append([]string{"amazonaws.com.cn", "amazonaws.com"}, g.cfg.Suffixes...) {
-		if name, ok := strings.CutSuffix(host, "."+s); ok {
+	for _, s := range g.suffixes {
+		if name, ok := strings.CutSuffix(host, s); ok {
 			return name, true
 		}
 	}
@@ -237,9 +237,12 @@ type peeked struct {
 
 // identify finds the operation, and completes req with labels and query.
 func (g *Gateway) identify(x *exchange, req *wire.Request) error {
-	op, err := g.operation(x, req)
-	if err != nil {
-		return err
+	op := x.found
+	if op == nil {
+		var err error
+		if op, err = g.operation(x, req); err != nil {
+			return err
+		}
 	}
 	b := g.ops[op]
 	if b == nil {
