@@ -182,7 +182,7 @@ func (r *requestContext) global(key string) (string, bool) {
 		return p.Issued.UTC().Format(time.RFC3339), true
 	case "aws:multifactorauthpresent":
 		// Absent for long-term keys, as at AWS.
-		return strconv.FormatBool(p.MFA), p.Kind == policy.AssumedRole
+		return "false", p.Kind == policy.AssumedRole // there are no MFA devices
 	}
 	return r.origin(key)
 }

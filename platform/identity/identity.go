@@ -29,7 +29,6 @@ type Principal struct {
 	// SessionName, SessionIssued, Tags and Federated describe role sessions.
 	SessionName string
 	Issued      time.Time
-	MFA         bool
 	Tags        map[string]string
 	// SessionPolicies are the documents passed when the session was made.
 	SessionPolicies []string

@@ -25,9 +25,8 @@ type Call struct {
 	Account   string // the account whose resources are meant
 	Region    string
 	RequestID string
-	// Partition and DNSSuffix are "aws" and "amazonaws.com".
-	Now time.Time
-	Log *slog.Logger
+	Now       time.Time
+	Log       *slog.Logger
 	// Depth counts the services that the request has passed through.
 	Depth int
 	// HTTP is the request as it came in, and what the handler may add to the
