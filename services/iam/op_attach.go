@@ -17,7 +17,7 @@ func (s *Service) attach(ctx context.Context, c *service.Call, k kind, owner, po
 		if err := attachable(tx, c.Account, policyARN); err != nil {
 			return err
 		}
-		if contains(e.Attached, policyARN) {
+		if slices.Contains(e.Attached, policyARN) {
 			return nil
 		}
 		if len(e.Attached) >= attachedMax {
@@ -30,7 +30,7 @@ func (s *Service) attach(ctx context.Context, c *service.Call, k kind, owner, po
 
 func (s *Service) detach(ctx context.Context, c *service.Call, k kind, owner, policyARN string) error {
 	return s.store.change(ctx, c.Account, k, owner, func(_ *kv.Tx, e *entity) error {
-		if !contains(e.Attached, policyARN) {
+		if !slices.Contains(e.Attached, policyARN) {
 			return api.ErrNoSuchEntityException("Policy %s was not found.", policyARN)
 		}
 		e.Attached = slices.DeleteFunc(e.Attached, func(a string) bool { return a == policyARN })
@@ -163,7 +163,7 @@ func (s *Service) listEntitiesForPolicy(ctx context.Context, c *service.Call, in
 
 // holds reports whether e uses a policy in the way that filter asks for.
 func holds(e entity, policyARN, filter string) bool {
-	attached, boundary := contains(e.Attached, policyARN), e.Boundary == policyARN
+	attached, boundary := slices.Contains(e.Attached, policyARN), e.Boundary == policyARN
 	switch filter {
 	case api.PolicyUsageTypePermissionsPolicy:
 		return attached

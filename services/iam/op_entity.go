@@ -131,7 +131,7 @@ func (s *Service) getGroup(ctx context.Context, c *service.Call, in *api.GetGrou
 	if err != nil {
 		return nil, err
 	}
-	users = slices.DeleteFunc(users, func(u entity) bool { return !contains(u.Groups, e.Name) })
+	users = slices.DeleteFunc(users, func(u entity) bool { return !slices.Contains(u.Groups, e.Name) })
 	page, marker, err := pageOf(users, entityName, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
@@ -267,7 +267,7 @@ func (s *Service) deleteRole(ctx context.Context, c *service.Call, in *api.Delet
 		return nil, err
 	}
 	for _, p := range profiles {
-		if contains(p.Roles, *in.RoleName) {
+		if slices.Contains(p.Roles, *in.RoleName) {
 			return nil, api.ErrDeleteConflictException("Cannot delete entity, must remove roles from instance profile first.")
 		}
 	}
@@ -281,7 +281,7 @@ func (s *Service) deleteGroup(ctx context.Context, c *service.Call, in *api.Dele
 			return err
 		}
 		for _, u := range users {
-			if contains(u.Groups, e.Name) {
+			if slices.Contains(u.Groups, e.Name) {
 				return api.ErrDeleteConflictException("Cannot delete entity, must remove users from group first.")
 			}
 		}
@@ -337,7 +337,7 @@ func (s *Service) addUserToGroup(ctx context.Context, c *service.Call, in *api.A
 		if err != nil {
 			return err
 		}
-		if contains(e.Groups, g.Name) {
+		if slices.Contains(e.Groups, g.Name) {
 			return nil
 		}
 		if len(e.Groups) >= groupsPerUser {

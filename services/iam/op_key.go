@@ -91,7 +91,7 @@ func (s *Service) changeKey(ctx context.Context, c *service.Call, given *string,
 		if err != nil {
 			return err
 		}
-		if !contains(e.Keys, id) {
+		if !slices.Contains(e.Keys, id) {
 			return missing
 		}
 		return change(tx, e, k)

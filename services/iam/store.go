@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	api "moln.dev/moln/api/iam"
@@ -206,21 +207,12 @@ func used(tx *kv.Tx, account, policyARN string) (bool, error) {
 			return false, err
 		}
 		for _, e := range found {
-			if e.Boundary == policyARN || contains(e.Attached, policyARN) {
+			if e.Boundary == policyARN || slices.Contains(e.Attached, policyARN) {
 				return true, nil
 			}
 		}
 	}
 	return false, nil
-}
-
-func contains(list []string, v string) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -3,6 +3,7 @@ package sts
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	api "moln.dev/moln/api/sts"
@@ -191,14 +192,14 @@ func (s *Service) judgeTrust(ctx context.Context, c *service.Call, r request, ro
 		keys["sts:externalid"] = []string{r.externalID}
 	}
 	for k, v := range r.tags {
-		keys["aws:requesttag/"+lower(k)] = []string{v}
+		keys["aws:requesttag/"+strings.ToLower(k)] = []string{v}
 		keys["aws:tagkeys"] = append(keys["aws:tagkeys"], k)
 	}
 	caller := c
 	if r.Web != nil {
 		caller = c.As(identity.Principal{Principal: policy.Principal{Kind: policy.Federated, Provider: r.Web.Provider, AccountID: role.Account}})
 		for k, v := range r.Web.Keys {
-			keys[lower(k)] = v
+			keys[strings.ToLower(k)] = v
 		}
 	}
 	actions := []string{r.action()}

@@ -157,5 +157,3 @@ func mergeTags(role, ses map[string]string) map[string]string {
 	}
 	return out
 }
-
-func lower(s string) string { return strings.ToLower(s) }
