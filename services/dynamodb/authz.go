@@ -13,6 +13,8 @@ import (
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/partiql"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 // subject is what a request wants of one table.
@@ -185,9 +187,9 @@ func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub subjec
 	if err != nil {
 		return keys, nil // the handler says what is wrong with the name
 	}
-	t, err := s.store.table(ctx, placeOf(c), name, noTable())
+	t, err := s.store.Table(ctx, store.PlaceOf(c), name, words.NoTable())
 	if err != nil {
-		if messageOf(err) == messageOf(noTable()) {
+		if words.MessageOf(err) == words.MessageOf(words.NoTable()) {
 			return keys, nil // and that there is no such table
 		}
 		return nil, err
@@ -201,9 +203,9 @@ func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub subjec
 }
 
 // hash is the partition key of the table or index.
-func (sub *subject) hash(t *tableRef) expr.KeyAttribute {
+func (sub *subject) hash(t *store.Table) expr.KeyAttribute {
 	if sub.index != nil {
-		if x := t.index(*sub.index); x != nil {
+		if x := t.Index(*sub.index); x != nil {
 			return x.Hash
 		}
 	}
@@ -212,7 +214,7 @@ func (sub *subject) hash(t *tableRef) expr.KeyAttribute {
 
 // leading are the values of the partition keys that a request is about; where
 // one cannot be told it is equal to none.
-func (sub *subject) leading(t *tableRef) []string {
+func (sub *subject) leading(t *store.Table) []string {
 	hash := sub.hash(t)
 	var out []string
 	if sub.keyText != nil {

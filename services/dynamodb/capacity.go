@@ -3,6 +3,8 @@ package dynamodb
 import (
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
 )
 
 // consumed is what requests to one table cost.
@@ -13,16 +15,16 @@ type consumed struct {
 	write bool
 }
 
-func (u *consumed) add(o outcome, factor float64) {
+func (u *consumed) add(o store.Outcome, factor float64) {
 	total := 0.0
-	for name, n := range o.indexes {
+	for name, n := range o.Indexes {
 		if u.indexes == nil {
 			u.indexes = map[string]float64{}
 		}
 		u.indexes[name] += n * factor
 		total += n
 	}
-	u.table += (o.units - total) * factor
+	u.table += (o.Units - total) * factor
 }
 
 func (u *consumed) total() float64 {
@@ -34,7 +36,7 @@ func (u *consumed) total() float64 {
 }
 
 // capacity writes what was consumed in the detail that a request asks for.
-func capacity(mode *string, t *tableRef, u consumed, transaction bool) *api.ConsumedCapacity {
+func capacity(mode *string, t *store.Table, u consumed, transaction bool) *api.ConsumedCapacity {
 	m := smithy.Val(mode)
 	if m == "" || m == api.ReturnConsumedCapacityNone {
 		return nil
@@ -57,7 +59,7 @@ func capacity(mode *string, t *tableRef, u consumed, transaction bool) *api.Cons
 	}
 	out.Table = new(split(u.table))
 	for name, n := range u.indexes {
-		if x := t.index(name); x != nil && x.Kind == localIndex {
+		if x := t.Index(name); x != nil && x.Kind == table.Local {
 			if out.LocalSecondaryIndexes == nil {
 				out.LocalSecondaryIndexes = map[string]api.Capacity{}
 			}
@@ -77,8 +79,8 @@ var collectionSize = [2]float64{0, 1}
 
 // collection gives the metrics of an item collection, which tables without
 // local indexes do not have.
-func collection(mode *string, t *tableRef, k primaryKey) *api.ItemCollectionMetrics {
-	if smithy.Val(mode) != api.ReturnItemCollectionMetricsSize || !t.hasLocal() {
+func collection(mode *string, t *store.Table, k table.Key) *api.ItemCollectionMetrics {
+	if smithy.Val(mode) != api.ReturnItemCollectionMetricsSize || !t.HasLocal() {
 		return nil
 	}
 	return &api.ItemCollectionMetrics{

@@ -3,6 +3,10 @@
 // expiry. Statements become the same reads and changes as the other operations'
 // requests; each is judged as its own action on its table or index.
 //
+// Here are the handlers and who may call them. Package table knows what a table
+// is, store how tables and items are kept; expr, partiql and legacy are the
+// languages of requests, item the values, cfn the CloudFormation type.
+//
 // # State (keys are tuples; account and region come first)
 //
 //	t, name                                   -> table: schema, indexes, settings

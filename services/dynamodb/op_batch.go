@@ -8,6 +8,9 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -25,7 +28,7 @@ func (s *Service) batchGetItem(ctx context.Context, c *service.Call, in *api.Bat
 		total += len(k.Keys)
 	}
 	if total > maxBatchGet {
-		return nil, invalid("Too many items requested for the BatchGetItem call")
+		return nil, words.Refuse("Too many items requested for the BatchGetItem call")
 	}
 	out := &api.BatchGetItemOutput{Responses: map[string][]map[string]api.AttributeValue{}, UnprocessedKeys: map[string]api.KeysAndAttributes{}}
 	size := 0
@@ -48,21 +51,21 @@ func (s *Service) batchGetTable(ctx context.Context, c *service.Call, in *api.Ba
 		return err
 	}
 	var u consumed
-	wanted := make([]primaryKey, len(want.Keys))
+	wanted := make([]table.Key, len(want.Keys))
 	seen := map[string]bool{}
 	for i, wire := range want.Keys {
-		if wanted[i], err = t.wireKey(wire); err != nil {
+		if wanted[i], err = t.WireKey(wire); err != nil {
 			return err
 		}
-		row := string(t.rowKey(wanted[i]))
+		row := string(t.RowKey(wanted[i]))
 		if seen[row] {
-			return invalid("Provided list of item keys contains duplicates")
+			return words.Refuse("Provided list of item keys contains duplicates")
 		}
 		seen[row] = true
 	}
 	found := []map[string]api.AttributeValue{}
 	for i, k := range wanted {
-		m, err := s.store.get(ctx, t, k)
+		m, err := s.store.Get(ctx, t, k)
 		if err != nil {
 			return err
 		}
@@ -72,7 +75,7 @@ func (s *Service) batchGetTable(ctx context.Context, c *service.Call, in *api.Ba
 			out.UnprocessedKeys[name] = rest
 			break
 		}
-		u.table += readUnits(m.Size(), smithy.Val(want.ConsistentRead))
+		u.table += store.ReadUnits(m.Size(), smithy.Val(want.ConsistentRead))
 		if m != nil {
 			found = append(found, item.ToWire(projection.Apply(m)))
 		}
@@ -86,7 +89,7 @@ func (s *Service) batchGetTable(ctx context.Context, c *service.Call, in *api.Ba
 
 // batchChange is one write of a batch, checked.
 type batchChange struct {
-	*change
+	*store.Change
 	table string
 }
 
@@ -96,7 +99,7 @@ func (s *Service) batchWriteItem(ctx context.Context, c *service.Call, in *api.B
 		total += len(w)
 	}
 	if total > maxBatchWrite {
-		return nil, invalid("Too many items requested for the BatchWriteItem call")
+		return nil, words.Refuse("Too many items requested for the BatchWriteItem call")
 	}
 	changes, err := s.batchChanges(ctx, c, in)
 	if err != nil {
@@ -104,17 +107,17 @@ func (s *Service) batchWriteItem(ctx context.Context, c *service.Call, in *api.B
 	}
 	out := &api.BatchWriteItemOutput{UnprocessedItems: map[string][]api.WriteRequest{}}
 	used := map[string]*consumed{}
-	tables := map[string]*tableRef{}
+	tables := map[string]*store.Table{}
 	for _, ch := range changes {
-		res, err := s.store.write(ctx, ch.change, in.ReturnConsumedCapacity != nil)
+		res, err := s.store.Write(ctx, ch.Change, in.ReturnConsumedCapacity != nil)
 		if err != nil {
 			return nil, err
 		}
 		if used[ch.table] == nil {
-			used[ch.table], tables[ch.table] = &consumed{write: true}, ch.change.table
+			used[ch.table], tables[ch.table] = &consumed{write: true}, ch.Change.Table
 		}
 		used[ch.table].add(res, 1)
-		if m := collection(in.ReturnItemCollectionMetrics, ch.change.table, ch.key); m != nil {
+		if m := collection(in.ReturnItemCollectionMetrics, ch.Change.Table, ch.Key); m != nil {
 			if out.ItemCollectionMetrics == nil {
 				out.ItemCollectionMetrics = map[string][]api.ItemCollectionMetrics{}
 			}
@@ -143,9 +146,9 @@ func (s *Service) batchChanges(ctx context.Context, c *service.Call, in *api.Bat
 			if err != nil {
 				return nil, err
 			}
-			row := string(t.rowKey(ch.key))
+			row := string(t.RowKey(ch.Key))
 			if seen[row] {
-				return nil, invalid("Provided list of item keys contains duplicates")
+				return nil, words.Refuse("Provided list of item keys contains duplicates")
 			}
 			seen[row] = true
 			out = append(out, batchChange{ch, name})
@@ -154,25 +157,25 @@ func (s *Service) batchChanges(ctx context.Context, c *service.Call, in *api.Bat
 	return out, nil
 }
 
-func writeRequest(t *tableRef, w api.WriteRequest) (*change, error) {
+func writeRequest(t *store.Table, w api.WriteRequest) (*store.Change, error) {
 	switch {
 	case w.PutRequest != nil && w.DeleteRequest != nil:
-		return nil, invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+		return nil, words.Refuse("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 	case w.PutRequest != nil:
 		m, err := item.FromWire(w.PutRequest.Item)
 		if err != nil {
 			return nil, err
 		}
-		if err := checkSize(m.Size(), false); err != nil {
+		if err := table.CheckSize(m.Size(), false); err != nil {
 			return nil, err
 		}
 		return putChange(t, m, nil, "")
 	case w.DeleteRequest != nil:
-		k, err := t.wireKey(w.DeleteRequest.Key)
+		k, err := t.WireKey(w.DeleteRequest.Key)
 		if err != nil {
 			return nil, err
 		}
 		return deleteChange(t, k, nil, ""), nil
 	}
-	return nil, invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+	return nil, words.Refuse("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
 }

@@ -9,9 +9,12 @@ import (
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/legacy"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
-func itemKey(name string, k primaryKey) map[string]api.AttributeValue {
+func itemKey(name string, k table.Key) map[string]api.AttributeValue {
 	return map[string]api.AttributeValue{name: item.ValueToWire(&k.Hash)}
 }
 
@@ -28,11 +31,11 @@ func (s *Service) getItem(ctx context.Context, c *service.Call, in *api.GetItemI
 	if err != nil {
 		return nil, err
 	}
-	k, err := t.readKey(key)
+	k, err := t.ReadKey(key)
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.store.get(ctx, t, k)
+	m, err := s.store.Get(ctx, t, k)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +44,7 @@ func (s *Service) getItem(ctx context.Context, c *service.Call, in *api.GetItemI
 		out.Item = item.ToWire(projection.Apply(m))
 	}
 	if in.ReturnConsumedCapacity != nil {
-		out.ConsumedCapacity = capacity(in.ReturnConsumedCapacity, t, consumed{table: readUnits(m.Size(), smithy.Val(in.ConsistentRead))}, false)
+		out.ConsumedCapacity = capacity(in.ReturnConsumedCapacity, t, consumed{table: store.ReadUnits(m.Size(), smithy.Val(in.ConsistentRead))}, false)
 	}
 	return out, nil
 }
@@ -71,7 +74,7 @@ func readProjection(text *string, names map[string]string, old []string) (*expr.
 func (s *Service) putItem(ctx context.Context, c *service.Call, in *api.PutItemInput) (*api.PutItemOutput, error) {
 	want := smithy.Val(in.ReturnValues)
 	if want != "" && want != api.ReturnValueNone && want != api.ReturnValueAllOld {
-		return nil, invalid("ReturnValues can only be ALL_OLD or NONE")
+		return nil, words.Refuse("ReturnValues can only be ALL_OLD or NONE")
 	}
 	cond, err := readCondition(conditional{
 		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Expected, in.ConditionalOperator,
@@ -91,19 +94,19 @@ func (s *Service) putItem(ctx context.Context, c *service.Call, in *api.PutItemI
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.store.write(ctx, ch, want == api.ReturnValueAllOld || in.ReturnConsumedCapacity != nil)
+	res, err := s.store.Write(ctx, ch, want == api.ReturnValueAllOld || in.ReturnConsumedCapacity != nil)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.PutItemOutput{ItemCollectionMetrics: collection(in.ReturnItemCollectionMetrics, t, ch.key)}
-	if want == api.ReturnValueAllOld && res.old != nil {
-		out.Attributes = item.ToWire(res.old)
+	out := &api.PutItemOutput{ItemCollectionMetrics: collection(in.ReturnItemCollectionMetrics, t, ch.Key)}
+	if want == api.ReturnValueAllOld && res.Old != nil {
+		out.Attributes = item.ToWire(res.Old)
 	}
 	out.ConsumedCapacity = writeCapacity(in.ReturnConsumedCapacity, t, res)
 	return out, nil
 }
 
-func writeCapacity(mode *string, t *tableRef, o outcome) *api.ConsumedCapacity {
+func writeCapacity(mode *string, t *store.Table, o store.Outcome) *api.ConsumedCapacity {
 	if mode == nil {
 		return nil
 	}
@@ -113,21 +116,21 @@ func writeCapacity(mode *string, t *tableRef, o outcome) *api.ConsumedCapacity {
 }
 
 // putChange checks an item against its table.
-func putChange(t *tableRef, m item.Map, cond *expr.Condition, onFailure string) (*change, error) {
-	k, err := t.keyOf(m)
+func putChange(t *store.Table, m item.Map, cond *expr.Condition, onFailure string) (*store.Change, error) {
+	k, err := t.KeyOf(m)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.checkIndexKeys(m); err != nil {
+	if err := t.CheckIndexKeys(m); err != nil {
 		return nil, err
 	}
-	return &change{table: t, key: k, condition: cond, whole: m, showOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld}, nil
+	return &store.Change{Table: t, Key: k, Condition: cond, Whole: m, ShowOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld}, nil
 }
 
 func (s *Service) deleteItem(ctx context.Context, c *service.Call, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
 	want := smithy.Val(in.ReturnValues)
 	if want != "" && want != api.ReturnValueNone && want != api.ReturnValueAllOld {
-		return nil, invalid("ReturnValues can only be ALL_OLD or NONE")
+		return nil, words.Refuse("ReturnValues can only be ALL_OLD or NONE")
 	}
 	cond, err := readCondition(conditional{
 		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.Expected, in.ConditionalOperator,
@@ -143,26 +146,26 @@ func (s *Service) deleteItem(ctx context.Context, c *service.Call, in *api.Delet
 	if err != nil {
 		return nil, err
 	}
-	k, err := t.readKey(key)
+	k, err := t.ReadKey(key)
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.store.write(ctx, deleteChange(t, k, cond, smithy.Val(in.ReturnValuesOnConditionCheckFailure)), true)
+	res, err := s.store.Write(ctx, deleteChange(t, k, cond, smithy.Val(in.ReturnValuesOnConditionCheckFailure)), true)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.DeleteItemOutput{ItemCollectionMetrics: collection(in.ReturnItemCollectionMetrics, t, k)}
-	if want == api.ReturnValueAllOld && res.old != nil {
-		out.Attributes = item.ToWire(res.old)
+	if want == api.ReturnValueAllOld && res.Old != nil {
+		out.Attributes = item.ToWire(res.Old)
 	}
 	out.ConsumedCapacity = writeCapacity(in.ReturnConsumedCapacity, t, res)
 	return out, nil
 }
 
-func deleteChange(t *tableRef, k primaryKey, cond *expr.Condition, onFailure string) *change {
-	return &change{
-		table: t, key: k, condition: cond, showOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld,
-		apply: func(item.Map) (item.Map, error) { return nil, nil },
+func deleteChange(t *store.Table, k table.Key, cond *expr.Condition, onFailure string) *store.Change {
+	return &store.Change{
+		Table: t, Key: k, Condition: cond, ShowOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld,
+		Apply: func(item.Map) (item.Map, error) { return nil, nil },
 	}
 }
 

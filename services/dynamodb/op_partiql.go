@@ -9,6 +9,8 @@ import (
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/partiql"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 // readStatement parses a statement with its parameters.
@@ -46,7 +48,7 @@ func (s *Service) executeStatement(ctx context.Context, c *service.Call, in *api
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ExecuteStatementOutput{Items: rows(st, p), ConsumedCapacity: r.capacity(in.ReturnConsumedCapacity, p)}
+	out := &api.ExecuteStatementOutput{Items: rows(st, p), ConsumedCapacity: readCapacity(r, in.ReturnConsumedCapacity, p)}
 	if next != nil {
 		out.LastEvaluatedKey = next.Key
 		out.NextToken, err = next.Token(print)
@@ -54,17 +56,17 @@ func (s *Service) executeStatement(ctx context.Context, c *service.Call, in *api
 	return out, err
 }
 
-func rows(st *partiql.Statement, p *page) []map[string]api.AttributeValue {
-	out := make([]map[string]api.AttributeValue, len(p.items))
-	for i, m := range p.items {
+func rows(st *partiql.Statement, p *store.Page) []map[string]api.AttributeValue {
+	out := make([]map[string]api.AttributeValue, len(p.Items))
+	for i, m := range p.Items {
 		out[i] = item.ToWire(st.Shape(m))
 	}
 	return out
 }
 
 // openSelect finds the table and index of a SELECT and how to read them.
-func (s *Service) openSelect(ctx context.Context, c *service.Call, st *partiql.Statement, consistent bool) (*reading, partiql.Access, error) {
-	r := &reading{consistent: consistent, projection: st.TopLevel()}
+func (s *Service) openSelect(ctx context.Context, c *service.Call, st *partiql.Statement, consistent bool) (*store.Reading, partiql.Access, error) {
+	r := &store.Reading{Consistent: consistent, Projection: st.TopLevel()}
 	var index *string
 	if st.Index != "" {
 		index = &st.Index
@@ -72,57 +74,49 @@ func (s *Service) openSelect(ctx context.Context, c *service.Call, st *partiql.S
 	if err := s.open(ctx, c, r, &st.Table, index, nil); err != nil {
 		return nil, partiql.Access{}, err
 	}
-	access, err := st.Plan(r.keys().Hash, r.keys().Range)
-	r.filter = access.Filter
+	access, err := st.Plan(r.Keys().Hash, r.Keys().Range)
+	r.Filter = access.Filter
 	return r, access, err
 }
 
 const outsideStatement = "The provided starting key is outside query boundaries based on provided conditions"
 
 // selectPage reads what one answer holds; next is nil at the end.
-func (s *Service) selectPage(ctx context.Context, r *reading, a partiql.Access, from partiql.Cursor, limit int) (*page, *partiql.Cursor, error) {
-	total := &page{}
+func (s *Service) selectPage(ctx context.Context, r *store.Reading, a partiql.Access, from partiql.Cursor, limit int) (*store.Page, *partiql.Cursor, error) {
+	total := &store.Page{}
 	for i := from.Partition; i < max(1, len(a.Keys)); i++ {
 		if a.Keys == nil {
-			r.segment(0, 1)
+			r.Segment(0, 1)
 		} else {
-			r.follow(a.Keys[i])
-			r.bounds.Reverse = a.Reverse
+			r.Follow(a.Keys[i])
+			r.Bounds.Reverse = a.Reverse
 		}
 		if i == from.Partition && from.Key != nil {
-			if err := r.resume(from.Key, outsideStatement); err != nil {
+			if err := r.Resume(from.Key, outsideStatement); err != nil {
 				return nil, nil, err
 			}
 		}
 		if limit > 0 {
-			r.limit = limit - total.scanned
+			r.Limit = limit - total.Scanned
 		}
-		p, err := s.store.read(ctx, r)
+		p, err := s.store.Read(ctx, r)
 		if err != nil {
 			return nil, nil, err
 		}
-		total.add(p)
+		total.Add(p)
 		switch {
 		case a.Single:
-		case p.last != nil:
-			return total, &partiql.Cursor{Partition: i, Key: item.ToWire(p.last)}, nil
-		case i+1 < len(a.Keys) && (total.bytes >= maxPageBytes || limit > 0 && total.scanned >= limit):
+		case p.Last != nil:
+			return total, &partiql.Cursor{Partition: i, Key: item.ToWire(p.Last)}, nil
+		case i+1 < len(a.Keys) && (total.Bytes >= store.MaxPageBytes || limit > 0 && total.Scanned >= limit):
 			return total, &partiql.Cursor{Partition: i + 1}, nil
 		}
 	}
 	return total, nil, nil
 }
 
-func (p *page) add(o *page) {
-	p.items = append(p.items, o.items...)
-	p.count += o.count
-	p.scanned += o.scanned
-	p.bytes += o.bytes
-	p.fetchUnits += o.fetchUnits
-}
-
 // statementChange turns a statement on one item into a change, or a check.
-func (s *Service) statementChange(ctx context.Context, c *service.Call, st *partiql.Statement, onFailure *string) (*change, error) {
+func (s *Service) statementChange(ctx context.Context, c *service.Call, st *partiql.Statement, onFailure *string) (*store.Change, error) {
 	t, err := s.load(ctx, c, &st.Table)
 	if err != nil {
 		return nil, err
@@ -132,12 +126,12 @@ func (s *Service) statementChange(ctx context.Context, c *service.Call, st *part
 	}
 	show := smithy.Val(onFailure)
 	if st.Kind == partiql.Insert {
-		if err := t.checkUpdated(st.Item); err != nil {
+		if err := t.CheckItem(st.Item); err != nil {
 			return nil, err
 		}
 		ch, err := putChange(t, st.Item, present(expr.NotExists), show)
 		if err == nil {
-			ch.refusal = api.ErrDuplicateItemException("Duplicate primary key exists in table")
+			ch.Refusal = api.ErrDuplicateItemException("Duplicate primary key exists in table")
 		}
 		return ch, err
 	}
@@ -145,15 +139,15 @@ func (s *Service) statementChange(ctx context.Context, c *service.Call, st *part
 	if err != nil {
 		return nil, err
 	}
-	k, err := t.readKey(key)
+	k, err := t.ReadKey(key)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case st.Kind == partiql.Exists && (rest == nil || st.Index != ""):
-		return nil, invalid("EXISTS() must contain a single item read with additional condition")
+		return nil, words.Refuse("EXISTS() must contain a single item read with additional condition")
 	case st.Kind == partiql.Exists:
-		return &change{table: t, key: k, condition: rest, showOld: show == api.ReturnValuesOnConditionCheckFailureAllOld}, nil
+		return &store.Change{Table: t, Key: k, Condition: rest, ShowOld: show == api.ReturnValuesOnConditionCheckFailureAllOld}, nil
 	case st.Kind == partiql.Delete && rest != nil: // what is not there can go
 		rest = &expr.Condition{Op: expr.Or, Kids: []*expr.Condition{present(expr.NotExists), rest}}
 		fallthrough
@@ -171,13 +165,13 @@ func (s *Service) statementChange(ctx context.Context, c *service.Call, st *part
 // asks for.
 func (s *Service) writeStatement(ctx context.Context, c *service.Call, st *partiql.Statement, onFailure, mode *string) ([]map[string]api.AttributeValue, *api.ConsumedCapacity, error) {
 	if st.Kind == partiql.Exists {
-		return nil, nil, invalid("EXISTS() can only be used in transactions")
+		return nil, nil, words.Refuse("EXISTS() can only be used in transactions")
 	}
 	ch, err := s.statementChange(ctx, c, st, onFailure)
 	if err != nil {
 		return nil, nil, err
 	}
-	res, err := s.store.write(ctx, ch, true)
+	res, err := s.store.Write(ctx, ch, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -185,7 +179,7 @@ func (s *Service) writeStatement(ctx context.Context, c *service.Call, st *parti
 	if m := returned(st.ReturnValues(), st.Update, res); m != nil {
 		items = append(items, item.ToWire(m))
 	}
-	return items, writeCapacity(mode, ch.table, res), nil
+	return items, writeCapacity(mode, ch.Table, res), nil
 }
 
 func (s *Service) batchExecuteStatement(ctx context.Context, c *service.Call, in *api.BatchExecuteStatementInput) (*api.BatchExecuteStatementOutput, error) {
@@ -202,7 +196,7 @@ func (s *Service) batchExecuteStatement(ctx context.Context, c *service.Call, in
 		kinds[st.Reads()] = true
 	}
 	if len(kinds) > 1 {
-		return nil, invalid("A batch must consist of either read statements or write statements")
+		return nil, words.Refuse("A batch must consist of either read statements or write statements")
 	}
 	for i, st := range parsed {
 		if st == nil {
@@ -238,7 +232,7 @@ func (s *Service) batchStatement(ctx context.Context, c *service.Call, st *parti
 		return nil, err
 	}
 	if !access.Single {
-		return nil, invalid("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
+		return nil, words.Refuse("Select statements within BatchExecuteStatement must specify the primary key in the where clause.")
 	}
 	p, _, err := s.selectPage(ctx, r, access, partiql.Cursor{}, 0)
 	if err != nil {
@@ -247,7 +241,7 @@ func (s *Service) batchStatement(ctx context.Context, c *service.Call, st *parti
 	if items := rows(st, p); len(items) > 0 {
 		into.Item = items[0]
 	}
-	return r.capacity(in.ReturnConsumedCapacity, p), nil
+	return readCapacity(r, in.ReturnConsumedCapacity, p), nil
 }
 
 func (s *Service) executeTransaction(ctx context.Context, c *service.Call, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
@@ -259,13 +253,13 @@ func (s *Service) executeTransaction(ctx context.Context, c *service.Call, in *a
 			return nil, err
 		}
 		if st.Returning != "" {
-			return nil, invalid("RETURNING clause is not supported in transactions")
+			return nil, words.Refuse("RETURNING clause is not supported in transactions")
 		}
 		statements[i] = st
 		kinds[st.Reads()] = true
 	}
 	if len(kinds) > 1 {
-		return nil, invalid("A transaction must consist of either read statements or write statements")
+		return nil, words.Refuse("A transaction must consist of either read statements or write statements")
 	}
 	if kinds[true] {
 		return s.readTransaction(ctx, c, statements, in)
@@ -275,7 +269,7 @@ func (s *Service) executeTransaction(ctx context.Context, c *service.Call, in *a
 
 // readTransaction reads items as of one moment (D4).
 func (s *Service) readTransaction(ctx context.Context, c *service.Call, statements []*partiql.Statement, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
-	gets := make([]transactGet, len(statements))
+	gets := make([]store.ItemRead, len(statements))
 	filters := make([]*expr.Condition, len(statements))
 	for i, st := range statements {
 		t, err := s.load(ctx, c, &st.Table)
@@ -284,14 +278,14 @@ func (s *Service) readTransaction(ctx context.Context, c *service.Call, statemen
 		}
 		key, rest, err := st.WriteKey(t.Hash, t.Range)
 		if err != nil || st.Index != "" {
-			return nil, invalid("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
+			return nil, words.Refuse("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
 		}
-		gets[i].table, filters[i] = t, rest
-		if gets[i].key, err = t.readKey(key); err != nil {
+		gets[i].Table, filters[i] = t, rest
+		if gets[i].Key, err = t.ReadKey(key); err != nil {
 			return nil, err
 		}
 	}
-	found, err := s.store.getAll(ctx, gets)
+	found, err := s.store.GetAll(ctx, gets)
 	if err != nil {
 		return nil, err
 	}
@@ -302,34 +296,34 @@ func (s *Service) readTransaction(ctx context.Context, c *service.Call, statemen
 			out.Responses[i].Item = item.ToWire(statements[i].Shape(m))
 		}
 		size += m.Size()
-		used := consumed{table: readUnits(m.Size(), true) * transactionFactor}
-		if cc := capacity(in.ReturnConsumedCapacity, gets[i].table, used, true); cc != nil {
+		used := consumed{table: store.ReadUnits(m.Size(), true) * transactionFactor}
+		if cc := capacity(in.ReturnConsumedCapacity, gets[i].Table, used, true); cc != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, *cc)
 		}
 	}
-	if size > maxTransactionBytes {
-		return nil, invalid("Collection size of items in transaction exceeds the maximum allowed size of 4 MB")
+	if size > store.MaxTransactionBytes {
+		return nil, words.Refuse("Collection size of items in transaction exceeds the maximum allowed size of 4 MB")
 	}
 	return out, nil
 }
 
 // writeTransaction makes all changes or none (D4).
 func (s *Service) writeTransaction(ctx context.Context, c *service.Call, statements []*partiql.Statement, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
-	changes := make([]*change, len(statements))
+	changes := make([]*store.Change, len(statements))
 	seen := map[string]bool{}
 	for i, st := range statements {
 		ch, err := s.statementChange(ctx, c, st, in.TransactStatements[i].ReturnValuesOnConditionCheckFailure)
 		if err != nil {
 			return nil, err
 		}
-		row := string(ch.table.rowKey(ch.key))
+		row := string(ch.Table.RowKey(ch.Key))
 		if seen[row] {
-			return nil, invalid("Transaction request cannot include multiple operations on one item")
+			return nil, words.Refuse("Transaction request cannot include multiple operations on one item")
 		}
 		seen[row], changes[i] = true, ch
 	}
-	once := idempotency{token: smithy.Val(in.ClientRequestToken), print: fingerprint(in.ClientRequestToken, in.TransactStatements), place: placeOf(c), now: c.Now}
-	results, err := s.store.transact(ctx, changes, once)
+	once := store.Once{Token: smithy.Val(in.ClientRequestToken), Print: store.Fingerprint(in.ClientRequestToken, in.TransactStatements), Place: store.PlaceOf(c), Now: c.Now}
+	results, err := s.store.Transact(ctx, changes, once)
 	if err != nil {
 		return nil, err
 	}
@@ -337,7 +331,7 @@ func (s *Service) writeTransaction(ctx context.Context, c *service.Call, stateme
 	for i, ch := range changes {
 		used := consumed{write: true}
 		used.add(results[i], transactionFactor)
-		if cc := capacity(in.ReturnConsumedCapacity, ch.table, used, true); cc != nil {
+		if cc := capacity(in.ReturnConsumedCapacity, ch.Table, used, true); cc != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, *cc)
 		}
 	}

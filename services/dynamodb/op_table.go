@@ -3,11 +3,12 @@ package dynamodb
 import (
 	"context"
 	"net/url"
-	"slices"
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
 	"moln.dev/moln/services/dynamodb/words"
 )
 
@@ -21,22 +22,22 @@ func (s *Service) createTable(ctx context.Context, c *service.Call, in *api.Crea
 	if err := refuseSettings(in); err != nil {
 		return nil, err
 	}
-	t, err := newTable(in)
+	t, err := table.New(in)
 	if err != nil {
 		return nil, err
 	}
-	t.ID, t.Created, t.ARNValue = s.deps.Ident.UUID(), rounded(c.Now), tableARN(c, t.Name)
-	if t.Billing == onDemand {
+	t.ID, t.Created, t.ARNValue = s.deps.Ident.UUID(), table.Rounded(c.Now), tableARN(c, t.Name)
+	if t.Billing == table.OnDemand {
 		t.OnDemandAt = t.Created
 	}
 	if t.Tags, err = tagged(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	ref, err := s.store.createTable(ctx, placeOf(c), t, api.ErrResourceInUseException("Table already exists: %s", t.Name))
+	ref, err := s.store.CreateTable(ctx, store.PlaceOf(c), t, api.ErrResourceInUseException("Table already exists: %s", t.Name))
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreateTableOutput{TableDescription: describe(ref.tableMeta, api.TableStatusActive)}, nil
+	return &api.CreateTableOutput{TableDescription: table.Describe(ref.Table, api.TableStatusActive)}, nil
 }
 
 // refuseSettings refuses what moln would otherwise store and ignore.
@@ -45,37 +46,36 @@ func refuseSettings(in *api.CreateTableInput) error {
 	case in.StreamSpecification != nil && smithy.Val(in.StreamSpecification.StreamEnabled):
 		return noStreams()
 	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
-		return noKMS()
+		return words.NoKMS()
 	case in.ResourcePolicy != nil:
-		return badParameter("moln has no resource policies on tables")
+		return words.BadParameter("moln has no resource policies on tables")
 	case in.OnDemandThroughput != nil || in.WarmThroughput != nil:
-		return badParameter("moln does not limit or warm up the throughput of tables")
+		return words.BadParameter("moln does not limit or warm up the throughput of tables")
 	case in.GlobalTableSourceArn != nil || in.GlobalTableSettingsReplicationMode != nil:
-		return badParameter("moln has no global tables")
+		return words.BadParameter("moln has no global tables")
 	case in.VectorIndexes != nil:
-		return badParameter("moln has no vector indexes")
+		return words.BadParameter("moln has no vector indexes")
 	}
 	return nil
 }
 
-func noStreams() error { return badParameter("moln has no DynamoDB streams") }
-func noKMS() error     { return badParameter("moln does not encrypt tables with KMS keys") }
+func noStreams() error { return words.BadParameter("moln has no DynamoDB streams") }
 
 func (s *Service) describeTable(ctx context.Context, c *service.Call, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
 	t, err := s.named(ctx, c, in.TableName)
 	if err != nil {
 		return nil, err
 	}
-	return &api.DescribeTableOutput{Table: describe(t.tableMeta, tableStatus(t.tableMeta))}, nil
+	return &api.DescribeTableOutput{Table: table.Describe(t.Table, table.Status(t.Table))}, nil
 }
 
 // named finds the table of a control request.
-func (s *Service) named(ctx context.Context, c *service.Call, given *string) (*tableRef, error) {
+func (s *Service) named(ctx context.Context, c *service.Call, given *string) (*store.Table, error) {
 	name, err := tableName(c, given)
 	if err != nil {
 		return nil, err
 	}
-	return s.store.table(ctx, placeOf(c), name, noTableNamed(name))
+	return s.store.Table(ctx, store.PlaceOf(c), name, words.NoTableNamed(name))
 }
 
 // listDefault is how many names ListTables gives without a limit.
@@ -86,7 +86,7 @@ func (s *Service) listTables(ctx context.Context, c *service.Call, in *api.ListT
 	if in.Limit != nil {
 		limit = int(*in.Limit)
 	}
-	names, err := s.store.tableNames(ctx, placeOf(c), smithy.Val(in.ExclusiveStartTableName), limit+1)
+	names, err := s.store.TableNames(ctx, store.PlaceOf(c), smithy.Val(in.ExclusiveStartTableName), limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -102,16 +102,16 @@ func (s *Service) deleteTable(ctx context.Context, c *service.Call, in *api.Dele
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.store.deleteTable(ctx, placeOf(c), name, noTableNamed(name), func(t *tableMeta) error {
+	t, err := s.store.DeleteTable(ctx, store.PlaceOf(c), name, words.NoTableNamed(name), func(t *table.Table) error {
 		if t.Protected {
-			return invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+			return words.Refuse("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &api.DeleteTableOutput{TableDescription: describe(t, api.TableStatusDeleting)}, nil
+	return &api.DeleteTableOutput{TableDescription: table.Describe(t, api.TableStatusDeleting)}, nil
 }
 
 func (s *Service) describeLimits(context.Context, *service.Call, *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
@@ -138,7 +138,7 @@ func (s *Service) describeContinuousBackups(ctx context.Context, c *service.Call
 		return nil, err
 	}
 	missing := api.ErrTableNotFoundException("Table not found: %s", name)
-	if _, err := s.store.table(ctx, placeOf(c), name, missing); err != nil {
+	if _, err := s.store.Table(ctx, store.PlaceOf(c), name, missing); err != nil {
 		return nil, err
 	}
 	return &api.DescribeContinuousBackupsOutput{ContinuousBackupsDescription: &api.ContinuousBackupsDescription{
@@ -157,30 +157,30 @@ func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.Upda
 	if err != nil {
 		return nil, err
 	}
-	newID, now := s.deps.Ident.Lower(12), rounded(c.Now)
+	newID, now := s.deps.Ident.Lower(12), table.Rounded(c.Now)
 	var dropped string
-	t, err := s.store.change(ctx, placeOf(c), name, noTableNamed(name), func(t *tableMeta) error {
+	t, err := s.store.Change(ctx, store.PlaceOf(c), name, words.NoTableNamed(name), func(t *table.Table) error {
 		dropped = ""
-		if tableStatus(t) != api.TableStatusActive {
+		if table.Status(t) != api.TableStatusActive {
 			return api.ErrResourceInUseException("Attempt to change a resource which is still in use: Table is being updated: %s", t.Name)
 		}
-		if err := t.updateSettings(in, now); err != nil {
+		if err := t.UpdateSettings(in, now); err != nil {
 			return err
 		}
 		var err error
-		dropped, err = t.updateIndexes(in, newID)
+		dropped, err = t.UpdateIndexes(in, newID)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	if dropped != "" {
-		if err := s.store.dropIndex(ctx, t, dropped); err != nil {
+		if err := s.store.DropIndex(ctx, t, dropped); err != nil {
 			return nil, err
 		}
 	}
 	s.wakeFilling()
-	return &api.UpdateTableOutput{TableDescription: describe(t.tableMeta, api.TableStatusUpdating)}, nil
+	return &api.UpdateTableOutput{TableDescription: table.Describe(t.Table, api.TableStatusUpdating)}, nil
 }
 
 func refuseUpdates(in *api.UpdateTableInput) error {
@@ -188,18 +188,18 @@ func refuseUpdates(in *api.UpdateTableInput) error {
 	case in.StreamSpecification != nil && smithy.Val(in.StreamSpecification.StreamEnabled):
 		return noStreams()
 	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
-		return noKMS()
+		return words.NoKMS()
 	case in.OnDemandThroughput != nil || in.WarmThroughput != nil:
-		return badParameter("moln does not limit or warm up the throughput of tables")
+		return words.BadParameter("moln does not limit or warm up the throughput of tables")
 	case in.ReplicaUpdates != nil || in.MultiRegionConsistency != nil || in.GlobalTableWitnessUpdates != nil ||
 		in.GlobalTableSettingsReplicationMode != nil || in.DisassociationProtectionEnabled != nil:
-		return badParameter("moln has no global tables")
+		return words.BadParameter("moln has no global tables")
 	case in.VectorIndexUpdates != nil:
-		return badParameter("moln has no vector indexes")
+		return words.BadParameter("moln has no vector indexes")
 	}
 	if in.BillingMode == nil && in.ProvisionedThroughput == nil && in.DeletionProtectionEnabled == nil && in.TableClass == nil &&
 		len(in.GlobalSecondaryIndexUpdates) == 0 && in.StreamSpecification == nil && in.SSESpecification == nil {
-		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+		return words.Refuse("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
 	}
 	return nil
 }
@@ -212,16 +212,16 @@ func (s *Service) updateTimeToLive(ctx context.Context, c *service.Call, in *api
 	spec := in.TimeToLiveSpecification
 	newID := s.deps.Ident.Lower(12)
 	dropped := ""
-	t, err := s.store.change(ctx, placeOf(c), name, noTableNamed(name), func(t *tableMeta) error {
+	t, err := s.store.Change(ctx, store.PlaceOf(c), name, words.NoTableNamed(name), func(t *table.Table) error {
 		var err error
-		dropped, err = t.updateExpiry(*spec.AttributeName, *spec.Enabled, newID)
+		dropped, err = t.UpdateExpiry(*spec.AttributeName, *spec.Enabled, newID)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	if dropped != "" {
-		if err := s.store.dropIndex(ctx, t, dropped); err != nil {
+		if err := s.store.DropIndex(ctx, t, dropped); err != nil {
 			return nil, err
 		}
 	}
@@ -239,14 +239,4 @@ func (s *Service) describeTimeToLive(ctx context.Context, c *service.Call, in *a
 		d = &api.TimeToLiveDescription{TimeToLiveStatus: new(api.TimeToLiveStatusEnabled), AttributeName: &t.TTL}
 	}
 	return &api.DescribeTimeToLiveOutput{TimeToLiveDescription: d}, nil
-}
-
-func (t *tableMeta) dropIndexWhere(is func(index) bool) (id string) {
-	i := slices.IndexFunc(t.Indexes, is)
-	if i < 0 {
-		return ""
-	}
-	id = t.Indexes[i].ID
-	t.Indexes = slices.Delete(t.Indexes, i, i+1)
-	return id
 }

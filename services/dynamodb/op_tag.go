@@ -8,7 +8,13 @@ import (
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
+
+// maxTags is how many tags a table may have, AWS says.
+const maxTags = 50
 
 // tagged returns tags with more of them.
 func tagged(have map[string]string, more []api.Tag) (map[string]string, error) {
@@ -18,12 +24,12 @@ func tagged(have map[string]string, more []api.Tag) (map[string]string, error) {
 	}
 	for _, t := range more {
 		if strings.HasPrefix(*t.Key, "aws:") {
-			return nil, invalid("One or more parameter values were invalid: Tag keys beginning with 'aws:' are reserved")
+			return nil, words.Refuse("One or more parameter values were invalid: Tag keys beginning with 'aws:' are reserved")
 		}
 		out[*t.Key] = *t.Value
 	}
 	if len(out) > maxTags {
-		return nil, invalid("One or more parameter values were invalid: Too many tags: at most %d are allowed", maxTags)
+		return nil, words.Refuse("One or more parameter values were invalid: Too many tags: at most %d are allowed", maxTags)
 	}
 	return out, nil
 }
@@ -31,7 +37,7 @@ func tagged(have map[string]string, more []api.Tag) (map[string]string, error) {
 // taggedTable takes the table's name out of an ARN.
 func taggedTable(c *service.Call, arn string) (string, error) {
 	if !strings.HasPrefix(arn, "arn:") {
-		return "", invalid("Invalid TableArn: Invalid ResourceArn provided as input %s", arn)
+		return "", words.Refuse("Invalid TableArn: Invalid ResourceArn provided as input %s", arn)
 	}
 	return tableName(c, &arn)
 }
@@ -45,7 +51,7 @@ func (s *Service) tagResource(ctx context.Context, c *service.Call, in *api.TagR
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.store.change(ctx, placeOf(c), name, noTableARN(*in.ResourceArn), func(t *tableMeta) (err error) {
+	_, err = s.store.Change(ctx, store.PlaceOf(c), name, noTableARN(*in.ResourceArn), func(t *table.Table) (err error) {
 		t.Tags, err = tagged(t.Tags, in.Tags)
 		return err
 	})
@@ -57,7 +63,7 @@ func (s *Service) untagResource(ctx context.Context, c *service.Call, in *api.Un
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.store.change(ctx, placeOf(c), name, noTableARN(*in.ResourceArn), func(t *tableMeta) error {
+	_, err = s.store.Change(ctx, store.PlaceOf(c), name, noTableARN(*in.ResourceArn), func(t *table.Table) error {
 		for _, k := range in.TagKeys {
 			delete(t.Tags, k)
 		}
@@ -71,7 +77,7 @@ func (s *Service) listTagsOfResource(ctx context.Context, c *service.Call, in *a
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.store.table(ctx, placeOf(c), name, noTableARN(*in.ResourceArn))
+	t, err := s.store.Table(ctx, store.PlaceOf(c), name, noTableARN(*in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}

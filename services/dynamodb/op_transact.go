@@ -2,140 +2,91 @@ package dynamodb
 
 import (
 	"context"
-	"strings"
-
-	"moln.dev/moln/aws/fault"
 
 	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 // Limits and prices of transactions.
 const (
-	maxTransaction      = 100
-	maxTransactionBytes = 4 << 20
-	transactionFactor   = 2
+	maxTransaction    = 100
+	transactionFactor = 2
 )
 
-// reasons collects why items of a transaction cannot be done.
-type reasons struct {
-	list   []api.CancellationReason
-	failed bool
-}
-
-func newReasons(n int) *reasons {
-	r := &reasons{list: make([]api.CancellationReason, n)}
-	for i := range r.list {
-		r.list[i].Code = new("None")
-	}
-	return r
-}
-
-// add notes an item's fault; other errors are returned.
-func (r *reasons) add(i int, err error) error {
-	f := fault.As(err)
-	if f == nil {
-		return err
-	}
-	code := f.Code
-	switch f.Code {
-	case "ConditionalCheckFailedException":
-		code = "ConditionalCheckFailed"
-	case "DuplicateItemException":
-		code = "DuplicateItem"
-	case "ValidationException":
-		code = "ValidationError"
-	default:
-		return err
-	}
-	r.list[i] = api.CancellationReason{Code: &code, Message: &f.Message}
-	if body, ok := f.Body.(*api.ConditionalCheckFailedException); ok {
-		r.list[i].Item = body.Item
-	}
-	r.failed = true
-	return nil
-}
-
-func (r *reasons) fault() error {
-	codes := make([]string, len(r.list))
-	for i := range r.list {
-		codes[i] = *r.list[i].Code
-	}
-	f := api.ErrTransactionCanceledException("Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))
-	return f.WithBody(&api.TransactionCanceledException{Message: &f.Message, CancellationReasons: r.list})
-}
-
 func tooMany(shown string) error {
-	return invalid("1 validation error detected: Value '[%s]' at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to %d", shown, maxTransaction)
+	return words.Refuse("1 validation error detected: Value '[%s]' at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to %d", shown, maxTransaction)
 }
 
 func (s *Service) transactGetItems(ctx context.Context, c *service.Call, in *api.TransactGetItemsInput) (*api.TransactGetItemsOutput, error) {
 	if len(in.TransactItems) > maxTransaction {
 		return nil, tooMany("TransactGetItem")
 	}
-	gets := make([]transactGet, len(in.TransactItems))
-	why := newReasons(len(gets))
+	gets := make([]store.ItemRead, len(in.TransactItems))
+	why := store.NewReasons(len(gets))
 	seen := map[string]bool{}
 	for i, ti := range in.TransactItems {
 		if ti.Get == nil {
-			return nil, invalid("TransactItems can only contain one of Get")
+			return nil, words.Refuse("TransactItems can only contain one of Get")
 		}
 		if err := s.prepareGet(ctx, c, ti.Get, &gets[i]); err != nil {
 			return nil, err
 		}
-		k, err := gets[i].table.wireKey(ti.Get.Key)
+		k, err := gets[i].Table.WireKey(ti.Get.Key)
 		if err != nil {
-			if err := why.add(i, err); err != nil {
+			if err := why.Add(i, err); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		gets[i].key = k
-		row := string(gets[i].table.rowKey(k))
+		gets[i].Key = k
+		row := string(gets[i].Table.RowKey(k))
 		if seen[row] {
-			return nil, invalid("Transaction request cannot include multiple operations on one item")
+			return nil, words.Refuse("Transaction request cannot include multiple operations on one item")
 		}
 		seen[row] = true
 	}
-	if why.failed {
-		return nil, why.fault()
+	if why.Failed {
+		return nil, why.Fault()
 	}
-	found, err := s.store.getAll(ctx, gets)
+	found, err := s.store.GetAll(ctx, gets)
 	if err != nil {
 		return nil, err
 	}
 	return transactGetOutput(in, gets, found)
 }
 
-func (s *Service) prepareGet(ctx context.Context, c *service.Call, g *api.Get, into *transactGet) (err error) {
-	if into.projection, err = readProjection(g.ProjectionExpression, g.ExpressionAttributeNames, nil); err != nil {
+func (s *Service) prepareGet(ctx context.Context, c *service.Call, g *api.Get, into *store.ItemRead) (err error) {
+	if into.Projection, err = readProjection(g.ProjectionExpression, g.ExpressionAttributeNames, nil); err != nil {
 		return err
 	}
-	into.table, err = s.load(ctx, c, g.TableName)
+	into.Table, err = s.load(ctx, c, g.TableName)
 	return err
 }
 
-func transactGetOutput(in *api.TransactGetItemsInput, gets []transactGet, found []item.Map) (*api.TransactGetItemsOutput, error) {
+func transactGetOutput(in *api.TransactGetItemsInput, gets []store.ItemRead, found []item.Map) (*api.TransactGetItemsOutput, error) {
 	out := &api.TransactGetItemsOutput{Responses: make([]api.ItemResponse, len(gets))}
 	used := map[string]*consumed{}
-	tables := map[string]*tableRef{}
+	tables := map[string]*store.Table{}
 	size := 0
 	for i, m := range found {
 		if m != nil {
-			out.Responses[i].Item = item.ToWire(gets[i].projection.Apply(m))
+			out.Responses[i].Item = item.ToWire(gets[i].Projection.Apply(m))
 		}
-		name := gets[i].table.Name
+		name := gets[i].Table.Name
 		if used[name] == nil {
-			used[name], tables[name] = &consumed{}, gets[i].table
+			used[name], tables[name] = &consumed{}, gets[i].Table
 		}
 		size += m.Size()
-		used[name].table += readUnits(m.Size(), true) * transactionFactor
+		used[name].table += store.ReadUnits(m.Size(), true) * transactionFactor
 	}
-	if size > maxTransactionBytes {
-		return nil, invalid("Collection size of items in transaction exceeds the maximum allowed size of 4 MB")
+	if size > store.MaxTransactionBytes {
+		return nil, words.Refuse("Collection size of items in transaction exceeds the maximum allowed size of 4 MB")
 	}
 	for _, name := range sortedNames(used) {
 		if cc := capacity(in.ReturnConsumedCapacity, tables[name], *used[name], true); cc != nil {
@@ -149,8 +100,8 @@ func (s *Service) transactWriteItems(ctx context.Context, c *service.Call, in *a
 	if len(in.TransactItems) > maxTransaction {
 		return nil, tooMany("TransactWriteItem")
 	}
-	changes := make([]*change, len(in.TransactItems))
-	why := newReasons(len(changes))
+	changes := make([]*store.Change, len(in.TransactItems))
+	why := store.NewReasons(len(changes))
 	seen := map[string]bool{}
 	for i := range in.TransactItems {
 		ch, err := s.transactChange(ctx, c, &in.TransactItems[i])
@@ -158,22 +109,22 @@ func (s *Service) transactWriteItems(ctx context.Context, c *service.Call, in *a
 			return nil, err
 		}
 		if err != nil {
-			if err := why.add(i, unwrapItemFault(err)); err != nil {
+			if err := why.Add(i, unwrapItemFault(err)); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		row := string(ch.table.rowKey(ch.key))
+		row := string(ch.Table.RowKey(ch.Key))
 		if seen[row] {
-			return nil, invalid("Transaction request cannot include multiple operations on one item")
+			return nil, words.Refuse("Transaction request cannot include multiple operations on one item")
 		}
 		seen[row] = true
 		changes[i] = ch
 	}
-	if why.failed {
-		return nil, why.fault()
+	if why.Failed {
+		return nil, why.Fault()
 	}
-	results, err := s.store.transact(ctx, changes, idempotency{token: smithy.Val(in.ClientRequestToken), print: fingerprint(in.ClientRequestToken, in.TransactItems), place: placeOf(c), now: c.Now})
+	results, err := s.store.Transact(ctx, changes, store.Once{Token: smithy.Val(in.ClientRequestToken), Print: store.Fingerprint(in.ClientRequestToken, in.TransactItems), Place: store.PlaceOf(c), Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -191,10 +142,10 @@ func asItemFault(err error) error {
 	return err
 }
 
-func unwrapItemFault(err error) error { return invalid("%s", fault.As(err).Message) }
+func unwrapItemFault(err error) error { return words.Refuse("%s", fault.As(err).Message) }
 
 // transactChange checks one item of a transaction.
-func (s *Service) transactChange(ctx context.Context, c *service.Call, ti *api.TransactWriteItem) (*change, error) {
+func (s *Service) transactChange(ctx context.Context, c *service.Call, ti *api.TransactWriteItem) (*store.Change, error) {
 	n := 0
 	for _, set := range []bool{ti.Put != nil, ti.Update != nil, ti.Delete != nil, ti.ConditionCheck != nil} {
 		if set {
@@ -202,7 +153,7 @@ func (s *Service) transactChange(ctx context.Context, c *service.Call, ti *api.T
 		}
 	}
 	if n != 1 {
-		return nil, invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+		return nil, words.Refuse("TransactItems can only contain one of Check, Put, Update or Delete")
 	}
 	switch {
 	case ti.Put != nil:
@@ -230,23 +181,23 @@ func (s *Service) transactChange(ctx context.Context, c *service.Call, ti *api.T
 	if err != nil {
 		return nil, err
 	}
-	return &change{table: t, key: k, condition: cond, showOld: smithy.Val(q.ReturnValuesOnConditionCheckFailure) == api.ReturnValuesOnConditionCheckFailureAllOld}, nil
+	return &store.Change{Table: t, Key: k, Condition: cond, ShowOld: smithy.Val(q.ReturnValuesOnConditionCheckFailure) == api.ReturnValuesOnConditionCheckFailureAllOld}, nil
 }
 
-func (s *Service) transactKey(ctx context.Context, c *service.Call, name *string, wire map[string]api.AttributeValue) (*tableRef, primaryKey, error) {
+func (s *Service) transactKey(ctx context.Context, c *service.Call, name *string, wire map[string]api.AttributeValue) (*store.Table, table.Key, error) {
 	key, err := item.FromWire(wire)
 	if err != nil {
-		return nil, primaryKey{}, err
+		return nil, table.Key{}, err
 	}
 	t, err := s.load(ctx, c, name)
 	if err != nil {
-		return nil, primaryKey{}, err
+		return nil, table.Key{}, err
 	}
-	k, err := t.readKey(key)
+	k, err := t.ReadKey(key)
 	return t, k, asItemFault(err)
 }
 
-func (s *Service) transactPut(ctx context.Context, c *service.Call, p *api.Put) (*change, error) {
+func (s *Service) transactPut(ctx context.Context, c *service.Call, p *api.Put) (*store.Change, error) {
 	cond, err := readCondition(conditional{p.ConditionExpression, p.ExpressionAttributeNames, p.ExpressionAttributeValues, nil, nil})
 	if err != nil {
 		return nil, err
@@ -263,7 +214,7 @@ func (s *Service) transactPut(ctx context.Context, c *service.Call, p *api.Put) 
 	return ch, asItemFault(err)
 }
 
-func (s *Service) transactUpdate(ctx context.Context, c *service.Call, u *api.Update) (*change, error) {
+func (s *Service) transactUpdate(ctx context.Context, c *service.Call, u *api.Update) (*store.Change, error) {
 	in := &api.UpdateItemInput{
 		UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
 		ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
@@ -284,17 +235,17 @@ func (s *Service) transactUpdate(ctx context.Context, c *service.Call, u *api.Up
 	return ch, asItemFault(err)
 }
 
-func transactOutput(in *api.TransactWriteItemsInput, changes []*change, results []outcome) *api.TransactWriteItemsOutput {
+func transactOutput(in *api.TransactWriteItemsInput, changes []*store.Change, results []store.Outcome) *api.TransactWriteItemsOutput {
 	out := &api.TransactWriteItemsOutput{}
 	used := map[string]*consumed{}
-	tables := map[string]*tableRef{}
+	tables := map[string]*store.Table{}
 	for i, ch := range changes {
-		t := ch.table
+		t := ch.Table
 		if used[t.Name] == nil {
 			used[t.Name], tables[t.Name] = &consumed{write: true}, t
 		}
 		used[t.Name].add(results[i], transactionFactor)
-		if m := collection(in.ReturnItemCollectionMetrics, t, ch.key); m != nil {
+		if m := collection(in.ReturnItemCollectionMetrics, t, ch.Key); m != nil {
 			if out.ItemCollectionMetrics == nil {
 				out.ItemCollectionMetrics = map[string][]api.ItemCollectionMetrics{}
 			}
@@ -307,11 +258,4 @@ func transactOutput(in *api.TransactWriteItemsInput, changes []*change, results 
 		}
 	}
 	return out
-}
-
-// transactGet is one read of a transaction.
-type transactGet struct {
-	table      *tableRef
-	key        primaryKey
-	projection *expr.Projection
 }

@@ -9,6 +9,9 @@ import (
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/legacy"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 func (s *Service) updateItem(ctx context.Context, c *service.Call, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
@@ -24,7 +27,7 @@ func (s *Service) updateItem(ctx context.Context, c *service.Call, in *api.Updat
 	if err != nil {
 		return nil, err
 	}
-	k, err := t.readKey(key)
+	k, err := t.ReadKey(key)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +35,7 @@ func (s *Service) updateItem(ctx context.Context, c *service.Call, in *api.Updat
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.store.write(ctx, ch, true)
+	res, err := s.store.Write(ctx, ch, true)
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +81,15 @@ func readUpdate(in *api.UpdateItemInput) (*expr.Update, *expr.Condition, error) 
 }
 
 // updateChange checks an update against its table.
-func updateChange(t *tableRef, k primaryKey, key item.Map, u *expr.Update, cond *expr.Condition, onFailure string) (*change, error) {
+func updateChange(t *store.Table, k table.Key, key item.Map, u *expr.Update, cond *expr.Condition, onFailure string) (*store.Change, error) {
 	for _, p := range u.Paths() {
-		if t.has(p[0].Name) {
-			return nil, badParameter("Cannot update attribute %s. This attribute is part of the key", p[0].Name)
+		if t.Has(p[0].Name) {
+			return nil, words.BadParameter("Cannot update attribute %s. This attribute is part of the key", p[0].Name)
 		}
 	}
-	return &change{
-		table: t, key: k, condition: cond, showOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld,
-		apply: func(old item.Map) (item.Map, error) {
+	return &store.Change{
+		Table: t, Key: k, Condition: cond, ShowOld: onFailure == api.ReturnValuesOnConditionCheckFailureAllOld,
+		Apply: func(old item.Map) (item.Map, error) {
 			if old == nil {
 				old = key
 			}
@@ -94,48 +97,23 @@ func updateChange(t *tableRef, k primaryKey, key item.Map, u *expr.Update, cond 
 			if err != nil {
 				return nil, err
 			}
-			return m, t.checkUpdated(m)
+			return m, t.CheckItem(m)
 		},
 	}, nil
 }
 
-// checkUpdated refuses what only the finished item shows.
-func (t *tableMeta) checkUpdated(m item.Map) error {
-	if err := t.checkIndexKeys(m); err != nil {
-		return err
-	}
-	for i := range m {
-		if depth(&m[i].Value) > item.MaxNesting {
-			return invalid("Nesting Levels have exceeded supported limits")
-		}
-	}
-	return nil
-}
-
-// depth is how deep maps and lists lie in each other.
-func depth(v *item.Value) int {
-	deepest := 0
-	for i := range v.List {
-		deepest = max(deepest, depth(&v.List[i])+1)
-	}
-	for i := range v.Map {
-		deepest = max(deepest, depth(&v.Map[i].Value)+1)
-	}
-	return deepest
-}
-
 // returned is what ReturnValues asks for; nil is nothing.
-func returned(want string, u *expr.Update, o outcome) item.Map {
+func returned(want string, u *expr.Update, o store.Outcome) item.Map {
 	var m item.Map
 	switch want {
 	case api.ReturnValueAllOld:
-		return o.old
+		return o.Old
 	case api.ReturnValueAllNew:
-		return o.new
+		return o.New
 	case api.ReturnValueUpdatedOld:
-		m = o.old
+		m = o.Old
 	case api.ReturnValueUpdatedNew:
-		m = o.new
+		m = o.New
 	default:
 		return nil
 	}

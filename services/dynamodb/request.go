@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/store"
 	"moln.dev/moln/services/dynamodb/words"
 )
 
@@ -24,10 +25,10 @@ func tableName(c *service.Call, given *string) (string, error) {
 	a, err := arn.Parse(name)
 	kind, id := a.SplitResource()
 	if err != nil || kind != "table" || a.Service != "dynamodb" || strings.Contains(id, "/") {
-		return "", invalid("Invalid TableArn: Invalid ResourceArn provided as input %s", name)
+		return "", words.Refuse("Invalid TableArn: Invalid ResourceArn provided as input %s", name)
 	}
 	if a.Account != c.Account || a.Region != c.Region {
-		return "", noTable()
+		return "", words.NoTable()
 	}
 	return id, nil
 }
@@ -37,12 +38,12 @@ func tableARN(c *service.Call, name string) string {
 }
 
 // load finds the table of a data request.
-func (s *Service) load(ctx context.Context, c *service.Call, given *string) (*tableRef, error) {
+func (s *Service) load(ctx context.Context, c *service.Call, given *string) (*store.Table, error) {
 	name, err := tableName(c, given)
 	if err != nil {
 		return nil, err
 	}
-	return s.store.table(ctx, placeOf(c), name, noTable())
+	return s.store.Table(ctx, store.PlaceOf(c), name, words.NoTable())
 }
 
 // placeholders are ExpressionAttributeNames and Values, and the expressions of
@@ -80,24 +81,24 @@ func (p placeholders) scope() (*expr.Scope, error) {
 			present = append(present, "ExpressionAttributeValues")
 		}
 		if len(present) > 0 {
-			return nil, invalid("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(p.legacy, ", "), strings.Join(present, ", "))
+			return nil, words.Refuse("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(p.legacy, ", "), strings.Join(present, ", "))
 		}
 	}
 	if len(present) == 0 && p.names != nil {
-		return nil, invalid("ExpressionAttributeNames can only be specified when using expressions")
+		return nil, words.Refuse("ExpressionAttributeNames can only be specified when using expressions")
 	}
 	if len(present) == 0 && p.values != nil {
 		verb := "is null"
 		if len(absent) > 1 {
 			verb = "are null"
 		}
-		return nil, invalid("ExpressionAttributeValues can only be specified when using expressions: %s %s", strings.Join(absent, " and "), verb)
+		return nil, words.Refuse("ExpressionAttributeValues can only be specified when using expressions: %s %s", strings.Join(absent, " and "), verb)
 	}
 	if p.names != nil && len(p.names) == 0 {
-		return nil, invalid("ExpressionAttributeNames must not be empty")
+		return nil, words.Refuse("ExpressionAttributeNames must not be empty")
 	}
 	if p.values != nil && len(p.values) == 0 {
-		return nil, invalid("ExpressionAttributeValues must not be empty")
+		return nil, words.Refuse("ExpressionAttributeValues must not be empty")
 	}
 	values, err := p.readValues()
 	if err != nil {
@@ -114,7 +115,7 @@ func (p placeholders) readValues() (map[string]item.Value, error) {
 	for k, av := range p.values {
 		v, err := item.ValueFromWire(av)
 		if err != nil {
-			return nil, invalid("ExpressionAttributeValues contains invalid value: %s for key %s", messageOf(err), k)
+			return nil, words.Refuse("ExpressionAttributeValues contains invalid value: %s for key %s", words.MessageOf(err), k)
 		}
 		out[k] = v
 	}

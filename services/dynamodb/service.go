@@ -5,28 +5,30 @@ import (
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/cfn"
+	"moln.dev/moln/services/dynamodb/store"
 	"moln.dev/moln/services/dynamodb/words"
 )
 
 // Service answers DynamoDB requests. Safe for concurrent use.
 type Service struct {
 	deps  service.Deps
-	store *store
+	store *store.Store
 	// filling wakes the worker that fills new indexes.
 	filling chan struct{}
 }
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: newStore(d.KV), filling: make(chan struct{}, 1)}
+	return &Service{deps: d, store: store.New(d.KV), filling: make(chan struct{}, 1)}
 }
 
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize,
+		Schema: &api.Schema, Operations: operations.Bind(s), Authorize: s.authorize,
 		Invalid:   words.Invalid,
-		Resources: resources(), BodyCRC32: true,
+		Resources: cfn.Resources(), BodyCRC32: true,
 		Workers: []service.Worker{
 			{Name: "indexes", Run: func(ctx context.Context) error { return s.fillIndexes(ctx) }},
 			{Name: "expiry", Run: func(ctx context.Context) error { return s.expire(ctx) }},

@@ -18,6 +18,8 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/memkv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 type (
@@ -89,7 +91,7 @@ func definition(name, kind string) api.AttributeDefinition {
 // tableInput is a table of id (S) and at (N) with an index on who (S).
 func tableInput() *api.CreateTableInput {
 	return &api.CreateTableInput{
-		TableName: new("notes"), BillingMode: new(onDemand),
+		TableName: new("notes"), BillingMode: new(table.OnDemand),
 		AttributeDefinitions: []api.AttributeDefinition{definition("id", "S"), definition("at", "N"), definition("who", "S")},
 		KeySchema:            []api.KeySchemaElement{element("id", "HASH"), element("at", "RANGE")},
 		GlobalSecondaryIndexes: []api.GlobalSecondaryIndex{{
@@ -143,7 +145,7 @@ func TestCreateTableRefuses(t *testing.T) {
 			in := tableInput()
 			tt.change(in)
 			_, err := call(newBench(t), api.CreateTable, in)
-			if !fault.Is(err, "ValidationException") || !strings.HasSuffix(messageOf(err), tt.want) {
+			if !fault.Is(err, "ValidationException") || !strings.HasSuffix(words.MessageOf(err), tt.want) {
 				t.Errorf("got %v\nwant %s", err, tt.want)
 			}
 		})
@@ -163,17 +165,17 @@ func TestPutItemRefuses(t *testing.T) {
 		{avs{"id": str("a"), "at": num("1"), "who": num("1")}, "Type mismatch for Index Key who Expected: S Actual: N IndexName: by-who"},
 		{avs{"id": str("a"), "at": num("1e126")}, "Number overflow. Attempting to store a number with magnitude larger than supported range"},
 		{avs{"id": str("a"), "at": num("1"), "s": av{SS: []string{}}}, "An string set  may not be empty"},
-		{avs{"id": str("a"), "at": num("1"), "s": str(strings.Repeat("x", maxItemBytes))}, "Item size has exceeded the maximum allowed size"},
+		{avs{"id": str("a"), "at": num("1"), "s": str(strings.Repeat("x", table.MaxItemBytes))}, "Item size has exceeded the maximum allowed size"},
 		{avs{"id": str(strings.Repeat("x", 2049)), "at": num("1")}, "Size of hashkey has exceeded the maximum size limit of2048 bytes"},
 	}
 	for _, tt := range tests {
 		_, err := call(b, api.PutItem, &api.PutItemInput{TableName: new("notes"), Item: tt.item})
-		if !fault.Is(err, "ValidationException") || !strings.HasSuffix(messageOf(err), tt.want) {
+		if !fault.Is(err, "ValidationException") || !strings.HasSuffix(words.MessageOf(err), tt.want) {
 			t.Errorf("got %v\nwant %s", err, tt.want)
 		}
 	}
 	_, err := call(b, api.GetItem, &api.GetItemInput{TableName: new("other"), Key: avs{"id": str("a")}})
-	if !fault.Is(err, "ResourceNotFoundException") || messageOf(err) != "Requested resource not found" {
+	if !fault.Is(err, "ResourceNotFoundException") || words.MessageOf(err) != "Requested resource not found" {
 		t.Errorf("a table that is not there: %v", err)
 	}
 }
@@ -239,7 +241,7 @@ func TestTransactionIsAllOrNothingAndOnce(t *testing.T) {
 		TableName: new("notes"), Key: avs{"id": str("b"), "at": num("1")}, ConditionExpression: new("attribute_exists(id)"),
 	}}
 	_, err := call(b, api.TransactWriteItems, &api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{add, fails}})
-	if !fault.Is(err, "TransactionCanceledException") || !strings.HasSuffix(messageOf(err), "[None, ConditionalCheckFailed]") {
+	if !fault.Is(err, "TransactionCanceledException") || !strings.HasSuffix(words.MessageOf(err), "[None, ConditionalCheckFailed]") {
 		t.Fatalf("got %v", err)
 	}
 	once := &api.TransactWriteItemsInput{TransactItems: []api.TransactWriteItem{add}, ClientRequestToken: new("token")}

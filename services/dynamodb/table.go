@@ -5,7 +5,7 @@ import (
 	"moln.dev/moln/platform/service"
 )
 
-var table = service.Table[*Service]{
+var operations = service.Table[*Service]{
 	service.Full(api.BatchGetItem, (*Service).batchGetItem),
 	service.Full(api.BatchWriteItem, (*Service).batchWriteItem),
 	service.Partial(api.CreateTable, (*Service).createTable, "streams, KMS keys, resource policies, throughput limits of on-demand tables, global tables and vector indexes are refused; keys have one partition and one sort attribute; provisioned throughput is recorded, not enforced; tables are ACTIVE at once"),

@@ -1,4 +1,10 @@
-package dynamodb
+// Package store keeps tables, items and index rows: the only place that knows
+// keys and encodings. It makes changes (alone, or several at one moment), reads
+// pages, fills new indexes and deletes what has expired.
+//
+// It does not know requests: callers parse, check and word them. The layout of
+// keys and the invariants D1 to D4 are in the service's documentation.
+package store
 
 import (
 	"bytes"
@@ -11,30 +17,33 @@ import (
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/table"
 )
 
-// store is the only place that knows keys and encodings.
-type store struct {
+// Store is the only place that knows keys and encodings.
+type Store struct {
 	db *kv.DB
 	// tables are decoded tables by key. They are checked against what is stored
 	// at each use.
-	tables sync.Map // string -> *tableRef
+	tables sync.Map // string -> *Table
 }
 
-func newStore(db *kv.DB) *store { return &store{db: db} }
+// New makes the store of the service, over keys of its own.
+func New(db *kv.DB) *Store { return &Store{db: db} }
 
-// place is the account and region that keys begin with.
-type place struct{ account, region string }
+// Place is the account and region that keys begin with.
+type Place struct{ Account, Region string }
 
-func placeOf(c *service.Call) place { return place{c.Account, c.Region} }
+// PlaceOf is where a call acts.
+func PlaceOf(c *service.Call) Place { return Place{c.Account, c.Region} }
 
-func (p place) tableKey(name string) []byte { return tuple.Key(p.account, p.region, "t", name) }
+func (p Place) tableKey(name string) []byte { return tuple.Key(p.Account, p.Region, "t", name) }
 
-// tableRef is a table with what its keys begin with. What it points at is not
+// Table is a table with what its keys begin with. What it points at is not
 // changed.
-type tableRef struct {
-	*tableMeta
-	place
+type Table struct {
+	*table.Table
+	Place
 	raw  []byte
 	rows []byte // prefix of items
 	// writing is held shared by writes and exclusively while an index is
@@ -42,18 +51,19 @@ type tableRef struct {
 	writing *sync.RWMutex
 }
 
-func (s *store) tableRef(p place, key, raw []byte) (*tableRef, error) {
-	m := new(tableMeta)
+// hold decodes a table and keeps it for the next use.
+func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
+	m := new(table.Table)
 	if err := json.Unmarshal(raw, m); err != nil {
 		return nil, err
 	}
-	r := &tableRef{tableMeta: m, place: p, raw: raw, rows: tuple.Key(p.account, p.region, "d", m.ID), writing: new(sync.RWMutex)}
+	r := &Table{Table: m, Place: p, raw: raw, rows: tuple.Key(p.Account, p.Region, "d", m.ID), writing: new(sync.RWMutex)}
 	for {
 		old, loaded := s.tables.LoadOrStore(string(key), r)
 		if !loaded {
 			return r, nil
 		}
-		if o := old.(*tableRef); o.ID == m.ID {
+		if o := old.(*Table); o.ID == m.ID {
 			r.writing = o.writing
 		}
 		if s.tables.CompareAndSwap(string(key), old, r) {
@@ -62,8 +72,8 @@ func (s *store) tableRef(p place, key, raw []byte) (*tableRef, error) {
 	}
 }
 
-// table loads a table; missing is the fault where there is none.
-func (s *store) table(ctx context.Context, p place, name string, missing error) (*tableRef, error) {
+// Table loads a table; missing is the fault where there is none.
+func (s *Store) Table(ctx context.Context, p Place, name string, missing error) (*Table, error) {
 	key := p.tableKey(name)
 	raw, err := s.db.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
@@ -77,17 +87,17 @@ func (s *store) table(ctx context.Context, p place, name string, missing error) 
 }
 
 // known gives the decoded table, from before where it has not changed.
-func (s *store) known(p place, key, raw []byte) (*tableRef, error) {
-	if have, ok := s.tables.Load(string(key)); ok && bytes.Equal(have.(*tableRef).raw, raw) {
-		return have.(*tableRef), nil
+func (s *Store) known(p Place, key, raw []byte) (*Table, error) {
+	if have, ok := s.tables.Load(string(key)); ok && bytes.Equal(have.(*Table).raw, raw) {
+		return have.(*Table), nil
 	}
-	return s.tableRef(p, key, raw)
+	return s.hold(p, key, raw)
 }
 
-// change stores what fn makes of a table, under the table's lock when it adds
+// Change stores what fn makes of a table, under the table's lock when it adds
 // an index (D3).
-func (s *store) change(ctx context.Context, p place, name string, missing error, fn func(*tableMeta) error) (*tableRef, error) {
-	t, err := s.table(ctx, p, name, missing)
+func (s *Store) Change(ctx context.Context, p Place, name string, missing error, fn func(*table.Table) error) (*Table, error) {
+	t, err := s.Table(ctx, p, name, missing)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +113,7 @@ func (s *store) change(ctx context.Context, p place, name string, missing error,
 		if err != nil {
 			return err
 		}
-		var m tableMeta
+		var m table.Table
 		if err := json.Unmarshal(v, &m); err != nil {
 			return err
 		}
@@ -118,10 +128,11 @@ func (s *store) change(ctx context.Context, p place, name string, missing error,
 	if err != nil {
 		return nil, err
 	}
-	return s.tableRef(p, key, raw)
+	return s.hold(p, key, raw)
 }
 
-func (s *store) createTable(ctx context.Context, p place, m *tableMeta, exists error) (*tableRef, error) {
+// CreateTable stores a new table; exists is the fault where the name is taken.
+func (s *Store) CreateTable(ctx context.Context, p Place, m *table.Table, exists error) (*Table, error) {
 	key := p.tableKey(m.Name)
 	raw, err := json.Marshal(m)
 	if err != nil {
@@ -140,19 +151,19 @@ func (s *store) createTable(ctx context.Context, p place, m *tableMeta, exists e
 	if err != nil {
 		return nil, err
 	}
-	return s.tableRef(p, key, raw)
+	return s.hold(p, key, raw)
 }
 
-// deleteTable removes a table with all items; check may refuse.
-func (s *store) deleteTable(ctx context.Context, p place, name string, missing error, check func(*tableMeta) error) (*tableMeta, error) {
-	t, err := s.table(ctx, p, name, missing)
+// DeleteTable removes a table with all items; check may refuse.
+func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing error, check func(*table.Table) error) (*table.Table, error) {
+	t, err := s.Table(ctx, p, name, missing)
 	if err != nil {
 		return nil, err
 	}
 	t.writing.Lock() // no write under way is to leave an item behind
 	defer t.writing.Unlock()
 	key := p.tableKey(name)
-	var gone tableMeta
+	var gone table.Table
 	err = s.db.Update(ctx, func(tx *kv.Tx) error {
 		v, err := tx.Get(key)
 		if errors.Is(err, kv.ErrNotFound) {
@@ -161,7 +172,7 @@ func (s *store) deleteTable(ctx context.Context, p place, name string, missing e
 		if err != nil {
 			return err
 		}
-		gone = tableMeta{}
+		gone = table.Table{}
 		if err := json.Unmarshal(v, &gone); err != nil {
 			return err
 		}
@@ -169,7 +180,7 @@ func (s *store) deleteTable(ctx context.Context, p place, name string, missing e
 			return err
 		}
 		for _, kind := range []string{"d", "i"} {
-			r := kv.Prefix(tuple.Key(p.account, p.region, kind, gone.ID))
+			r := kv.Prefix(tuple.Key(p.Account, p.Region, kind, gone.ID))
 			if err := tx.DeleteRange(r.Start, r.End); err != nil {
 				return err
 			}
@@ -180,17 +191,17 @@ func (s *store) deleteTable(ctx context.Context, p place, name string, missing e
 	return &gone, err
 }
 
-// dropIndex removes the rows of an index that no table has any more.
-func (s *store) dropIndex(ctx context.Context, t *tableRef, id string) error {
+// DropIndex removes the rows of an index that no table has any more.
+func (s *Store) DropIndex(ctx context.Context, t *Table, id string) error {
 	var b kv.Batch
 	r := kv.Prefix(t.indexRows(id))
 	b.DeleteRange(r.Start, r.End)
 	return s.db.Apply(ctx, &b)
 }
 
-// tableNames lists names after one, at most limit.
-func (s *store) tableNames(ctx context.Context, p place, after string, limit int) ([]string, error) {
-	base := tuple.Key(p.account, p.region, "t")
+// TableNames lists names after one, at most limit.
+func (s *Store) TableNames(ctx context.Context, p Place, after string, limit int) ([]string, error) {
+	base := tuple.Key(p.Account, p.Region, "t")
 	r := kv.Prefix(base)
 	r.Limit = limit
 	if after != "" {
@@ -211,9 +222,9 @@ func (s *store) tableNames(ctx context.Context, p place, after string, limit int
 	return names, nil
 }
 
-// everyTable calls fn with all tables of all accounts and regions. It skips
+// EveryTable calls fn with all tables of all accounts and regions. It skips
 // from region to region, past the items.
-func (s *store) everyTable(ctx context.Context, fn func(*tableRef) error) error {
+func (s *Store) EveryTable(ctx context.Context, fn func(*Table) error) error {
 	next := kv.Range{Limit: 1}
 	for {
 		first, err := s.db.Scan(ctx, next)
@@ -228,7 +239,7 @@ func (s *store) everyTable(ctx context.Context, fn func(*tableRef) error) error 
 		if err != nil {
 			return err
 		}
-		p := place{account, region}
+		p := Place{account, region}
 		err = s.db.Each(ctx, kv.Prefix(tuple.Key(account, region, "t")), func(it kv.Item) (bool, error) {
 			t, err := s.known(p, it.Key, it.Value)
 			if err != nil {
@@ -243,8 +254,8 @@ func (s *store) everyTable(ctx context.Context, fn func(*tableRef) error) error 
 	}
 }
 
-// rowKey is where an item lies.
-func (t *tableRef) rowKey(k primaryKey) []byte {
+// RowKey is where an item lies.
+func (t *Table) RowKey(k table.Key) []byte {
 	key := make([]byte, 0, len(t.rows)+20+len(k.Range.Text)+8)
 	key = appendDigest(append(key, t.rows...), item.Hash(k.Hash))
 	if k.Range.Kind != 0 {
@@ -256,12 +267,12 @@ func (t *tableRef) rowKey(k primaryKey) []byte {
 func appendDigest(dst []byte, d item.Digest) []byte { return tuple.AppendBytes(dst, d[:]) }
 
 // indexRows is the prefix of an index.
-func (t *tableRef) indexRows(id string) []byte {
-	return tuple.Key(t.account, t.region, "i", t.ID, id)
+func (t *Table) indexRows(id string) []byte {
+	return tuple.Key(t.Account, t.Region, "i", t.ID, id)
 }
 
 // indexRow is where an index holds an item.
-func (t *tableRef) indexRow(x *index, ik, k primaryKey) []byte {
+func (t *Table) indexRow(x *table.Index, ik, k table.Key) []byte {
 	key := appendDigest(t.indexRows(x.ID), item.Hash(ik.Hash))
 	if ik.Range.Kind != 0 {
 		key = item.AppendKey(key, ik.Range)
@@ -272,8 +283,9 @@ func (t *tableRef) indexRow(x *index, ik, k primaryKey) []byte {
 	return appendDigest(key, item.Hash(k.Hash, k.Range))
 }
 
-func (s *store) get(ctx context.Context, t *tableRef, k primaryKey) (item.Map, error) {
-	return decodeRow(s.db.Get(ctx, t.rowKey(k)))
+// Get reads an item; none is nil.
+func (s *Store) Get(ctx context.Context, t *Table, k table.Key) (item.Map, error) {
+	return decodeRow(s.db.Get(ctx, t.RowKey(k)))
 }
 
 // decodeRow reads a stored item; none is nil.

@@ -1,4 +1,4 @@
-package dynamodb
+package table
 
 import (
 	"slices"
@@ -8,10 +8,11 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
-// updateSettings carries out what UpdateTable says of the table itself.
-func (t *tableMeta) updateSettings(in *api.UpdateTableInput, now time.Time) error {
+// UpdateSettings carries out what UpdateTable says of the table itself.
+func (t *Table) UpdateSettings(in *api.UpdateTableInput, now time.Time) error {
 	if in.DeletionProtectionEnabled != nil {
 		t.Protected = *in.DeletionProtectionEnabled
 	}
@@ -32,8 +33,8 @@ func (t *tableMeta) updateSettings(in *api.UpdateTableInput, now time.Time) erro
 	if err != nil {
 		return err
 	}
-	if p == t.Throughput && billing == provisioned && len(in.GlobalSecondaryIndexUpdates) == 0 {
-		return invalid("The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
+	if p == t.Throughput && billing == Provisioned && len(in.GlobalSecondaryIndexUpdates) == 0 {
+		return words.Refuse("The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
 			t.Throughput.Read, p.Read, t.Throughput.Write, p.Write)
 	}
 	t.Throughput = p
@@ -41,35 +42,35 @@ func (t *tableMeta) updateSettings(in *api.UpdateTableInput, now time.Time) erro
 }
 
 // switchBilling changes the mode, for which indexes need throughput of their own.
-func (t *tableMeta) switchBilling(in *api.UpdateTableInput, billing string, now time.Time) (err error) {
+func (t *Table) switchBilling(in *api.UpdateTableInput, billing string, now time.Time) (err error) {
 	t.Billing = billing
 	if t.Throughput, err = readThroughput(billing, in.ProvisionedThroughput, ""); err != nil {
 		return err
 	}
-	if billing == onDemand {
+	if billing == OnDemand {
 		t.OnDemandAt = now
 	}
 	for i := range t.Indexes {
 		x := &t.Indexes[i]
-		if x.Kind != globalIndex {
+		if x.Kind != Global {
 			continue
 		}
-		if x.Throughput = (throughput{}); billing == onDemand {
+		if x.Throughput = (Throughput{}); billing == OnDemand {
 			continue
 		}
 		u := slices.IndexFunc(in.GlobalSecondaryIndexUpdates, func(u api.GlobalSecondaryIndexUpdate) bool {
 			return u.Update != nil && *u.Update.IndexName == x.Name && u.Update.ProvisionedThroughput != nil
 		})
 		if u < 0 {
-			return badParameter("ProvisionedThroughput must be specified for index: %s", x.Name)
+			return words.BadParameter("ProvisionedThroughput must be specified for index: %s", x.Name)
 		}
 	}
 	return nil
 }
 
-// updateIndexes adds, removes and changes global indexes and returns the id of
+// UpdateIndexes adds, removes and changes global indexes and returns the id of
 // the one removed.
-func (t *tableMeta) updateIndexes(in *api.UpdateTableInput, newID string) (dropped string, err error) {
+func (t *Table) UpdateIndexes(in *api.UpdateTableInput, newID string) (dropped string, err error) {
 	changes := 0
 	for _, u := range in.GlobalSecondaryIndexUpdates {
 		switch {
@@ -79,14 +80,14 @@ func (t *tableMeta) updateIndexes(in *api.UpdateTableInput, newID string) (dropp
 		case u.Delete != nil:
 			changes++
 			name := *u.Delete.IndexName
-			if dropped = t.dropIndexWhere(func(x index) bool { return x.Kind == globalIndex && x.Name == name }); dropped == "" {
+			if dropped = t.dropIndexWhere(func(x Index) bool { return x.Kind == Global && x.Name == name }); dropped == "" {
 				err = api.ErrResourceNotFoundException("Requested resource not found")
 			}
 			t.keepUsedDefinitions()
 		case u.Update != nil:
 			err = t.updateIndex(u.Update)
 		default:
-			err = badParameter("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null")
+			err = words.BadParameter("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null")
 		}
 		if err != nil {
 			return "", err
@@ -98,9 +99,9 @@ func (t *tableMeta) updateIndexes(in *api.UpdateTableInput, newID string) (dropp
 	return dropped, nil
 }
 
-func (t *tableMeta) createIndex(in *api.UpdateTableInput, create *api.CreateGlobalSecondaryIndexAction, newID string) error {
+func (t *Table) createIndex(in *api.UpdateTableInput, create *api.CreateGlobalSecondaryIndexAction, newID string) error {
 	if create.OnDemandThroughput != nil || create.WarmThroughput != nil {
-		return badParameter("moln does not limit or warm up the throughput of indexes")
+		return words.BadParameter("moln does not limit or warm up the throughput of indexes")
 	}
 	defs, err := readDefinitions(in.AttributeDefinitions)
 	if err != nil {
@@ -112,11 +113,11 @@ func (t *tableMeta) createIndex(in *api.UpdateTableInput, create *api.CreateGlob
 		case i < 0:
 			t.Definitions = append(t.Definitions, d)
 		case t.Definitions[i] != d:
-			return badParameter("Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. Existing schema: %s Duplicate attribute: %s", t.Definitions[i].Kind, d.Name)
+			return words.BadParameter("Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. Existing schema: %s Duplicate attribute: %s", t.Definitions[i].Kind, d.Name)
 		}
 	}
-	if t.index(*create.IndexName) != nil {
-		return invalid("Attempting to create an index which already exists")
+	if t.Index(*create.IndexName) != nil {
+		return words.Refuse("Attempting to create an index which already exists")
 	}
 	x, err := t.addGlobal(*create.IndexName, create.KeySchema, create.Projection, create.ProvisionedThroughput)
 	if err != nil {
@@ -131,13 +132,13 @@ func (t *tableMeta) createIndex(in *api.UpdateTableInput, create *api.CreateGlob
 	return nil
 }
 
-func (t *tableMeta) updateIndex(u *api.UpdateGlobalSecondaryIndexAction) error {
-	x := t.index(*u.IndexName)
-	if x == nil || x.Kind != globalIndex {
+func (t *Table) updateIndex(u *api.UpdateGlobalSecondaryIndexAction) error {
+	x := t.Index(*u.IndexName)
+	if x == nil || x.Kind != Global {
 		return api.ErrResourceNotFoundException("Requested resource not found")
 	}
 	if u.OnDemandThroughput != nil || u.WarmThroughput != nil {
-		return badParameter("moln does not limit or warm up the throughput of indexes")
+		return words.BadParameter("moln does not limit or warm up the throughput of indexes")
 	}
 	if u.ProvisionedThroughput == nil {
 		return nil
@@ -148,33 +149,43 @@ func (t *tableMeta) updateIndex(u *api.UpdateGlobalSecondaryIndexAction) error {
 }
 
 // keepUsedDefinitions forgets attributes that no key has any more.
-func (t *tableMeta) keepUsedDefinitions() {
+func (t *Table) keepUsedDefinitions() {
 	t.Definitions = slices.DeleteFunc(t.Definitions, func(d expr.KeyAttribute) bool {
-		return !t.has(d.Name) && !slices.ContainsFunc(t.Indexes, func(x index) bool { return x.Kind != expiryIndex && x.has(d.Name) })
+		return !t.Has(d.Name) && !slices.ContainsFunc(t.Indexes, func(x Index) bool { return x.Kind != Expiry && x.Has(d.Name) })
 	})
 }
 
-// updateExpiry turns expiry on or off and returns the id of the index that is
+// UpdateExpiry turns expiry on or off and returns the id of the index that is
 // not used any more.
-func (t *tableMeta) updateExpiry(attribute string, enable bool, newID string) (dropped string, err error) {
+func (t *Table) UpdateExpiry(attribute string, enable bool, newID string) (dropped string, err error) {
 	switch {
 	case enable && t.TTL != "":
 		if t.TTL == attribute {
-			return "", invalid("TimeToLive is already enabled")
+			return "", words.Refuse("TimeToLive is already enabled")
 		}
-		return "", invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.TTL)
+		return "", words.Refuse("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.TTL)
 	case !enable && t.TTL == "":
-		return "", invalid("TimeToLive is already disabled")
+		return "", words.Refuse("TimeToLive is already disabled")
 	case !enable && t.TTL != attribute:
-		return "", invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.TTL)
+		return "", words.Refuse("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.TTL)
 	case !enable:
 		t.TTL = ""
-		return t.dropIndexWhere(func(x index) bool { return x.Kind == expiryIndex }), nil
+		return t.dropIndexWhere(func(x Index) bool { return x.Kind == Expiry }), nil
 	}
 	t.TTL = attribute
-	t.Indexes = append(t.Indexes, index{
-		ID: newID, Kind: expiryIndex, Projection: api.ProjectionTypeKeysOnly, Filling: true,
-		keys: keys{Range: expr.KeyAttribute{Name: attribute, Kind: item.Number}},
+	t.Indexes = append(t.Indexes, Index{
+		ID: newID, Kind: Expiry, Projection: api.ProjectionTypeKeysOnly, Filling: true,
+		Keys: Keys{Range: expr.KeyAttribute{Name: attribute, Kind: item.Number}},
 	})
 	return "", nil
+}
+
+func (t *Table) dropIndexWhere(is func(Index) bool) (id string) {
+	i := slices.IndexFunc(t.Indexes, is)
+	if i < 0 {
+		return ""
+	}
+	id = t.Indexes[i].ID
+	t.Indexes = slices.Delete(t.Indexes, i, i+1)
+	return id
 }

@@ -1,7 +1,10 @@
-package dynamodb
+// Package cfn is AWS::DynamoDB::Table: a table in a template, over the service's
+// operations, called as who deploys it. It does not know how tables are stored.
+package cfn
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -11,6 +14,8 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
 
 // tableProperties are AWS::DynamoDB::Table's. Streams, KMS keys, backups,
@@ -40,7 +45,8 @@ type globalProperties struct {
 // sseProperties may say what is so anyway: no key of one's own.
 type sseProperties struct{ SSEEnabled *bool }
 
-func resources() []service.ResourceType {
+// Resources lists the types.
+func Resources() []service.ResourceType {
 	return []service.ResourceType{{
 		Name:    "AWS::DynamoDB::Table",
 		New:     func() any { return new(tableProperties) },
@@ -81,7 +87,7 @@ func createTableResource(ctx context.Context, c *service.Call, r *service.Resour
 
 func resourceTags(p *tableProperties, r *service.Resource) []api.Tag {
 	var out []api.Tag
-	for _, k := range sortedNames(r.Tags) {
+	for _, k := range slices.Sorted(maps.Keys(r.Tags)) {
 		if !slices.ContainsFunc(p.Tags, func(t api.Tag) bool { return *t.Key == k }) {
 			out = append(out, api.Tag{Key: new(k), Value: new(r.Tags[k])})
 		}
@@ -98,7 +104,7 @@ func updateTableResource(ctx context.Context, c *service.Call, r *service.Resour
 	}
 	r.Attributes = map[string]any{"Arn": *t.Table.TableArn}
 	if s := p.SSESpecification; s != nil && smithy.Val(s.SSEEnabled) {
-		return noKMS()
+		return words.NoKMS()
 	}
 	if err := updateResourceSettings(ctx, c, name, p, old); err != nil {
 		return err
@@ -118,7 +124,7 @@ func updateResourceSettings(ctx context.Context, c *service.Call, name *string, 
 	if smithy.Val(p.BillingMode) != smithy.Val(old.BillingMode) {
 		changed, in.BillingMode, in.ProvisionedThroughput = true, p.BillingMode, p.ProvisionedThroughput
 		if in.BillingMode == nil {
-			in.BillingMode = new(provisioned)
+			in.BillingMode = new(table.Provisioned)
 		}
 		for _, g := range p.GlobalSecondaryIndexes {
 			if g.ProvisionedThroughput != nil && indexNamed(old, *g.IndexName) != nil {
@@ -174,13 +180,13 @@ func updateResourceIndexes(ctx context.Context, c *service.Call, name *string, p
 				IndexName: g.IndexName, KeySchema: g.KeySchema, Projection: g.Projection, ProvisionedThroughput: g.ProvisionedThroughput,
 			}})
 		case !reflect.DeepEqual(was.KeySchema, g.KeySchema) || !reflect.DeepEqual(was.Projection, g.Projection):
-			return badParameter("Cannot update GSI's properties other than Provisioned Throughput and Contributor Insights Specification. You can create a new GSI with a different name.")
+			return words.BadParameter("Cannot update GSI's properties other than Provisioned Throughput and Contributor Insights Specification. You can create a new GSI with a different name.")
 		case g.ProvisionedThroughput != nil && !reflect.DeepEqual(was.ProvisionedThroughput, g.ProvisionedThroughput):
 			updates = append(updates, api.GlobalSecondaryIndexUpdate{Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: g.IndexName, ProvisionedThroughput: g.ProvisionedThroughput}})
 		}
 	}
 	if structural > 1 {
-		return badParameter("Cannot perform more than one GSI creation or deletion in a single update")
+		return words.BadParameter("Cannot perform more than one GSI creation or deletion in a single update")
 	}
 	if len(updates) == 0 {
 		return nil

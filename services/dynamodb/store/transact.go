@@ -1,4 +1,4 @@
-package dynamodb
+package store
 
 import (
 	"bytes"
@@ -12,18 +12,24 @@ import (
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
+	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/words"
 )
+
+// MaxTransactionBytes is how much a transaction may read or write, AWS says.
+const MaxTransactionBytes = 4 << 20
 
 // tokenLife is how long a client token stands for its request.
 const tokenLife = 10 * time.Minute
 
-// idempotency makes a transaction with a token happen once.
-type idempotency struct {
-	place
-	token string
-	print []byte
-	now   time.Time
+// Once makes a transaction with a token happen once.
+type Once struct {
+	Place
+	Token string
+	Print []byte
+	Now   time.Time
 }
 
 // done is what is kept of a transaction with a token.
@@ -38,10 +44,10 @@ type doneUnits struct {
 	Indexes map[string]float64 `json:",omitempty"`
 }
 
-func (i idempotency) key() []byte { return tuple.Key(i.account, i.region, "k", i.token) }
+func (i Once) key() []byte { return tuple.Key(i.Account, i.Region, "k", i.Token) }
 
-// fingerprint tells requests of one token apart.
-func fingerprint(token *string, items any) []byte {
+// Fingerprint tells requests of one token apart.
+func Fingerprint(token *string, items any) []byte {
 	if token == nil {
 		return nil
 	}
@@ -53,8 +59,8 @@ func fingerprint(token *string, items any) []byte {
 	return sum[:]
 }
 
-// transact makes all changes or none (D4).
-func (s *store) transact(ctx context.Context, changes []*change, once idempotency) ([]outcome, error) {
+// Transact makes all changes or none (D4).
+func (s *Store) Transact(ctx context.Context, changes []*Change, once Once) ([]Outcome, error) {
 	unlock := lockTables(changes)
 	defer unlock()
 	locks := make([][]byte, 0, len(changes)+1)
@@ -62,12 +68,12 @@ func (s *store) transact(ctx context.Context, changes []*change, once idempotenc
 		if err := s.refresh(ctx, ch); err != nil {
 			return nil, err
 		}
-		locks = append(locks, ch.table.rowKey(ch.key))
+		locks = append(locks, ch.Table.RowKey(ch.Key))
 	}
-	if once.token != "" {
+	if once.Token != "" {
 		locks = append(locks, once.key())
 	}
-	var results []outcome
+	var results []Outcome
 	err := s.db.Update(ctx, func(tx *kv.Tx) error {
 		var repeated bool
 		var err error
@@ -83,13 +89,13 @@ func (s *store) transact(ctx context.Context, changes []*change, once idempotenc
 }
 
 // lockTables holds the writing lock of every table, each once and in order.
-func lockTables(changes []*change) (unlock func()) {
-	var held []*tableRef
+func lockTables(changes []*Change) (unlock func()) {
+	var held []*Table
 	seen := map[string]bool{}
 	for _, ch := range changes {
-		if !seen[ch.table.ID] {
-			seen[ch.table.ID] = true
-			held = append(held, ch.table)
+		if !seen[ch.Table.ID] {
+			seen[ch.Table.ID] = true
+			held = append(held, ch.Table)
 		}
 	}
 	sort.Slice(held, func(i, j int) bool { return held[i].ID < held[j].ID })
@@ -103,31 +109,31 @@ func lockTables(changes []*change) (unlock func()) {
 	}
 }
 
-func applyAll(tx *kv.Tx, changes []*change) ([]outcome, error) {
-	results := make([]outcome, len(changes))
-	why := newReasons(len(changes))
+func applyAll(tx *kv.Tx, changes []*Change) ([]Outcome, error) {
+	results := make([]Outcome, len(changes))
+	why := NewReasons(len(changes))
 	size := 0
 	for i, ch := range changes {
 		var err error
 		if results[i], err = applyChange(tx, ch); err != nil {
-			if err := why.add(i, err); err != nil {
+			if err := why.Add(i, err); err != nil {
 				return nil, err
 			}
 		}
-		size += max(results[i].old.Size(), results[i].new.Size())
+		size += max(results[i].Old.Size(), results[i].New.Size())
 	}
-	if why.failed {
-		return nil, why.fault()
+	if why.Failed {
+		return nil, why.Fault()
 	}
-	if size > maxTransactionBytes {
-		return nil, invalid("Collection size of items in transaction exceeds the maximum allowed size of 4 MB")
+	if size > MaxTransactionBytes {
+		return nil, words.Refuse("Collection size of items in transaction exceeds the maximum allowed size of 4 MB")
 	}
 	return results, nil
 }
 
 // repeatedTransaction finds what a transaction of the same token did.
-func repeatedTransaction(tx *kv.Tx, once idempotency, n int) ([]outcome, bool, error) {
-	if once.token == "" {
+func repeatedTransaction(tx *kv.Tx, once Once, n int) ([]Outcome, bool, error) {
+	if once.Token == "" {
 		return nil, false, nil
 	}
 	v, err := tx.Get(once.key())
@@ -141,26 +147,26 @@ func repeatedTransaction(tx *kv.Tx, once idempotency, n int) ([]outcome, bool, e
 	if err := json.Unmarshal(v, &d); err != nil {
 		return nil, false, err
 	}
-	if once.now.Sub(d.At) >= tokenLife {
+	if once.Now.Sub(d.At) >= tokenLife {
 		return nil, false, nil
 	}
-	if !bytes.Equal(d.Print, once.print) || len(d.Units) != n {
+	if !bytes.Equal(d.Print, once.Print) || len(d.Units) != n {
 		return nil, false, api.ErrIdempotentParameterMismatchException("The request uses the same client token as a previous, but non-identical request. Do not reuse a client token with different requests, unless the requests are identical")
 	}
-	results := make([]outcome, n)
+	results := make([]Outcome, n)
 	for i, u := range d.Units {
-		results[i] = outcome{units: u.Units, indexes: u.Indexes}
+		results[i] = Outcome{Units: u.Units, Indexes: u.Indexes}
 	}
 	return results, true, nil
 }
 
-func remember(tx *kv.Tx, once idempotency, results []outcome) error {
-	if once.token == "" {
+func remember(tx *kv.Tx, once Once, results []Outcome) error {
+	if once.Token == "" {
 		return nil
 	}
-	d := done{Print: once.print, At: once.now}
+	d := done{Print: once.Print, At: once.Now}
 	for _, r := range results {
-		d.Units = append(d.Units, doneUnits{r.units, r.indexes})
+		d.Units = append(d.Units, doneUnits{r.Units, r.Indexes})
 	}
 	raw, err := json.Marshal(d)
 	if err != nil {
@@ -169,8 +175,8 @@ func remember(tx *kv.Tx, once idempotency, results []outcome) error {
 	return tx.Put(once.key(), raw)
 }
 
-// getAll reads items as of one moment (D4).
-func (s *store) getAll(ctx context.Context, gets []transactGet) ([]item.Map, error) {
+// GetAll reads items as of one moment (D4).
+func (s *Store) GetAll(ctx context.Context, gets []ItemRead) ([]item.Map, error) {
 	snap, err := s.db.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -178,17 +184,17 @@ func (s *store) getAll(ctx context.Context, gets []transactGet) ([]item.Map, err
 	defer snap.Close()
 	out := make([]item.Map, len(gets))
 	for i, g := range gets {
-		if out[i], err = decodeRow(snap.Get(ctx, g.table.rowKey(g.key))); err != nil {
+		if out[i], err = decodeRow(snap.Get(ctx, g.Table.RowKey(g.Key))); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// forgetTokens removes what old tokens did.
-func (s *store) forgetTokens(ctx context.Context, p place, now time.Time) error {
+// ForgetTokens removes what old tokens did.
+func (s *Store) ForgetTokens(ctx context.Context, p Place, now time.Time) error {
 	var b kv.Batch
-	err := s.db.Each(ctx, kv.Prefix(tuple.Key(p.account, p.region, "k")), func(it kv.Item) (bool, error) {
+	err := s.db.Each(ctx, kv.Prefix(tuple.Key(p.Account, p.Region, "k")), func(it kv.Item) (bool, error) {
 		var d done
 		if err := json.Unmarshal(it.Value, &d); err != nil {
 			return false, err
@@ -202,4 +208,11 @@ func (s *store) forgetTokens(ctx context.Context, p place, now time.Time) error 
 		return err
 	}
 	return s.db.Apply(ctx, &b)
+}
+
+// ItemRead is one read of a transaction.
+type ItemRead struct {
+	Table      *Table
+	Key        table.Key
+	Projection *expr.Projection
 }

@@ -1,4 +1,4 @@
-package dynamodb
+package table
 
 import (
 	"time"
@@ -7,11 +7,11 @@ import (
 	"moln.dev/moln/services/dynamodb/expr"
 )
 
-// describe writes a table as clients read it.
-func describe(t *tableMeta, status string) *api.TableDescription {
+// Describe writes a table as clients read it.
+func Describe(t *Table, status string) *api.TableDescription {
 	out := &api.TableDescription{
 		TableName: &t.Name, TableId: &t.ID, TableArn: &t.ARNValue, TableStatus: &status, CreationDateTime: &t.Created,
-		KeySchema: describeKeys(t.keys), AttributeDefinitions: []api.AttributeDefinition{},
+		KeySchema: describeKeys(t.Keys), AttributeDefinitions: []api.AttributeDefinition{},
 		ProvisionedThroughput: describeThroughput(t.Throughput),
 		ItemCount:             new(int64(0)), TableSizeBytes: new(int64(0)),
 		DeletionProtectionEnabled: &t.Protected,
@@ -19,7 +19,7 @@ func describe(t *tableMeta, status string) *api.TableDescription {
 	for _, d := range t.Definitions {
 		out.AttributeDefinitions = append(out.AttributeDefinitions, api.AttributeDefinition{AttributeName: new(d.Name), AttributeType: new(d.Kind.String())})
 	}
-	if t.Billing == onDemand || !t.OnDemandAt.IsZero() {
+	if t.Billing == OnDemand || !t.OnDemandAt.IsZero() {
 		out.BillingModeSummary = &api.BillingModeSummary{BillingMode: &t.Billing, LastUpdateToPayPerRequestDateTime: &t.OnDemandAt}
 	}
 	if t.Class != "" {
@@ -31,7 +31,7 @@ func describe(t *tableMeta, status string) *api.TableDescription {
 	return out
 }
 
-func describeKeys(k keys) []api.KeySchemaElement {
+func describeKeys(k Keys) []api.KeySchemaElement {
 	out := []api.KeySchemaElement{keyElement(k.Hash, api.KeyTypeHash)}
 	if k.Range.Name != "" {
 		out = append(out, keyElement(k.Range, api.KeyTypeRange))
@@ -43,26 +43,26 @@ func keyElement(a expr.KeyAttribute, kind string) api.KeySchemaElement {
 	return api.KeySchemaElement{AttributeName: &a.Name, KeyType: &kind}
 }
 
-func describeThroughput(p throughput) *api.ProvisionedThroughputDescription {
+func describeThroughput(p Throughput) *api.ProvisionedThroughputDescription {
 	return &api.ProvisionedThroughputDescription{ReadCapacityUnits: &p.Read, WriteCapacityUnits: &p.Write, NumberOfDecreasesToday: new(int64(0))}
 }
 
-func describeIndex(out *api.TableDescription, t *tableMeta, x *index) {
+func describeIndex(out *api.TableDescription, t *Table, x *Index) {
 	arn := t.ARNValue + "/index/" + x.Name
 	projection := &api.Projection{ProjectionType: &x.Projection, NonKeyAttributes: x.Include}
 	switch x.Kind {
-	case localIndex:
+	case Local:
 		out.LocalSecondaryIndexes = append(out.LocalSecondaryIndexes, api.LocalSecondaryIndexDescription{
-			IndexName: &x.Name, IndexArn: &arn, KeySchema: describeKeys(x.keys), Projection: projection,
+			IndexName: &x.Name, IndexArn: &arn, KeySchema: describeKeys(x.Keys), Projection: projection,
 			ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)),
 		})
-	case globalIndex:
+	case Global:
 		status := api.IndexStatusActive
 		if x.Filling {
 			status = api.IndexStatusCreating
 		}
 		g := api.GlobalSecondaryIndexDescription{
-			IndexName: &x.Name, IndexArn: &arn, KeySchema: describeKeys(x.keys), Projection: projection, IndexStatus: &status,
+			IndexName: &x.Name, IndexArn: &arn, KeySchema: describeKeys(x.Keys), Projection: projection, IndexStatus: &status,
 			ProvisionedThroughput: describeThroughput(x.Throughput), ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)),
 		}
 		if x.Filling {
@@ -72,15 +72,15 @@ func describeIndex(out *api.TableDescription, t *tableMeta, x *index) {
 	}
 }
 
-// tableStatus is UPDATING while an index is filled.
-func tableStatus(t *tableMeta) string {
+// Status is UPDATING while an index is filled.
+func Status(t *Table) string {
 	for i := range t.Indexes {
-		if t.Indexes[i].Filling && t.Indexes[i].Kind == globalIndex {
+		if t.Indexes[i].Filling && t.Indexes[i].Kind == Global {
 			return api.TableStatusUpdating
 		}
 	}
 	return api.TableStatusActive
 }
 
-// rounded is a time as descriptions show it, in milliseconds.
-func rounded(t time.Time) time.Time { return t.Round(time.Millisecond).UTC() }
+// Rounded is a time as descriptions show it, in milliseconds.
+func Rounded(t time.Time) time.Time { return t.Round(time.Millisecond).UTC() }
