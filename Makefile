@@ -86,8 +86,8 @@ unit: ## go test of every package but e2e, with the protocol and signature vecto
 	@$(UNSHARE) $(GO) test $$($(GO) list ./... | grep -v '/e2e$$') -timeout 10m | grep -v 'no test files'
 
 .PHONY: e2e
-e2e: build ## the scripts of e2e/testdata/script, and two nodes on one store, and two nodes on one store
-	$(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestScripts|TestCluster' -timeout 5m
+e2e: build ## the scripts of e2e/testdata/script, two nodes on one store, one order of all that is done to items
+	$(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestScripts|TestCluster|TestLinearizable' -timeout 5m
 
 .PHONY: kill-short
 kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store
@@ -96,6 +96,10 @@ kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store
 .PHONY: kill
 kill: ## kill -9 under load, 20 times on each store
 	@$(MAKE) kill-short MOLN_KILL_ROUNDS=20
+
+.PHONY: linear
+linear: build ## conditional writes, transactions and reads through kill -9, MOLN_LINEAR_HISTORIES times on each store
+	MOLN_LINEAR_HISTORIES=$${MOLN_LINEAR_HISTORIES:-20} $(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestLinearizable' -v -timeout 30m | grep -v '^=== '
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
