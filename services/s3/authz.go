@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"reflect"
 	"strconv"
 	"strings"
 
@@ -10,93 +9,57 @@ import (
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/tagging"
 )
 
-// aim is what a request is about, read from its input.
-type aim struct {
-	bucket, key string
-	version     *string
-}
-
-// aimOf reads the members that every S3 operation names alike.
-func aimOf(in any) aim {
-	v := reflect.ValueOf(in).Elem()
-	text := func(name string) *string {
-		f := v.FieldByName(name)
-		if !f.IsValid() {
-			return nil
-		}
-		p, _ := f.Interface().(*string)
-		return p
-	}
-	return aim{bucket: smithy.Val(text("Bucket")), key: smithy.Val(text("Key")), version: text("VersionId")}
-}
-
-// versioned are the actions that have another name when a version is named.
-var versioned = map[string]string{
-	"s3:GetObject":           "s3:GetObjectVersion",
-	"s3:DeleteObject":        "s3:DeleteObjectVersion",
-	"s3:GetObjectTagging":    "s3:GetObjectVersionTagging",
-	"s3:PutObjectTagging":    "s3:PutObjectVersionTagging",
-	"s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
-	"s3:GetObjectAcl":        "s3:GetObjectVersionAcl",
-	"s3:PutObjectAcl":        "s3:PutObjectVersionAcl",
-	"s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
-}
-
-// actionFor is an action on a version, where one is named.
-func actionFor(action string, version *string) string {
-	if v, ok := versioned[action]; ok && version != nil {
-		return v
-	}
-	return action
-}
-
 // authorize says which actions a request needs. A bucket that does not exist is
 // told to everyone, as S3 does.
-func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
-	keys := requestKeys(c)
-	at := aimOf(in)
-	switch op.Name {
+func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.Operation, in any) ([]service.Check, error) {
+	keys := op.RequestKeys(c)
+	at := op.AimOf(in)
+	switch model.Name {
 	case "ListBuckets":
 		return []service.Check{{Action: "s3:ListAllMyBuckets", Resource: "arn:aws:s3:::*", Context: keys}}, nil
 	case "CreateBucket":
 		return createChecks(in.(*api.CreateBucketInput), keys), nil
 	}
-	b, err := s.store.bucket(ctx, at.bucket)
+	b, err := s.store.Bucket(ctx, at.Bucket)
 	if err != nil {
 		return nil, err
 	}
-	allowOrigin(c, b)
+	op.AllowOrigin(c, b)
 	if c.HTTP != nil {
 		if owner := c.HTTP.Request.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != b.Account {
-			return nil, accessDenied()
+			return nil, s3err.AccessDenied()
 		}
 	}
-	if at.version != nil {
-		keys["s3:versionid"] = []string{*at.version}
+	if at.Version != nil {
+		keys["s3:versionid"] = []string{*at.Version}
 	}
-	if op.Name == "DeleteObjects" {
+	if model.Name == "DeleteObjects" {
 		return nil, nil // each key is judged by the handler
 	}
-	resource := bucketARN(b.Name)
-	if at.key != "" {
-		resource = objectARN(b.Name, at.key)
+	resource := naming.BucketARN(b.Name)
+	if at.Key != "" {
+		resource = naming.ObjectARN(b.Name, at.Key)
 	}
-	if readsTags(op.Name) {
-		if err := s.existingTags(ctx, b, at, keys); err != nil {
+	if readsTags(model.Name) {
+		if err := op.ExistingTags(ctx, s.store, b, at, keys); err != nil {
 			return nil, err
 		}
 	}
 	listKeys(in, keys)
-	checks := []service.Check{s.check(c, b, actionFor(op.Actions[0], at.version), resource, keys)}
+	checks := []service.Check{op.Check(c, b, op.ActionFor(model.Actions[0], at.Version), resource, keys)}
 	more, err := s.moreChecks(ctx, c, b, in, resource, keys)
 	return append(checks, more...), err
 }
 
 func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
-	resource := bucketARN(smithy.Val(in.Bucket))
+	resource := naming.BucketARN(smithy.Val(in.Bucket))
 	if conf := in.CreateBucketConfiguration; conf != nil && conf.LocationConstraint != nil {
 		keys["s3:locationconstraint"] = []string{*conf.LocationConstraint}
 	}
@@ -113,23 +76,12 @@ func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
 	return checks
 }
 
-// check is an action on a bucket or an object in it. The bucket's policy counts
-// for nobody outside its account where public policies are restricted.
-func (s *Service) check(c *service.Call, b *bucket, action, resource string, keys policy.Keys) service.Check {
-	p := b.compiled
-	restricted := b.Public != nil && b.Public.Restrict && b.isPublic
-	if restricted && c.Caller.Kind != policy.Service && c.Caller.AccountID != b.Account {
-		p = nil
-	}
-	return service.Check{Action: action, Resource: resource, Account: b.Account, Context: keys, Policy: p}
-}
-
 // moreChecks are the actions that a request needs besides its operation's own.
-func (s *Service) moreChecks(ctx context.Context, c *service.Call, b *bucket, in any, resource string, keys policy.Keys) ([]service.Check, error) {
+func (s *Service) moreChecks(ctx context.Context, c *service.Call, b *store.Bucket, in any, resource string, keys policy.Keys) ([]service.Check, error) {
 	var out []service.Check
 	add := func(needed bool, action string) {
 		if needed {
-			out = append(out, s.check(c, b, action, resource, keys))
+			out = append(out, op.Check(c, b, action, resource, keys))
 		}
 	}
 	switch in := in.(type) {
@@ -152,7 +104,7 @@ func (s *Service) moreChecks(ctx context.Context, c *service.Call, b *bucket, in
 		keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
 		return s.sourceCheck(ctx, c, in.CopySource)
 	case *api.GetObjectAttributesInput:
-		add(true, actionFor("s3:GetObject", in.VersionId))
+		add(true, op.ActionFor("s3:GetObject", in.VersionId))
 	}
 	return out, nil
 }
@@ -162,45 +114,18 @@ func (s *Service) sourceCheck(ctx context.Context, c *service.Call, header *stri
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.store.bucket(ctx, src.bucket)
+	b, err := s.store.Bucket(ctx, src.bucket)
 	if err != nil {
 		return nil, err
 	}
-	keys := requestKeys(c)
+	keys := op.RequestKeys(c)
 	if src.version != nil {
 		keys["s3:versionid"] = []string{*src.version}
 	}
-	if err := s.existingTags(ctx, b, aim{bucket: src.bucket, key: src.key, version: src.version}, keys); err != nil {
+	if err := op.ExistingTags(ctx, s.store, b, op.Aim{Bucket: src.bucket, Key: src.key, Version: src.version}, keys); err != nil {
 		return nil, err
 	}
-	return []service.Check{s.check(c, b, actionFor("s3:GetObject", src.version), objectARN(b.Name, src.key), keys)}, nil
-}
-
-// requestKeys are the condition keys that headers and signature give.
-func requestKeys(c *service.Call) policy.Keys {
-	keys := policy.Keys{}
-	if c.HTTP == nil {
-		return keys
-	}
-	r := c.HTTP.Request
-	if c.Caller.Kind != policy.Anonymous {
-		keys["s3:signatureversion"] = []string{"AWS4-HMAC-SHA256"}
-		keys["s3:authtype"] = []string{"REST-HEADER"}
-		if c.HTTP.Presigned {
-			keys["s3:authtype"] = []string{"REST-QUERY-STRING"}
-		}
-	}
-	for _, name := range []string{
-		"x-amz-acl", "x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-metadata-directive", "x-amz-content-sha256",
-		"x-amz-object-ownership", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
-		"x-amz-grant-write-acp", "if-match", "if-none-match", "x-amz-server-side-encryption-aws-kms-key-id",
-		"x-amz-server-side-encryption-customer-algorithm", "x-amz-website-redirect-location",
-	} {
-		if v := r.Header.Get(name); v != "" {
-			keys["s3:"+name] = []string{v}
-		}
-	}
-	return keys
+	return []service.Check{op.Check(c, b, op.ActionFor("s3:GetObject", src.version), naming.ObjectARN(b.Name, src.key), keys)}, nil
 }
 
 // listKeys are the condition keys of listings.
@@ -252,22 +177,4 @@ func readsTags(operation string) bool {
 		return true
 	}
 	return false
-}
-
-// existingTags are the condition keys of the tags that an object has.
-func (s *Service) existingTags(ctx context.Context, b *bucket, at aim, keys policy.Keys) error {
-	var o *object
-	var err error
-	if at.version != nil {
-		o, err = s.store.version(ctx, b, at.key, *at.version)
-	} else {
-		o, err = s.store.current(ctx, b, at.key)
-	}
-	if err != nil || o == nil {
-		return err
-	}
-	for _, t := range o.Tags {
-		keys["s3:existingobjecttag/"+strings.ToLower(t.Key)] = []string{t.Value}
-	}
-	return nil
 }

@@ -6,6 +6,13 @@
 // control lists beyond the owner's own, no lifecycle, replication or object
 // lock: their operations answer errors.
 //
+// The operations are answered by this package (buckets, writing, deleting,
+// uploads) and by one package per family: read, list, config, acl, notify. Below
+// them are write, through which every object is written or deleted, and store,
+// which keeps everything; op and s3err have what they share. Package site serves
+// websites. A family gives its rows of the operation table by its Operations,
+// and Service.families lists it.
+//
 // # Keys
 //
 // Bucket names are global, so neither account nor region comes first: the

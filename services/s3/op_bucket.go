@@ -10,6 +10,9 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/tagging"
 )
 
@@ -22,7 +25,7 @@ func (s *Service) createBucket(ctx context.Context, c *service.Call, in *api.Cre
 	if err != nil {
 		return nil, err
 	}
-	taken, err := s.store.createBucket(ctx, b)
+	taken, err := s.store.CreateBucket(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -31,21 +34,21 @@ func (s *Service) createBucket(ctx context.Context, c *service.Call, in *api.Cre
 			return nil, err
 		}
 	}
-	return &api.CreateBucketOutput{Location: new("/" + name), BucketArn: new(bucketARN(name))}, nil
+	return &api.CreateBucketOutput{Location: new("/" + name), BucketArn: new(naming.BucketARN(name))}, nil
 }
 
 // newBucket decides what a new bucket is: as at AWS since 2023, with access
 // control lists off and public access blocked.
-func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*bucket, error) {
+func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*store.Bucket, error) {
 	if smithy.Val(in.ObjectLockEnabledForBucket) {
-		return nil, notImplemented("moln has no object lock")
+		return nil, s3err.NotImplemented("moln has no object lock")
 	}
 	ownership := smithy.Val(in.ObjectOwnership)
 	if ownership == "" {
-		ownership = ownerEnforced
+		ownership = store.OwnerEnforced
 	}
-	if err := checkACL(smithy.Val(in.ACL), in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP); err != nil {
-		if ownership == ownerEnforced {
+	if err := op.CheckACL(smithy.Val(in.ACL), in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP); err != nil {
+		if ownership == store.OwnerEnforced {
 			return nil, fault.New("InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 		}
 		return nil, err
@@ -55,7 +58,7 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*bucket
 	var tags []tagging.Tag
 	if conf != nil {
 		if conf.Location != nil || conf.Bucket != nil {
-			return nil, notImplemented("moln has no directory buckets")
+			return nil, s3err.NotImplemented("moln has no directory buckets")
 		}
 		constraint = smithy.Val(conf.LocationConstraint)
 		var err error
@@ -67,16 +70,16 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*bucket
 	if err != nil {
 		return nil, err
 	}
-	return &bucket{
+	return &store.Bucket{
 		Name: smithy.Val(in.Bucket), ID: s.deps.Ident.Sortable(), Account: c.Account, Region: region,
 		Created: c.Now.UTC(), Ownership: ownership, Tags: tags,
-		Public: &publicAccess{BlockACLs: true, IgnoreACLs: true, BlockPolicy: true, Restrict: true},
+		Public: &store.PublicAccess{BlockACLs: true, IgnoreACLs: true, BlockPolicy: true, Restrict: true},
 	}, nil
 }
 
 // takenBy answers a second creation. In us-east-1 AWS lets an owner create his
 // bucket again.
-func takenBy(c *service.Call, taken, b *bucket) error {
+func takenBy(c *service.Call, taken, b *store.Bucket) error {
 	if taken.Account != c.Account {
 		return api.ErrBucketAlreadyExists("The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").
 			WithBody(&api.BucketAlreadyExists{BucketName: new(b.Name)})
@@ -89,11 +92,11 @@ func takenBy(c *service.Call, taken, b *bucket) error {
 }
 
 func (s *Service) headBucket(ctx context.Context, _ *service.Call, in *api.HeadBucketInput) (*api.HeadBucketOutput, error) {
-	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	return &api.HeadBucketOutput{BucketArn: new(bucketARN(b.Name)), BucketRegion: new(b.Region), AccessPointAlias: new(false)}, nil
+	return &api.HeadBucketOutput{BucketArn: new(naming.BucketARN(b.Name)), BucketRegion: new(b.Region), AccessPointAlias: new(false)}, nil
 }
 
 func (s *Service) deleteBucket(ctx context.Context, _ *service.Call, in *api.DeleteBucketInput) (*api.DeleteBucketOutput, error) {
@@ -101,18 +104,18 @@ func (s *Service) deleteBucket(ctx context.Context, _ *service.Call, in *api.Del
 	if err := s.versionsLeft(ctx, smithy.Val(in.Bucket)); err != nil {
 		return nil, err
 	}
-	return nil, s.store.deleteBucket(ctx, smithy.Val(in.Bucket), notEmpty)
+	return nil, s.store.DeleteBucket(ctx, smithy.Val(in.Bucket), notEmpty)
 }
 
 // versionsLeft gives the text that AWS has for a bucket whose objects are all
 // hidden by delete markers.
 func (s *Service) versionsLeft(ctx context.Context, name string) error {
-	b, err := s.store.bucket(ctx, name)
+	b, err := s.store.Bucket(ctx, name)
 	if err != nil || b.Versioning == "" {
 		return err
 	}
 	left := false
-	_, err = s.store.listVersions(ctx, b, &listing.Listing{Max: 1}, "", func(*object, bool) { left = true })
+	_, err = s.store.ListVersions(ctx, b, &listing.Listing{Max: 1}, "", func(*store.Object, bool) { left = true })
 	if err == nil && left {
 		return fault.New("BucketNotEmpty", 409, "The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
 	}
@@ -120,7 +123,7 @@ func (s *Service) versionsLeft(ctx context.Context, name string) error {
 }
 
 func (s *Service) getBucketLocation(ctx context.Context, _ *service.Call, in *api.GetBucketLocationInput) (*api.GetBucketLocationOutput, error) {
-	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
@@ -140,10 +143,10 @@ func (s *Service) listBuckets(ctx context.Context, c *service.Call, in *api.List
 	}
 	after, err := base64.RawURLEncoding.DecodeString(smithy.Val(in.ContinuationToken))
 	if err != nil {
-		return nil, invalidArgument("The continuation token provided is incorrect")
+		return nil, s3err.InvalidArgument("The continuation token provided is incorrect")
 	}
-	out := &api.ListBucketsOutput{Owner: ownerOf(c.Account), Prefix: in.Prefix, Buckets: []api.Bucket{}}
-	err = s.store.owned(ctx, c.Account, smithy.Val(in.Prefix), string(after), func(b *bucket) (bool, error) {
+	out := &api.ListBucketsOutput{Owner: naming.Owner(c.Account), Prefix: in.Prefix, Buckets: []api.Bucket{}}
+	err = s.store.Owned(ctx, c.Account, smithy.Val(in.Prefix), string(after), func(b *store.Bucket) (bool, error) {
 		if want := smithy.Val(in.BucketRegion); want != "" && want != b.Region {
 			return true, nil
 		}
@@ -153,7 +156,7 @@ func (s *Service) listBuckets(ctx context.Context, c *service.Call, in *api.List
 			return false, nil
 		}
 		out.Buckets = append(out.Buckets, api.Bucket{
-			Name: new(b.Name), CreationDate: new(b.Created), BucketRegion: new(b.Region), BucketArn: new(bucketARN(b.Name)),
+			Name: new(b.Name), CreationDate: new(b.Created), BucketRegion: new(b.Region), BucketArn: new(naming.BucketARN(b.Name)),
 		})
 		return true, nil
 	})

@@ -12,6 +12,11 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
 	"moln.dev/moln/services/s3/condition"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/services/s3/write"
 )
 
 // source is what x-amz-copy-source names.
@@ -22,10 +27,10 @@ type source struct {
 
 // parseSource reads [/]bucket/key[?versionId=id], percent-encoded.
 func parseSource(header string) (source, error) {
-	bad := invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	bad := s3err.InvalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, hasQuery := strings.Cut(header, "?versionId=")
 	if strings.HasPrefix(path, "arn:") {
-		return source{}, notImplemented("moln has no access points")
+		return source{}, s3err.NotImplemented("moln has no access points")
 	}
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
 	if err != nil {
@@ -43,23 +48,23 @@ func parseSource(header string) (source, error) {
 }
 
 // openSource finds the object that is copied, and judges the copy's conditions.
-func (s *Service) openSource(ctx context.Context, c *service.Call, src source, cond condition.Conditions) (*bucket, *object, error) {
-	b, err := s.store.bucket(ctx, src.bucket)
+func (s *Service) openSource(ctx context.Context, c *service.Call, src source, cond condition.Conditions) (*store.Bucket, *store.Object, error) {
+	b, err := s.store.Bucket(ctx, src.bucket)
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := s.read(ctx, c, b, src.key, src.version)
+	o, err := op.Find(ctx, c, s.store, b, src.key, src.version)
 	if err != nil {
 		return nil, nil, err
 	}
-	if cond.Judge(o.ETag, o.modified()) != condition.Proceed {
-		return nil, nil, preconditionFailed()
+	if cond.Judge(o.ETag, o.LastModified()) != condition.Proceed {
+		return nil, nil, s3err.PreconditionFailed()
 	}
 	return b, o, nil
 }
 
 func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyObjectInput) (*api.CopyObjectOutput, error) {
-	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +72,7 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseCustomerKeys(in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey); err != nil {
+	if err := op.RefuseCustomerKeys(in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey); err != nil {
 		return nil, err
 	}
 	sb, so, err := s.openSource(ctx, c, from, condition.Conditions{
@@ -77,61 +82,61 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	if err != nil {
 		return nil, err
 	}
-	if so.Size > putBytesMax {
-		return nil, invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(putBytesMax))
+	if so.Size > store.PutBytesMax {
+		return nil, s3err.InvalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(store.PutBytesMax))
 	}
 	o, err := s.copied(ctx, c, b, sb, so, in)
 	if err != nil {
 		return nil, err
 	}
-	holds := func(cur *object) error {
-		return writeCondition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
+	holds := func(cur *store.Object) error {
+		return write.Condition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
 	}
 	alg := smithy.Val(in.ChecksumAlgorithm)
 	got, err := s.copyBody(ctx, so, condition.Span{Length: so.Size}, copyAlgorithms(alg, so), false)
 	if err != nil {
 		return nil, err
 	}
-	o.body, o.ETag, o.Sums, o.SumType = got.body, got.etag, got.sums, checksum.FullObject
-	if err := s.commit(ctx, c, b, o, data{inline: got.inline}, commitOptions{event: "ObjectCreated:Copy", condition: holds}); err != nil {
-		s.undo(ctx, got, err)
+	o.Body, o.ETag, o.Sums, o.SumType = got.Body, got.ETag, got.Sums, checksum.FullObject
+	if err := s.writer.Commit(ctx, c, b, o, store.Data{Inline: got.Inline}, write.Options{Event: "ObjectCreated:Copy", Condition: holds}); err != nil {
+		s.store.Undo(ctx, got, err)
 		return nil, err
 	}
-	result := &api.CopyObjectResult{ETag: new(o.quotedETag()), LastModified: new(o.Modified.UTC().Truncate(time.Millisecond)), ChecksumType: new(o.SumType)}
-	setSums(o.Sums, &result.ChecksumCRC32, &result.ChecksumCRC32C, &result.ChecksumCRC64NVME, &result.ChecksumSHA1, &result.ChecksumSHA256)
+	result := &api.CopyObjectResult{ETag: new(o.QuotedETag()), LastModified: new(o.Modified.UTC().Truncate(time.Millisecond)), ChecksumType: new(o.SumType)}
+	op.SetSums(o.Sums, &result.ChecksumCRC32, &result.ChecksumCRC32C, &result.ChecksumCRC64NVME, &result.ChecksumSHA1, &result.ChecksumSHA256)
 	return &api.CopyObjectOutput{
-		CopyObjectResult: result, CopySourceVersionId: visibleVersion(sb, so), VersionId: visibleVersion(b, o), ServerSideEncryption: new(sseS3),
+		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.VisibleVersion(b, o), ServerSideEncryption: new(store.EncryptionS3),
 	}, nil
 }
 
 // copyAlgorithms keeps the source's checksum algorithm unless another is asked
 // for.
-func copyAlgorithms(asked string, so *object) []string {
+func copyAlgorithms(asked string, so *store.Object) []string {
 	if asked != "" {
 		return []string{asked}
 	}
-	if names := sumNames(so.Sums); len(names) > 0 {
+	if names := op.SumNames(so.Sums); len(names) > 0 {
 		return names
 	}
 	return []string{checksum.CRC64NVME}
 }
 
 // copied makes the record of the copy: the source's properties, or new ones.
-func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *bucket, so *object, in *api.CopyObjectInput) (*object, error) {
+func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Bucket, so *store.Object, in *api.CopyObjectInput) (*store.Object, error) {
 	directive, tagging := smithy.Val(in.MetadataDirective), smithy.Val(in.TaggingDirective)
 	if alg := smithy.Val(in.ChecksumAlgorithm); alg != "" && checksum.New(alg) == nil {
-		return nil, notImplemented("moln does not know the checksum algorithm %s", alg)
+		return nil, s3err.NotImplemented("moln does not know the checksum algorithm %s", alg)
 	}
-	o, err := newObject(attributes{
-		key: smithy.Val(in.Key), meta: in.Metadata, tagging: in.Tagging, acl: in.ACL, class: in.StorageClass,
-		headers: map[string]*string{
-			hContentType: in.ContentType, hCacheControl: in.CacheControl, hContentDisposition: in.ContentDisposition,
-			hContentEncoding: in.ContentEncoding, hContentLanguage: in.ContentLanguage, hExpires: in.Expires, hRedirect: in.WebsiteRedirectLocation,
+	o, err := write.NewObject(write.Attributes{
+		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, ACL: in.ACL, Class: in.StorageClass,
+		Headers: map[string]*string{
+			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
+			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		sse: in.ServerSideEncryption, kmsKey: in.SSEKMSKeyId, kmsContext: in.SSEKMSEncryptionContext,
-		grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
-		customerAlgorithm: in.SSECustomerAlgorithm, customerKey: in.SSECustomerKey,
-		lockMode: in.ObjectLockMode, lockHold: in.ObjectLockLegalHoldStatus, lockUntil: in.ObjectLockRetainUntilDate,
+		SSE: in.ServerSideEncryption, KMSKey: in.SSEKMSKeyId, KMSContext: in.SSEKMSEncryptionContext,
+		Grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
+		CustomerAlgorithm: in.SSECustomerAlgorithm, CustomerKey: in.SSECustomerKey,
+		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate,
 	})
 	if err != nil {
 		return nil, err
@@ -139,18 +144,18 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *bucket, so
 	replace := directive == "REPLACE"
 	if b.Name == sb.Name && o.Key == so.Key && b.Versioning == "" && !replace && tagging != "REPLACE" &&
 		in.StorageClass == nil && in.WebsiteRedirectLocation == nil && in.ServerSideEncryption == nil {
-		return nil, invalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+		return nil, s3err.InvalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	if !replace {
-		redirect := o.Headers[hRedirect]
+		redirect := o.Headers[store.HeaderRedirect]
 		o.Meta, o.Headers = so.Meta, map[string]string{}
 		for k, v := range so.Headers {
-			if k != hRedirect { // never copied
+			if k != store.HeaderRedirect { // never copied
 				o.Headers[k] = v
 			}
 		}
 		if redirect != "" {
-			o.Headers[hRedirect] = redirect
+			o.Headers[store.HeaderRedirect] = redirect
 		}
 	}
 	if tagging == "REPLACE" {
@@ -159,28 +164,28 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *bucket, so
 	if o.Tags = so.Tags; len(o.Tags) == 0 {
 		return o, nil
 	}
-	if err := c.Judge(ctx, s.check(c, sb, "s3:GetObjectTagging", objectARN(sb.Name, so.Key), requestKeys(c))); err != nil {
+	if err := c.Judge(ctx, op.Check(c, sb, "s3:GetObjectTagging", naming.ObjectARN(sb.Name, so.Key), op.RequestKeys(c))); err != nil {
 		return nil, err
 	}
-	return o, c.Judge(ctx, s.check(c, b, "s3:PutObjectTagging", objectARN(b.Name, o.Key), requestKeys(c)))
+	return o, c.Judge(ctx, op.Check(c, b, "s3:PutObjectTagging", naming.ObjectARN(b.Name, o.Key), op.RequestKeys(c)))
 }
 
 // copyBody takes in a part of another object's body, encrypted anew.
-func (s *Service) copyBody(ctx context.Context, so *object, at condition.Span, algs []string, asBlob bool) (*received, error) {
-	src, err := s.open(ctx, so, at)
-	if isGone(err) {
-		return nil, noSuchKey(so.Key)
+func (s *Service) copyBody(ctx context.Context, so *store.Object, at condition.Span, algs []string, asBlob bool) (*store.Received, error) {
+	src, err := s.store.Open(ctx, so, at)
+	if store.IsGone(err) {
+		return nil, s3err.NoSuchKey(so.Key)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	got, err := s.receive(ctx, src, intake{algs: algs, max: putBytesMax, asBlob: asBlob})
+	got, err := s.store.Receive(ctx, src, store.Intake{Algorithms: algs, Max: store.PutBytesMax, AsBlob: asBlob})
 	if err != nil {
 		return nil, err
 	}
 	if got.Size != at.Length {
-		s.discard(ctx, got.Blob)
+		s.store.Discard(ctx, got)
 		return nil, io.ErrUnexpectedEOF
 	}
 	return got, nil

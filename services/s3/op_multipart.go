@@ -13,32 +13,36 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
-	"moln.dev/moln/engine/kv"
-	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
 	"moln.dev/moln/services/s3/condition"
+	"moln.dev/moln/services/s3/list"
 	"moln.dev/moln/services/s3/listing"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/services/s3/write"
 )
 
 // uploadRandom follows the sequence in an upload's id.
 const uploadRandom = 70
 
 func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in *api.CreateMultipartUploadInput) (*api.CreateMultipartUploadOutput, error) {
-	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	o, err := newObject(attributes{
-		key: smithy.Val(in.Key), meta: in.Metadata, tagging: in.Tagging, acl: in.ACL, class: in.StorageClass,
-		headers: map[string]*string{
-			hContentType: in.ContentType, hCacheControl: in.CacheControl, hContentDisposition: in.ContentDisposition,
-			hContentEncoding: in.ContentEncoding, hContentLanguage: in.ContentLanguage, hExpires: in.Expires, hRedirect: in.WebsiteRedirectLocation,
+	o, err := write.NewObject(write.Attributes{
+		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, ACL: in.ACL, Class: in.StorageClass,
+		Headers: map[string]*string{
+			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
+			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		sse: in.ServerSideEncryption, kmsKey: in.SSEKMSKeyId, kmsContext: in.SSEKMSEncryptionContext,
-		grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
-		customerAlgorithm: in.SSECustomerAlgorithm, customerKey: in.SSECustomerKey,
-		lockMode: in.ObjectLockMode, lockHold: in.ObjectLockLegalHoldStatus, lockUntil: in.ObjectLockRetainUntilDate,
+		SSE: in.ServerSideEncryption, KMSKey: in.SSEKMSKeyId, KMSContext: in.SSEKMSEncryptionContext,
+		Grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
+		CustomerAlgorithm: in.SSECustomerAlgorithm, CustomerKey: in.SSECustomerKey,
+		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate,
 	})
 	if err != nil {
 		return nil, err
@@ -47,14 +51,14 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 	if err != nil {
 		return nil, err
 	}
-	u := &upload{
+	u := &store.Upload{
 		Key: o.Key, ID: s.deps.Ident.Sortable() + s.deps.Ident.Alnum(uploadRandom), Initiated: c.Now.UTC(), Initiator: c.Caller.ARN,
 		Template: *o, Algorithm: smithy.Val(in.ChecksumAlgorithm), SumType: sumType,
 	}
-	if err := s.store.putUpload(ctx, b, u); err != nil {
+	if err := s.store.PutUpload(ctx, b, u); err != nil {
 		return nil, err
 	}
-	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: new(u.ID), ServerSideEncryption: new(sseS3), ChecksumAlgorithm: in.ChecksumAlgorithm}
+	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: new(u.ID), ServerSideEncryption: new(store.EncryptionS3), ChecksumAlgorithm: in.ChecksumAlgorithm}
 	if sumType != "" {
 		out.ChecksumType = new(sumType)
 	}
@@ -66,13 +70,13 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 func uploadSumType(alg, asked string) (string, error) {
 	switch {
 	case alg == "" && asked != "":
-		return "", invalidRequest("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+		return "", s3err.InvalidRequest("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 	case alg == "":
 		return "", nil
 	case checksum.New(alg) == nil:
-		return "", notImplemented("moln does not know the checksum algorithm %s", alg)
+		return "", s3err.NotImplemented("moln does not know the checksum algorithm %s", alg)
 	case alg == checksum.CRC64NVME && asked == checksum.Composite, (alg == checksum.SHA1 || alg == checksum.SHA256) && asked == checksum.FullObject:
-		return "", invalidRequest("The %s checksum type cannot be used with the %s checksum algorithm.", asked, strings.ToLower(alg))
+		return "", s3err.InvalidRequest("The %s checksum type cannot be used with the %s checksum algorithm.", asked, strings.ToLower(alg))
 	case asked != "":
 		return asked, nil
 	case alg == checksum.CRC64NVME:
@@ -82,19 +86,19 @@ func uploadSumType(alg, asked string) (string, error) {
 }
 
 func checkPartNumber(n *int32) (int, error) {
-	if smithy.Val(n) < 1 || smithy.Val(n) > partsMax {
-		return 0, invalidArgument("Part number must be an integer between 1 and 10000, inclusive")
+	if smithy.Val(n) < 1 || smithy.Val(n) > store.PartsMax {
+		return 0, s3err.InvalidArgument("Part number must be an integer between 1 and 10000, inclusive")
 	}
 	return int(*n), nil
 }
 
 // openUpload finds the bucket and the upload that a request names.
-func (s *Service) openUpload(ctx context.Context, bucketName, key, id *string) (*bucket, *upload, error) {
-	b, err := s.store.bucket(ctx, smithy.Val(bucketName))
+func (s *Service) openUpload(ctx context.Context, bucketName, key, id *string) (*store.Bucket, *store.Upload, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(bucketName))
 	if err != nil {
 		return nil, nil, err
 	}
-	u, err := s.store.upload(ctx, b, smithy.Val(key), smithy.Val(id))
+	u, err := s.store.Upload(ctx, b, smithy.Val(key), smithy.Val(id))
 	return b, u, err
 }
 
@@ -103,26 +107,26 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseCustomerKeys(in.SSECustomerAlgorithm, in.SSECustomerKey); err != nil {
+	if err := op.RefuseCustomerKeys(in.SSECustomerAlgorithm, in.SSECustomerKey); err != nil {
 		return nil, err
 	}
 	b, u, err := s.openUpload(ctx, in.Bucket, in.Key, in.UploadId)
 	if err != nil {
 		return nil, err
 	}
-	take, err := s.intakeOf(c, smithy.Val(in.ChecksumAlgorithm))
+	take, err := write.IntakeOf(c, smithy.Val(in.ChecksumAlgorithm))
 	if err != nil {
 		return nil, err
 	}
-	if take.algs, err = partAlgorithms(u, take); err != nil {
+	if take.Algorithms, err = partAlgorithms(u, take); err != nil {
 		return nil, err
 	}
-	take.asBlob = true
+	take.AsBlob = true
 	src := in.Body
 	if src == nil {
 		src = strings.NewReader("")
 	}
-	got, err := s.receive(ctx, src, take)
+	got, err := s.store.Receive(ctx, src, take)
 	if err != nil {
 		return nil, err
 	}
@@ -130,33 +134,31 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	if err != nil {
 		return nil, err
 	}
-	out := &api.UploadPartOutput{ETag: new(`"` + p.ETag + `"`), ServerSideEncryption: new(sseS3)}
-	setSums(p.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
+	out := &api.UploadPartOutput{ETag: new(`"` + p.ETag + `"`), ServerSideEncryption: new(store.EncryptionS3)}
+	op.SetSums(p.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
 	return out, nil
 }
 
 // partAlgorithms are what a part is summed by besides what the client sent: the
 // upload's algorithm, and CRC64NVME where it has none.
-func partAlgorithms(u *upload, take intake) ([]string, error) {
+func partAlgorithms(u *store.Upload, take store.Intake) ([]string, error) {
 	if u.Algorithm == "" {
 		return []string{checksum.CRC64NVME}, nil
 	}
-	for _, alg := range take.expect.Algorithms() {
+	for _, alg := range take.Expect.Algorithms() {
 		if alg != u.Algorithm {
-			return nil, invalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(u.Algorithm), strings.ToLower(alg))
+			return nil, s3err.InvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(u.Algorithm), strings.ToLower(alg))
 		}
 	}
 	return []string{u.Algorithm}, nil
 }
 
-func (s *Service) keepPart(ctx context.Context, c *service.Call, b *bucket, u *upload, number int, got *received) (*part, error) {
-	p := &part{Number: number, Modified: c.Now.UTC(), ETag: got.etag, Sums: got.sums, body: got.body}
-	left, err := s.store.putPart(ctx, b, u, p)
-	if err != nil {
-		s.undo(ctx, got, err)
+func (s *Service) keepPart(ctx context.Context, c *service.Call, b *store.Bucket, u *store.Upload, number int, got *store.Received) (*store.Part, error) {
+	p := &store.Part{Number: number, Modified: c.Now.UTC(), ETag: got.ETag, Sums: got.Sums, Body: got.Body}
+	if err := s.store.PutPart(ctx, b, u, p); err != nil {
+		s.store.Undo(ctx, got, err)
 		return nil, err
 	}
-	s.discard(ctx, left.garbage...)
 	return p, nil
 }
 
@@ -165,7 +167,7 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseCustomerKeys(in.SSECustomerAlgorithm, in.CopySourceSSECustomerAlgorithm); err != nil {
+	if err := op.RefuseCustomerKeys(in.SSECustomerAlgorithm, in.CopySourceSSECustomerAlgorithm); err != nil {
 		return nil, err
 	}
 	b, u, err := s.openUpload(ctx, in.Bucket, in.Key, in.UploadId)
@@ -187,7 +189,7 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 	if err != nil {
 		return nil, err
 	}
-	algs, err := partAlgorithms(u, intake{})
+	algs, err := partAlgorithms(u, store.Intake{})
 	if err != nil {
 		return nil, err
 	}
@@ -200,19 +202,19 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 		return nil, err
 	}
 	r := &api.CopyPartResult{ETag: new(`"` + p.ETag + `"`), LastModified: new(p.Modified.Truncate(time.Millisecond))}
-	setSums(p.Sums, &r.ChecksumCRC32, &r.ChecksumCRC32C, &r.ChecksumCRC64NVME, &r.ChecksumSHA1, &r.ChecksumSHA256)
-	return &api.UploadPartCopyOutput{CopyPartResult: r, CopySourceVersionId: visibleVersion(sb, so), ServerSideEncryption: new(sseS3)}, nil
+	op.SetSums(p.Sums, &r.ChecksumCRC32, &r.ChecksumCRC32C, &r.ChecksumCRC64NVME, &r.ChecksumSHA1, &r.ChecksumSHA256)
+	return &api.UploadPartCopyOutput{CopyPartResult: r, CopySourceVersionId: store.VisibleVersion(sb, so), ServerSideEncryption: new(store.EncryptionS3)}, nil
 }
 
 // copyRange reads x-amz-copy-source-range, which must lie within the source.
 func copyRange(header *string, size int64) (condition.Span, error) {
 	if header == nil {
-		if size > putBytesMax {
-			return condition.Span{}, invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(putBytesMax))
+		if size > store.PutBytesMax {
+			return condition.Span{}, s3err.InvalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(store.PutBytesMax))
 		}
 		return condition.Span{Length: size}, nil
 	}
-	bad := invalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+	bad := s3err.InvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 	from, to, ok := strings.Cut(strings.TrimPrefix(*header, "bytes="), "-")
 	first, err1 := condition.ParsePosition(from)
 	last, err2 := condition.ParsePosition(to)
@@ -220,10 +222,10 @@ func copyRange(header *string, size int64) (condition.Span, error) {
 		return condition.Span{}, bad
 	}
 	if last >= size {
-		return condition.Span{}, invalidArgument("Range specified is not valid for source object of size: %d", size)
+		return condition.Span{}, s3err.InvalidArgument("Range specified is not valid for source object of size: %d", size)
 	}
-	if last-first >= putBytesMax {
-		return condition.Span{}, entityTooLarge()
+	if last-first >= store.PutBytesMax {
+		return condition.Span{}, s3err.EntityTooLarge()
 	}
 	return condition.Span{Offset: first, Length: last - first + 1}, nil
 }
@@ -234,9 +236,9 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 		return nil, err
 	}
 	if in.MultipartUpload == nil || len(in.MultipartUpload.Parts) == 0 {
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	}
-	have, err := uploadParts(func(r kv.Range) ([]kv.Item, error) { return s.store.kv.Scan(ctx, r) }, u.ID, 0, 0)
+	have, err := s.store.UploadParts(ctx, u, 0, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -249,48 +251,22 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 		return nil, err
 	}
 	o.ID = s.deps.Ident.Sortable()
-	kept := map[int]bool{}
-	for _, p := range chosen {
-		kept[p.Number] = true
-	}
-	err = s.commit(ctx, c, b, o, data{parts: chosen}, commitOptions{
-		event: "ObjectCreated:CompleteMultipartUpload",
-		condition: func(cur *object) error {
-			return writeCondition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
+	err = s.writer.Commit(ctx, c, b, o, store.Data{Parts: chosen}, write.Options{
+		Event: "ObjectCreated:CompleteMultipartUpload",
+		Condition: func(cur *store.Object) error {
+			return write.Condition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
 		},
-		also: func(tx *kv.Tx, left *pending) error { return s.finishUpload(tx, b, u, chosen, kept, left) },
+		Also: func(tx *store.Tx) error { return tx.FinishUpload(u, chosen, invalidPart()) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	out := &api.CompleteMultipartUploadOutput{
 		Location: new(s.deps.Site.Endpoint + "/" + b.Name + "/" + (&url.URL{Path: o.Key}).EscapedPath()), Bucket: in.Bucket, Key: in.Key,
-		ETag: new(o.quotedETag()), ServerSideEncryption: new(sseS3), VersionId: visibleVersion(b, o), ChecksumType: new(o.SumType),
+		ETag: new(o.QuotedETag()), ServerSideEncryption: new(store.EncryptionS3), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType),
 	}
-	setSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
+	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
 	return out, nil
-}
-
-// finishUpload removes the upload in the transaction that stores its object,
-// after looking that no part was replaced meanwhile.
-func (s *Service) finishUpload(tx *kv.Tx, b *bucket, u *upload, chosen []part, kept map[int]bool, left *pending) error {
-	if _, err := uploadIn(tx, b, u.Key, u.ID); err != nil {
-		return err
-	}
-	now, err := uploadParts(tx.Scan, u.ID, 0, 0)
-	if err != nil {
-		return err
-	}
-	ids := map[string]bool{}
-	for _, p := range now {
-		ids[p.ID] = true
-	}
-	for _, p := range chosen {
-		if !ids[p.ID] {
-			return invalidPart()
-		}
-	}
-	return dropUpload(tx, b, u, now, kept, left)
 }
 
 func invalidPart() error {
@@ -299,12 +275,12 @@ func invalidPart() error {
 
 // chooseParts finds the parts that a completion lists: in ascending order, with
 // their ETags and checksums, and all but the last of the least size.
-func chooseParts(listed []api.CompletedPart, have []part) ([]part, error) {
-	byNumber := map[int]*part{}
+func chooseParts(listed []api.CompletedPart, have []store.Part) ([]store.Part, error) {
+	byNumber := map[int]*store.Part{}
 	for i := range have {
 		byNumber[have[i].Number] = &have[i]
 	}
-	var out []part
+	var out []store.Part
 	last := 0
 	for _, l := range listed {
 		n := int(smithy.Val(l.PartNumber))
@@ -324,7 +300,7 @@ func chooseParts(listed []api.CompletedPart, have []part) ([]part, error) {
 		out = append(out, *p)
 	}
 	for _, p := range out[:len(out)-1] {
-		if p.Size < partBytesMin {
+		if p.Size < store.PartBytesMin {
 			return nil, fault.New("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size")
 		}
 	}
@@ -332,9 +308,9 @@ func chooseParts(listed []api.CompletedPart, have []part) ([]part, error) {
 }
 
 // assemble makes the record of the finished object.
-func assemble(u *upload, parts []part, in *api.CompleteMultipartUploadInput) (*object, error) {
+func assemble(u *store.Upload, parts []store.Part, in *api.CompleteMultipartUploadInput) (*store.Object, error) {
 	o := u.Template
-	o.Key, o.body = u.Key, body{Parts: len(parts)}
+	o.Key, o.Body = u.Key, store.Body{Parts: len(parts)}
 	sum := md5.New()
 	for _, p := range parts {
 		raw, err := hex.DecodeString(p.ETag)
@@ -344,11 +320,11 @@ func assemble(u *upload, parts []part, in *api.CompleteMultipartUploadInput) (*o
 		sum.Write(raw)
 		o.Size += p.Size
 	}
-	if o.Size > objectBytesMax {
-		return nil, entityTooLarge()
+	if o.Size > store.ObjectBytesMax {
+		return nil, s3err.EntityTooLarge()
 	}
 	if want := in.MpuObjectSize; want != nil && *want != o.Size {
-		return nil, invalidRequest("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", *want, o.Size)
+		return nil, s3err.InvalidRequest("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", *want, o.Size)
 	}
 	o.ETag = hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts))
 	alg, sumType := u.Algorithm, u.SumType
@@ -356,7 +332,7 @@ func assemble(u *upload, parts []part, in *api.CompleteMultipartUploadInput) (*o
 		alg, sumType = checksum.CRC64NVME, checksum.FullObject
 	}
 	if want := smithy.Val(in.ChecksumType); want != "" && want != sumType {
-		return nil, invalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", sumType)
+		return nil, s3err.InvalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", sumType)
 	}
 	total, err := totalSum(alg, sumType, parts)
 	if err != nil {
@@ -366,13 +342,13 @@ func assemble(u *upload, parts []part, in *api.CompleteMultipartUploadInput) (*o
 	given := map[string]*string{checksum.CRC32: in.ChecksumCRC32, checksum.CRC32C: in.ChecksumCRC32C, checksum.CRC64NVME: in.ChecksumCRC64NVME, checksum.SHA1: in.ChecksumSHA1, checksum.SHA256: in.ChecksumSHA256}
 	for a, v := range given {
 		if v != nil && (a != alg || strings.TrimSuffix(*v, "-"+strconv.Itoa(len(parts))) != strings.TrimSuffix(total, "-"+strconv.Itoa(len(parts)))) {
-			return nil, badDigest("The %s you specified did not match the calculated checksum.", a)
+			return nil, s3err.BadDigest("The %s you specified did not match the calculated checksum.", a)
 		}
 	}
 	return &o, nil
 }
 
-func totalSum(alg, sumType string, parts []part) (string, error) {
+func totalSum(alg, sumType string, parts []store.Part) (string, error) {
 	sums, sizes := make([]string, len(parts)), make([]int64, len(parts))
 	for i, p := range parts {
 		sums[i], sizes[i] = p.Sums[alg], p.Size
@@ -385,7 +361,7 @@ func totalSum(alg, sumType string, parts []part) (string, error) {
 		total, ok = checksum.Combine(alg, sums, sizes)
 	}
 	if !ok {
-		return "", invalidRequest("The upload was created using a %s checksum. The complete request must include the checksum for each part.", strings.ToLower(alg))
+		return "", s3err.InvalidRequest("The upload was created using a %s checksum. The complete request must include the checksum for each part.", strings.ToLower(alg))
 	}
 	return total, nil
 }
@@ -396,14 +372,9 @@ func (s *Service) abortMultipartUpload(ctx context.Context, _ *service.Call, in 
 		return nil, err
 	}
 	if t := in.IfMatchInitiatedTime; t != nil && !t.Equal(u.Initiated.Truncate(time.Second)) {
-		return nil, preconditionFailed()
+		return nil, s3err.PreconditionFailed()
 	}
-	left, err := s.store.endUpload(ctx, b, u.Key, u.ID)
-	if err != nil {
-		return nil, err
-	}
-	s.discard(ctx, left.garbage...)
-	return nil, nil
+	return nil, s.store.EndUpload(ctx, b, u.Key, u.ID)
 }
 
 func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPartsInput) (*api.ListPartsOutput, error) {
@@ -411,19 +382,19 @@ func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPa
 	if err != nil {
 		return nil, err
 	}
-	size, err := pageSize(in.MaxParts)
+	size, err := list.PageSize(in.MaxParts)
 	if err != nil {
 		return nil, err
 	}
 	marker := int(smithy.Val(in.PartNumberMarker))
-	parts, err := uploadParts(func(r kv.Range) ([]kv.Item, error) { return s.store.kv.Scan(ctx, r) }, u.ID, marker, size+1)
+	parts, err := s.store.UploadParts(ctx, u, marker, size+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListPartsOutput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, MaxParts: new(int32(size)), PartNumberMarker: new(int32(marker)),
-		IsTruncated: new(len(parts) > size), NextPartNumberMarker: new(int32(0)), StorageClass: new(storageClass),
-		Owner: ownerOf(b.Account), Initiator: initiator(b, u),
+		IsTruncated: new(len(parts) > size), NextPartNumberMarker: new(int32(0)), StorageClass: new(store.ClassStandard),
+		Owner: naming.Owner(b.Account), Initiator: initiator(b, u),
 	}
 	if u.Algorithm != "" {
 		out.ChecksumAlgorithm, out.ChecksumType = new(u.Algorithm), new(u.SumType)
@@ -431,7 +402,7 @@ func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPa
 	for _, p := range parts[:min(size, len(parts))] {
 		item := api.Part{PartNumber: new(int32(p.Number)), LastModified: new(p.Modified.Truncate(time.Millisecond)), ETag: new(`"` + p.ETag + `"`), Size: new(p.Size)}
 		if u.Algorithm != "" {
-			setSums(p.Sums, &item.ChecksumCRC32, &item.ChecksumCRC32C, &item.ChecksumCRC64NVME, &item.ChecksumSHA1, &item.ChecksumSHA256)
+			op.SetSums(p.Sums, &item.ChecksumCRC32, &item.ChecksumCRC32C, &item.ChecksumCRC64NVME, &item.ChecksumSHA1, &item.ChecksumSHA256)
 		}
 		out.Parts = append(out.Parts, item)
 		out.NextPartNumberMarker = item.PartNumber
@@ -439,24 +410,24 @@ func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPa
 	return out, nil
 }
 
-func initiator(b *bucket, u *upload) *api.Initiator {
+func initiator(b *store.Bucket, u *store.Upload) *api.Initiator {
 	if u.Initiator == "" || strings.HasSuffix(u.Initiator, ":root") {
-		return &api.Initiator{ID: new(ownerID(b.Account))}
+		return &api.Initiator{ID: new(naming.OwnerID(b.Account))}
 	}
 	name := u.Initiator[strings.LastIndexAny(u.Initiator, "/:")+1:]
 	return &api.Initiator{ID: new(u.Initiator), DisplayName: new(name)}
 }
 
 func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in *api.ListMultipartUploadsInput) (*api.ListMultipartUploadsOutput, error) {
-	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	enc, err := encoder(in.EncodingType)
+	enc, err := list.Encoder(in.EncodingType)
 	if err != nil {
 		return nil, err
 	}
-	size, err := pageSize(in.MaxUploads)
+	size, err := list.PageSize(in.MaxUploads)
 	if err != nil {
 		return nil, err
 	}
@@ -466,13 +437,13 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 	}
 	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.KeyMarker), Max: size}
 	out := &api.ListMultipartUploadsOutput{
-		Bucket: in.Bucket, Prefix: enc(l.Prefix), Delimiter: nonEmpty(l.Delimiter, enc), KeyMarker: enc(l.After), UploadIdMarker: new(marker),
+		Bucket: in.Bucket, Prefix: enc(l.Prefix), Delimiter: list.NonEmpty(l.Delimiter, enc), KeyMarker: enc(l.After), UploadIdMarker: new(marker),
 		MaxUploads: new(int32(size)), EncodingType: in.EncodingType,
 	}
-	p, err := s.store.listUploads(ctx, b, l, marker, func(u *upload) {
+	p, err := s.store.ListUploads(ctx, b, l, marker, func(u *store.Upload) {
 		item := api.MultipartUpload{
-			UploadId: new(u.ID), Key: enc(u.Key), Initiated: new(u.Initiated.Truncate(time.Millisecond)), StorageClass: new(storageClass),
-			Owner: ownerOf(b.Account), Initiator: initiator(b, u),
+			UploadId: new(u.ID), Key: enc(u.Key), Initiated: new(u.Initiated.Truncate(time.Millisecond)), StorageClass: new(store.ClassStandard),
+			Owner: naming.Owner(b.Account), Initiator: initiator(b, u),
 		}
 		if u.Algorithm != "" {
 			item.ChecksumAlgorithm, item.ChecksumType = new(u.Algorithm), new(u.SumType)
@@ -482,7 +453,7 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), commonPrefixes(p, enc)
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), list.CommonPrefixes(p, enc)
 	if p.Truncated {
 		out.NextKeyMarker = enc(p.Last)
 		if n := len(out.Uploads); n > 0 && !slices.Contains(p.Prefixes, p.Last) {
@@ -490,20 +461,4 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 		}
 	}
 	return out, nil
-}
-
-// listUploads calls fn with the uploads of one page, by key and then by when
-// they began.
-func (s *store) listUploads(ctx context.Context, b *bucket, l *listing.Listing, marker string, fn func(u *upload)) (*listing.Page, error) {
-	w := listing.New(ctx, s.kv, tuple.Key("u", b.ID), l)
-	if marker != "" {
-		w.From(kv.Range{}.After(keyUpload(b, l.After, marker)).Start)
-	}
-	return w.Walk(func(kv.Item) (bool, error) { return true, nil }, func(_ string, it kv.Item) error {
-		u, err := decodeUpload(it)
-		if err == nil {
-			fn(u)
-		}
-		return err
-	})
 }

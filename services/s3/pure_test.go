@@ -28,10 +28,3 @@ func FuzzParseSource(f *testing.F) {
 		}
 	})
 }
-
-func TestSequencesDescend(t *testing.T) {
-	a, b := "01JD3ZK7Q8ABCDEFGHJKMNPQRS", "01JD3ZK7Q8ABCDEFGHJKMNPQRT"
-	if !(descending(a) > descending(b)) || descending(descending(a)) != a || sequencer(a) >= sequencer(b) {
-		t.Error("sequences are out of order")
-	}
-}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +32,8 @@ import (
 	"moln.dev/moln/services/s3/condition"
 	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/store"
+	"net/http/httptest"
 )
 
 // judge is a backend that evaluates resource policies only.
@@ -175,24 +176,24 @@ func TestTableListsEveryOperationOnce(t *testing.T) {
 func TestBodiesOfEverySizeComeBackAndAreEncrypted(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("bodies")
-	for _, n := range []int{0, 1, InlineBytesMax, InlineBytesMax + 1, 3*blob.BlockBytes + 7} {
+	for _, n := range []int{0, 1, store.InlineBytesMax, store.InlineBytesMax + 1, 3*blob.BlockBytes + 7} {
 		text := strings.Repeat("plain text ", n/11+1)[:n]
 		w.put("bodies", "k", text)
 		if got, err := w.get("bodies", "k", nil); err != nil || got != text {
 			t.Errorf("%d bytes: %d came back, %v", n, len(got), err)
 		}
 		at := condition.Span{Offset: int64(n) / 3, Length: int64(n) / 2}
-		b, _ := w.s.store.bucket(context.Background(), "bodies")
-		o, _ := w.s.store.current(context.Background(), b, "k")
-		r, err := w.s.open(context.Background(), o, at)
+		b, _ := w.s.store.Bucket(context.Background(), "bodies")
+		o, _ := w.s.store.Current(context.Background(), b, "k")
+		r, err := w.s.store.Open(context.Background(), o, at)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if part, _ := io.ReadAll(r); string(part) != text[at.Offset:at.Offset+at.Length] {
 			t.Errorf("%d bytes: a part is not that of the body", n)
 		}
-		if n == InlineBytesMax {
-			raw, err := w.s.store.inline(context.Background(), o.ID)
+		if n == store.InlineBytesMax {
+			raw, err := w.kv.Get(context.Background(), tuple.Key("d", o.ID))
 			if err != nil || bytes.Contains(raw, []byte("plain")) {
 				t.Errorf("the stored body can be read: %v", err)
 			}
@@ -217,10 +218,10 @@ func TestVersions(t *testing.T) {
 		return must[api.DeleteObjectOutput](w, "DeleteObject", &api.DeleteObjectInput{Bucket: new("vers"), Key: new("k"), VersionId: version})
 	}
 	w.put("vers", "k", "zero")
-	set(versioningEnabled)
+	set(store.VersioningEnabled)
 	one := w.put("vers", "k", "one").VersionId
 	two := w.put("vers", "k", "two").VersionId
-	for version, want := range map[string]string{*one: "one", *two: "two", nullVersion: "zero"} {
+	for version, want := range map[string]string{*one: "one", *two: "two", store.NullVersion: "zero"} {
 		if got, err := w.get("vers", "k", new(version)); err != nil || got != want {
 			t.Errorf("version %s: %q, %v", version, got, err)
 		}
@@ -232,15 +233,15 @@ func TestVersions(t *testing.T) {
 	if _, err := w.get("vers", "k", marker.VersionId); code(err) != "MethodNotAllowed" {
 		t.Errorf("the marker: %v", err)
 	}
-	set(versioningSuspended)
+	set(store.VersioningSuspended)
 	w.put("vers", "k", "null again")
 	if got := list(); got != "3 versions 1 markers" {
 		t.Errorf("after suspending: %s", got)
 	}
-	if got, _ := w.get("vers", "k", new(nullVersion)); got != "null again" {
+	if got, _ := w.get("vers", "k", new(store.NullVersion)); got != "null again" {
 		t.Errorf("null version: %q", got)
 	}
-	del(new(nullVersion))
+	del(new(store.NullVersion))
 	if _, err := w.get("vers", "k", nil); code(err) != "NoSuchKey" {
 		t.Errorf("the marker should be current again: %v", err)
 	}
@@ -318,7 +319,7 @@ func TestMultipart(t *testing.T) {
 	at := func() (*string, *string) { return new("parts"), new("k") }
 	b, k := at()
 	up := must[api.CreateMultipartUploadOutput](w, "CreateMultipartUpload", &api.CreateMultipartUploadInput{Bucket: b, Key: k}).UploadId
-	bodies := []string{strings.Repeat("a", partBytesMin), strings.Repeat("b", partBytesMin), "end"}
+	bodies := []string{strings.Repeat("a", store.PartBytesMin), strings.Repeat("b", store.PartBytesMin), "end"}
 	var parts []api.CompletedPart
 	for i, text := range bodies {
 		for range 2 { // the second replaces the first
@@ -424,11 +425,11 @@ func TestWrongChecksumsKeepNothing(t *testing.T) {
 func TestSweepRemovesOnlyWhatNothingNames(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("sweep")
-	w.put("sweep", "k", strings.Repeat("x", InlineBytesMax*2))
+	w.put("sweep", "k", strings.Repeat("x", store.InlineBytesMax*2))
 	if _, err := w.blobs.Put(context.Background(), strings.NewReader("left by a crash")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.blobs.Sweep(context.Background(), w.s.store.inUse, -time.Hour); err != nil {
+	if _, err := w.s.store.Collect(context.Background(), -time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.get("sweep", "k", nil); err != nil || w.blobCount() != 1 {
@@ -488,7 +489,7 @@ func TestEventsAreQueuedWithTheChange(t *testing.T) {
 	go func() { done <- w.sched.Run(ctx) }()
 	select {
 	case q := <-w.runs.requests:
-		if !bytes.Contains(q.Payload, []byte(`"key":"in/a+b%2B%C3%BC.jpg"`)) || q.Caller.Service != servicePrincipal || q.Caller.SourceARN != "arn:aws:s3:::events" || q.FunctionARN != arn {
+		if !bytes.Contains(q.Payload, []byte(`"key":"in/a+b%2B%C3%BC.jpg"`)) || q.Caller.Service != "s3.amazonaws.com" || q.Caller.SourceARN != "arn:aws:s3:::events" || q.FunctionARN != arn {
 			t.Errorf("%+v\n%s", q, q.Payload)
 		}
 	case <-time.After(5 * time.Second):

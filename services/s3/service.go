@@ -4,41 +4,72 @@ import (
 	"context"
 
 	api "moln.dev/moln/api/s3"
-	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/acl"
+	"moln.dev/moln/services/s3/config"
+	"moln.dev/moln/services/s3/list"
+	"moln.dev/moln/services/s3/notify"
+	"moln.dev/moln/services/s3/read"
+	"moln.dev/moln/services/s3/site"
+	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/template"
+	"moln.dev/moln/services/s3/write"
 )
 
 // Service answers S3's API, websites and preflight requests. Safe for
 // concurrent use.
 type Service struct {
-	deps  service.Deps
-	store *store
+	deps   service.Deps
+	store  *store.Store
+	writer *write.Writer
+	site   *site.Site
+	// families answer the operations that are not this package's own.
+	families []family
 }
+
+// family is a package that answers some of the operations.
+type family interface{ Operations() []service.Operation }
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	s := &Service{deps: d, store: newStore(d)}
-	d.Sched.Every("s3/sweep", sweepEvery, s.sweep)
-	d.Sched.Register(notifyKind, s.deliver, sched.Options{MaxAttempts: notifyAttemptsMax, Lease: notifyLease})
-	return s
+	st := store.New(d)
+	events := notify.New(d, st)
+	objects := read.New(st)
+	d.Sched.Every("s3/sweep", store.SweepEvery, st.Sweep)
+	return &Service{
+		deps:   d,
+		store:  st,
+		writer: write.New(st, events, d.Ident),
+		site:   site.New(st, objects),
+		families: []family{
+			objects,
+			list.New(st),
+			config.New(st),
+			acl.New(st),
+			events,
+		},
+	}
 }
 
 // Definition is the service as the gateway sees it.
 func (s *Service) Definition() service.Definition {
+	operations := table().Bind(s)
+	for _, f := range s.families {
+		operations = append(operations, f.Operations()...)
+	}
 	return service.Definition{
 		Schema:     &api.Schema,
-		Operations: table().Bind(s),
+		Operations: operations,
 		Authorize:  s.authorize,
 		Resources:  template.Types(s.deps.Site.Port, s.taken),
-		Endpoints:  []service.Endpoint{s.websiteEndpoint(), s.preflightEndpoint()},
+		Endpoints:  s.site.Endpoints(),
 	}
 }
 
 // taken tells whether there is a bucket of a name.
 func (s *Service) taken(ctx context.Context, name string) (bool, error) {
-	_, err := s.store.bucket(ctx, name)
-	if isNoSuchBucket(err) {
+	_, err := s.store.Bucket(ctx, name)
+	if store.IsNoSuchBucket(err) {
 		return false, nil
 	}
 	return err == nil, err

@@ -1,48 +1,27 @@
 package s3
 
 import (
-	"context"
-
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/op"
 )
 
-// verified checks the digests of a request document before its handler sees it.
-func verified[In, Out any](h service.Handler[*Service, In, Out]) service.Handler[*Service, In, Out] {
-	return func(s *Service, ctx context.Context, c *service.Call, in *In) (*Out, error) {
-		if err := verifyDocument(c); err != nil {
-			return nil, err
-		}
-		return h(s, ctx, c, in)
-	}
-}
-
-const (
-	noteStored = "objects are encrypted with AES-256 under the server's own keys; SSE-KMS, SSE-C, object lock, storage classes other than STANDARD and access control lists are refused"
-	noteACL    = "the owner's own list is the only one: private and bucket-owner-full-control are accepted, everything else is refused"
-	noteEmpty  = "answers that nothing is configured; the configuration cannot be set"
-)
+const noteStored = "objects are encrypted with AES-256 under the server's own keys; SSE-KMS, SSE-C, object lock, storage classes other than STANDARD and access control lists are refused"
 
 func table() service.Table[*Service] {
 	t := service.Table[*Service]{
-		service.Partial(api.CreateBucket, verified((*Service).createBucket), "object lock, directory buckets and access control lists are refused"),
+		service.Partial(api.CreateBucket, op.Verified((*Service).createBucket), "object lock, directory buckets and access control lists are refused"),
 		service.Full(api.HeadBucket, (*Service).headBucket),
 		service.Full(api.DeleteBucket, (*Service).deleteBucket),
 		service.Full(api.GetBucketLocation, (*Service).getBucketLocation),
 		service.Full(api.ListBuckets, (*Service).listBuckets),
 		service.Partial(api.PutObject, (*Service).putObject, noteStored),
-		service.Full(api.GetObject, (*Service).getObject),
-		service.Full(api.HeadObject, (*Service).headObject),
-		service.Full(api.GetObjectAttributes, (*Service).getObjectAttributes),
 		service.Partial(api.CopyObject, (*Service).copyObject, noteStored),
 		service.Full(api.DeleteObject, (*Service).deleteObject),
-		service.Full(api.DeleteObjects, verified((*Service).deleteObjects)),
-		service.Full(api.ListObjects, (*Service).listObjects),
-		service.Full(api.ListObjectsV2, (*Service).listObjectsV2),
-		service.Full(api.ListObjectVersions, (*Service).listObjectVersions),
+		service.Full(api.DeleteObjects, op.Verified((*Service).deleteObjects)),
 	}
 	t = append(t, uploadRows()...)
-	t = append(t, configRows()...)
+	t = append(t, tagRows()...)
 	return append(t, missingRows()...)
 }
 
@@ -58,47 +37,11 @@ func uploadRows() service.Table[*Service] {
 	}
 }
 
-func configRows() service.Table[*Service] {
+func tagRows() service.Table[*Service] {
 	return service.Table[*Service]{
-		service.Partial(api.PutBucketVersioning, verified((*Service).putBucketVersioning), "MFA delete is refused"),
-		service.Full(api.GetBucketVersioning, (*Service).getBucketVersioning),
-		service.Full(api.PutBucketPolicy, verified((*Service).putBucketPolicy)),
-		service.Full(api.GetBucketPolicy, (*Service).getBucketPolicy),
-		service.Full(api.DeleteBucketPolicy, (*Service).deleteBucketPolicy),
-		service.Full(api.GetBucketPolicyStatus, (*Service).getBucketPolicyStatus),
-		service.Full(api.PutPublicAccessBlock, verified((*Service).putPublicAccessBlock)),
-		service.Full(api.GetPublicAccessBlock, (*Service).getPublicAccessBlock),
-		service.Full(api.DeletePublicAccessBlock, (*Service).deletePublicAccessBlock),
-		service.Partial(api.PutBucketOwnershipControls, verified((*Service).putBucketOwnershipControls), "kept and told; objects belong to the bucket's owner whatever it says, since there are no access control lists"),
-		service.Full(api.GetBucketOwnershipControls, (*Service).getBucketOwnershipControls),
-		service.Full(api.DeleteBucketOwnershipControls, (*Service).deleteBucketOwnershipControls),
-		service.Full(api.GetBucketAcl, (*Service).getBucketACL),
-		service.Partial(api.PutBucketAcl, verified((*Service).putBucketACL), noteACL),
-		service.Full(api.GetObjectAcl, (*Service).getObjectACL),
-		service.Partial(api.PutObjectAcl, verified((*Service).putObjectACL), noteACL),
-		service.Full(api.PutBucketCors, verified((*Service).putBucketCORS)),
-		service.Full(api.GetBucketCors, (*Service).getBucketCORS),
-		service.Full(api.DeleteBucketCors, (*Service).deleteBucketCORS),
-		service.Full(api.PutBucketWebsite, verified((*Service).putBucketWebsite)),
-		service.Full(api.GetBucketWebsite, (*Service).getBucketWebsite),
-		service.Full(api.DeleteBucketWebsite, (*Service).deleteBucketWebsite),
-		service.Partial(api.PutBucketNotificationConfiguration, verified((*Service).putBucketNotification), "targets are functions; queues, topics and EventBridge, and events other than s3:ObjectCreated and s3:ObjectRemoved, are refused"),
-		service.Full(api.GetBucketNotificationConfiguration, (*Service).getBucketNotification),
-		service.Full(api.PutBucketTagging, verified((*Service).putBucketTagging)),
-		service.Full(api.GetBucketTagging, (*Service).getBucketTagging),
-		service.Full(api.DeleteBucketTagging, (*Service).deleteBucketTagging),
-		service.Full(api.PutObjectTagging, verified((*Service).putObjectTagging)),
+		service.Full(api.PutObjectTagging, op.Verified((*Service).putObjectTagging)),
 		service.Full(api.GetObjectTagging, (*Service).getObjectTagging),
 		service.Full(api.DeleteObjectTagging, (*Service).deleteObjectTagging),
-		service.Partial(api.PutBucketEncryption, verified((*Service).putBucketEncryption), "AES256 only: every object is encrypted with AES-256 under the server's own keys; aws:kms is refused"),
-		service.Full(api.GetBucketEncryption, (*Service).getBucketEncryption),
-		service.Full(api.DeleteBucketEncryption, (*Service).deleteBucketEncryption),
-		service.Partial(api.GetBucketAccelerateConfiguration, (*Service).getBucketAccelerate, noteEmpty),
-		service.Partial(api.GetBucketRequestPayment, (*Service).getBucketRequestPayment, "the owner pays; it cannot be set otherwise"),
-		service.Partial(api.GetBucketLogging, (*Service).getBucketLogging, noteEmpty),
-		service.Partial(api.GetBucketLifecycleConfiguration, (*Service).getBucketLifecycle, noteEmpty),
-		service.Partial(api.GetBucketReplication, (*Service).getBucketReplication, noteEmpty),
-		service.Partial(api.GetObjectLockConfiguration, (*Service).getObjectLock, noteEmpty),
 	}
 }
 

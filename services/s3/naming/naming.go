@@ -1,12 +1,16 @@
-// Package naming has the rules for names of buckets and the regions they are
-// created in.
+// Package naming has the rules for names: of buckets, the regions they are
+// created in, their owners and ARNs.
 package naming
 
 import (
-	"net/netip"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
 	"strings"
 
+	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
+	"net/netip"
 )
 
 // RegionClassic is the region whose buckets have no location constraint.
@@ -74,4 +78,24 @@ func Location(constraint, endpointRegion string) (string, error) {
 		return "", fault.New("IllegalLocationConstraintException", 400, "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", constraint)
 	}
 	return constraint, nil
+}
+
+// BucketARN names a bucket.
+func BucketARN(name string) string { return "arn:aws:s3:::" + name }
+
+// ObjectARN names an object.
+func ObjectARN(bucket, key string) string { return "arn:aws:s3:::" + bucket + "/" + key }
+
+// OwnerID is the canonical user id of an account, which S3 names owners by.
+func OwnerID(account string) string {
+	sum := sha256.Sum256([]byte("canonical user of account " + account))
+	return hex.EncodeToString(sum[:])
+}
+
+// Owner is how answers name the owner of a bucket or an object.
+func Owner(account string) *api.Owner { return &api.Owner{ID: new(OwnerID(account))} }
+
+// URLEncode is S3's form of percent-encoding keys in answers and events.
+func URLEncode(s string) string {
+	return strings.NewReplacer("%2F", "/", "%2A", "*").Replace(url.QueryEscape(s))
 }

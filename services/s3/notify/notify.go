@@ -1,4 +1,7 @@
-package s3
+// Package notify tells of what happens to objects: it keeps the notification
+// configuration of buckets, queues events in the transactions that cause them,
+// and delivers them. What an event looks like is in package event.
+package notify
 
 import (
 	"context"
@@ -8,15 +11,44 @@ import (
 	"strings"
 	"time"
 
+	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
-	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/event"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/store"
 )
+
+// Notifier queues and delivers events, and answers the operations of the
+// notification configuration. It is safe for concurrent use.
+type Notifier struct {
+	store     *store.Store
+	ids       *ident.Source
+	sched     *sched.Scheduler
+	functions *functions.Broker
+	system    func(account, region string) *service.Call
+}
+
+// New returns a Notifier, whose jobs the scheduler runs from now on.
+func New(d service.Deps, st *store.Store) *Notifier {
+	n := &Notifier{st, d.Ident, d.Sched, d.Functions, d.System}
+	d.Sched.Register(notifyKind, n.deliver, sched.Options{MaxAttempts: notifyAttemptsMax, Lease: notifyLease})
+	return n
+}
+
+// Operations are those of the notification configuration.
+func (n *Notifier) Operations() []service.Operation {
+	return service.Table[*Notifier]{
+		service.Partial(api.PutBucketNotificationConfiguration, op.Verified((*Notifier).putBucketNotification), "targets are functions; queues, topics and EventBridge, and events other than s3:ObjectCreated and s3:ObjectRemoved, are refused"),
+		service.Full(api.GetBucketNotificationConfiguration, (*Notifier).getBucketNotification),
+	}.Bind(n)
+}
 
 // servicePrincipal is who S3 is towards the functions that it invokes.
 const servicePrincipal = "s3.amazonaws.com"
@@ -27,10 +59,10 @@ const notifyKind = "s3/notify"
 // Delivery is tried with the scheduler's back-off for about an hour and a half.
 const notifyAttemptsMax = 24
 
-// change is what happened to an object.
-type change struct {
-	event  string // "ObjectCreated:Put"
-	object *object
+// Change is what happened to an object.
+type Change struct {
+	Event  string // "ObjectCreated:Put"
+	Object *store.Object
 }
 
 // delivery is the payload of a notify job.
@@ -40,8 +72,9 @@ type delivery struct {
 	Event                                        json.RawMessage
 }
 
-// notify queues the events of a change in its transaction (B3).
-func (s *Service) notify(tx *kv.Tx, c *service.Call, b *bucket, ch change) error {
+// Queue queues the events of a change in its transaction (B3).
+func (n *Notifier) Queue(tx *store.Tx, c *service.Call, ch Change) error {
+	b := tx.Bucket
 	if b.Notify == nil {
 		return nil
 	}
@@ -50,7 +83,7 @@ func (s *Service) notify(tx *kv.Tx, c *service.Call, b *bucket, ch change) error
 		if err != nil {
 			return err
 		}
-		if !f.Matches(ch.object.Key) || !slices.ContainsFunc(l.Events, func(e string) bool { return event.Matches(e, "s3:"+ch.event) }) {
+		if !f.Matches(ch.Object.Key) || !slices.ContainsFunc(l.Events, func(e string) bool { return event.Matches(e, "s3:"+ch.Event) }) {
 			continue
 		}
 		raw, err := json.Marshal(event.Document{Records: []event.Record{record(c, b, ch, smithy.Val(l.Id))}})
@@ -64,7 +97,7 @@ func (s *Service) notify(tx *kv.Tx, c *service.Call, b *bucket, ch change) error
 		if err != nil {
 			return err
 		}
-		if err := s.deps.Sched.EnqueueTx(tx, sched.Job{Kind: notifyKind, Payload: payload}); err != nil {
+		if err := n.sched.EnqueueTx(tx.KV, sched.Job{Kind: notifyKind, Payload: payload}); err != nil {
 			return err
 		}
 	}
@@ -72,13 +105,13 @@ func (s *Service) notify(tx *kv.Tx, c *service.Call, b *bucket, ch change) error
 }
 
 // deliver invokes a function with an event.
-func (s *Service) deliver(ctx context.Context, r sched.Run) error {
+func (n *Notifier) deliver(ctx context.Context, r sched.Run) error {
 	var d delivery
 	if err := json.Unmarshal(r.Payload, &d); err != nil {
 		return sched.Permanent(err)
 	}
-	_, err := s.deps.Functions.Invoke(ctx, functions.Request{
-		Caller:  identity.Service(servicePrincipal, d.Account, bucketARN(d.Bucket)),
+	_, err := n.functions.Invoke(ctx, functions.Request{
+		Caller:  identity.Service(servicePrincipal, d.Account, naming.BucketARN(d.Bucket)),
 		Account: d.Account, Region: d.Region, RequestID: d.RequestID, Depth: d.Depth,
 		FunctionARN: d.Function, Payload: d.Event, Kind: functions.Async,
 	})
@@ -88,26 +121,26 @@ func (s *Service) deliver(ctx context.Context, r sched.Run) error {
 	return err
 }
 
-func record(c *service.Call, b *bucket, ch change, configID string) event.Record {
-	o := ch.object
-	entry := event.Object{Key: urlEncode(o.Key), Sequencer: sequencer(o.Sequence)}
-	if v := visibleVersion(b, o); v != nil && o.Version != nullVersion {
+func record(c *service.Call, b *store.Bucket, ch Change, configID string) event.Record {
+	o := ch.Object
+	entry := event.Object{Key: naming.URLEncode(o.Key), Sequencer: store.Sequencer(o.Sequence)}
+	if v := store.VisibleVersion(b, o); v != nil && o.Version != store.NullVersion {
 		entry.VersionID = *v
 	}
-	if strings.HasPrefix(ch.event, "ObjectCreated:") {
+	if strings.HasPrefix(ch.Event, "ObjectCreated:") {
 		entry.Size, entry.ETag = new(o.Size), o.ETag
 	}
-	if o.Marker && strings.HasSuffix(ch.event, "DeleteMarkerCreated") {
+	if o.Marker && strings.HasSuffix(ch.Event, "DeleteMarkerCreated") {
 		entry.ETag = emptyETag
 	}
 	return event.Record{
-		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: b.Region, EventTime: c.Now.UTC().Format(event.TimeFormat), EventName: ch.event,
+		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: b.Region, EventTime: c.Now.UTC().Format(event.TimeFormat), EventName: ch.Event,
 		UserIdentity:      event.Principal{PrincipalID: principalOf(c)},
 		RequestParameters: map[string]string{"sourceIPAddress": sourceIP(c)},
 		ResponseElements:  map[string]string{"x-amz-request-id": c.RequestID, "x-amz-id-2": c.RequestID},
 		S3: event.Entity{
 			SchemaVersion: "1.0", ConfigurationID: configID,
-			Bucket: event.Bucket{Name: b.Name, OwnerIdentity: event.Principal{PrincipalID: ownerID(b.Account)}, ARN: bucketARN(b.Name)}, Object: entry,
+			Bucket: event.Bucket{Name: b.Name, OwnerIdentity: event.Principal{PrincipalID: naming.OwnerID(b.Account)}, ARN: naming.BucketARN(b.Name)}, Object: entry,
 		},
 	}
 }

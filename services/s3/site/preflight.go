@@ -1,4 +1,4 @@
-package s3
+package site
 
 import (
 	"context"
@@ -9,11 +9,12 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/cors"
 	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/store"
 )
 
 // preflightEndpoint answers browsers that ask before they call a bucket. The
 // API has no OPTIONS operation, so this is a data plane.
-func (s *Service) preflightEndpoint() service.Endpoint {
+func (s *Site) preflightEndpoint() service.Endpoint {
 	return service.Endpoint{
 		Name: "s3-preflight",
 		Match: func(r *http.Request, host string) bool {
@@ -26,7 +27,7 @@ func (s *Service) preflightEndpoint() service.Endpoint {
 			}
 			// By path any service might be meant: it is S3's if there is such a
 			// bucket.
-			_, err := s.store.bucket(r.Context(), name)
+			_, err := s.store.Bucket(r.Context(), name)
 			return err == nil
 		},
 		Serve: func(w http.ResponseWriter, r *http.Request, c *service.Call) {
@@ -55,10 +56,10 @@ func preflightBucket(r *http.Request, host string) (name string, inHost bool) {
 	return name, false
 }
 
-func (s *Service) servePreflight(ctx context.Context, w http.ResponseWriter, r *http.Request, c *service.Call, name string) {
+func (s *Site) servePreflight(ctx context.Context, w http.ResponseWriter, r *http.Request, c *service.Call, name string) {
 	w.Header().Set("x-amz-request-id", c.RequestID)
 	w.Header().Set("x-amz-id-2", c.RequestID)
-	b, err := s.store.bucket(ctx, name)
+	b, err := s.store.Bucket(ctx, name)
 	if err != nil {
 		forbidPreflight(w, c, "CORSResponse: Bucket not found")
 		return
@@ -67,7 +68,7 @@ func (s *Service) servePreflight(ctx context.Context, w http.ResponseWriter, r *
 }
 
 // preflight answers by the bucket's rules.
-func (s *Service) preflight(w http.ResponseWriter, r *http.Request, c *service.Call, b *bucket) {
+func (s *Site) preflight(w http.ResponseWriter, r *http.Request, c *service.Call, b *store.Bucket) {
 	if len(b.CORS) == 0 {
 		forbidPreflight(w, c, "CORSResponse: CORS is not enabled for this bucket.")
 		return
@@ -94,19 +95,4 @@ func forbidPreflight(w http.ResponseWriter, c *service.Call, message string) {
 	w.WriteHeader(http.StatusForbidden)
 	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessForbidden</Code><Message>%s</Message><Method>OPTIONS</Method><ResourceType>BUCKET</ResourceType><RequestId>%s</RequestId><HostId>%s</HostId></Error>",
 		message, c.RequestID, c.RequestID)
-}
-
-// allowOrigin adds the CORS headers to the answer of an ordinary request, be it
-// an error or not.
-func allowOrigin(c *service.Call, b *bucket) {
-	if c.HTTP == nil || len(b.CORS) == 0 {
-		return
-	}
-	r := cors.Request{Origin: c.HTTP.Request.Header.Get("Origin"), Method: c.HTTP.Request.Method}
-	if r.Origin == "" {
-		return
-	}
-	if rule := cors.Rule(b.CORS, r); rule != nil {
-		cors.Set(c.HTTP.Header, rule, r)
-	}
 }

@@ -1,4 +1,6 @@
-package s3
+// Package site serves what is not S3's API: the websites of buckets, and the
+// preflight requests of browsers.
+package site
 
 import (
 	"context"
@@ -12,13 +14,32 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/read"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/website"
 )
 
 // websitePath is where websites are found without names in the DNS.
 const websitePath = "/_aws/s3-website/"
 
-func (s *Service) websiteEndpoint() service.Endpoint {
+// Site serves websites and preflight requests. It is safe for concurrent use.
+type Site struct {
+	store *store.Store
+	read  *read.Handlers
+}
+
+// New returns the data planes of a store.
+func New(st *store.Store, objects *read.Handlers) *Site { return &Site{st, objects} }
+
+// Endpoints are where they are found.
+func (s *Site) Endpoints() []service.Endpoint {
+	return []service.Endpoint{s.websiteEndpoint(), s.preflightEndpoint()}
+}
+
+func (s *Site) websiteEndpoint() service.Endpoint {
 	return service.Endpoint{
 		Name: "s3-website",
 		Match: func(r *http.Request, host string) bool {
@@ -34,15 +55,15 @@ func (s *Service) websiteEndpoint() service.Endpoint {
 
 // visit is one request to a website.
 type visit struct {
-	s    *Service
+	s    *Site
 	w    http.ResponseWriter
 	r    *http.Request
 	c    *service.Call
-	b    *bucket
+	b    *store.Bucket
 	base string // what precedes keys in paths of this website
 }
 
-func (s *Service) serveWebsite(w http.ResponseWriter, r *http.Request, c *service.Call) {
+func (s *Site) serveWebsite(w http.ResponseWriter, r *http.Request, c *service.Call) {
 	v := &visit{s: s, w: w, r: r, c: c, base: "/"}
 	host, _, _ := strings.Cut(strings.ToLower(r.Host), ":")
 	name, key := "", strings.TrimPrefix(r.URL.Path, "/")
@@ -62,7 +83,7 @@ func (s *Service) serveWebsite(w http.ResponseWriter, r *http.Request, c *servic
 
 // serve answers; its error is ours.
 func (v *visit) serve(ctx context.Context, name, key string) error {
-	b, err := v.s.store.bucket(ctx, name)
+	b, err := v.s.store.Bucket(ctx, name)
 	if f := fault.As(err); f != nil {
 		v.fail(website.Error{Status: f.Status, Code: f.Code, Message: f.Message, Details: [][2]string{{"BucketName", name}}}, nil)
 		return nil
@@ -75,7 +96,7 @@ func (v *visit) serve(ctx context.Context, name, key string) error {
 		v.s.preflight(v.w, v.r, v.c, b)
 		return nil
 	}
-	allowOrigin(v.c, b)
+	op.AllowOrigin(v.c, b)
 	for k, values := range v.c.HTTP.Header {
 		v.w.Header()[k] = values
 	}
@@ -140,28 +161,28 @@ func (v *visit) document(ctx context.Context, key string) error {
 
 // exists tells whether the visitor may read a key that is there.
 func (v *visit) exists(ctx context.Context, key string) bool {
-	o, err := v.s.store.current(ctx, v.b, key)
+	o, err := v.s.store.Current(ctx, v.b, key)
 	return err == nil && o != nil && !o.Marker && v.mayRead(ctx, key) == nil
 }
 
 // mayRead judges an anonymous s3:GetObject.
 func (v *visit) mayRead(ctx context.Context, key string) error {
-	keys := requestKeys(v.c)
-	if err := v.s.existingTags(ctx, v.b, aim{key: key}, keys); err != nil {
+	keys := op.RequestKeys(v.c)
+	if err := op.ExistingTags(ctx, v.s.store, v.b, op.Aim{Key: key}, keys); err != nil {
 		return err
 	}
-	return v.c.Judge(ctx, v.s.check(v.c, v.b, "s3:GetObject", objectARN(v.b.Name, key), keys))
+	return v.c.Judge(ctx, op.Check(v.c, v.b, "s3:GetObject", naming.ObjectARN(v.b.Name, key), keys))
 }
 
 // object answers a key; status 0 is that of the read. A fault means that
 // nothing was written.
 func (v *visit) object(ctx context.Context, key string, status int) error {
-	if err := checkKey(key); err != nil {
+	if err := store.CheckKey(key); err != nil {
 		return err
 	}
 	if err := v.mayRead(ctx, key); err != nil {
 		if fault.As(err) != nil {
-			return accessDenied()
+			return s3err.AccessDenied()
 		}
 		return err
 	}
@@ -170,16 +191,16 @@ func (v *visit) object(ctx context.Context, key string, status int) error {
 		v.conditions(in)
 	}
 	for attempt := 1; ; attempt++ {
-		sel, err := v.s.selectObject(ctx, v.c, v.b, in)
+		sel, err := v.s.read.Select(ctx, v.c, v.b, in)
 		if err != nil {
 			return err
 		}
-		if to := sel.o.Headers[hRedirect]; to != "" && status == 0 {
+		if to := sel.Object.Headers[store.HeaderRedirect]; to != "" && status == 0 {
 			v.location(http.StatusMovedPermanently, to)
 			return nil
 		}
-		body, err := v.s.open(ctx, sel.o, sel.at)
-		if isGone(err) && attempt < readAttempts {
+		body, err := v.s.store.Open(ctx, sel.Object, sel.At)
+		if store.IsGone(err) && attempt < read.Attempts {
 			continue
 		}
 		if err != nil {
@@ -207,10 +228,10 @@ func (v *visit) conditions(in *api.GetObjectInput) {
 	}
 }
 
-func (v *visit) write(sel *selected, in *api.GetObjectInput, body io.ReadCloser, status int) {
+func (v *visit) write(sel *read.Selected, in *api.GetObjectInput, body io.ReadCloser, status int) {
 	defer body.Close()
 	v.c.HTTP.Status = 0
-	out := sel.output(v.c, v.b, in, nil)
+	out := sel.Output(v.c, v.b, in, nil)
 	if status == 0 {
 		status = v.c.HTTP.Status
 	}
@@ -227,7 +248,7 @@ func (v *visit) write(sel *selected, in *api.GetObjectInput, body io.ReadCloser,
 			h.Set(name, *p)
 		}
 	}
-	for k, value := range sel.o.Meta {
+	for k, value := range sel.Object.Meta {
 		h["x-amz-meta-"+k] = []string{value}
 	}
 	h.Set("Last-Modified", out.LastModified.Format(http.TimeFormat))

@@ -1,4 +1,4 @@
-package s3
+package store
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 type versionWalker struct{ current, older *listing.Walker }
 
 // next gives the first record of both; popped by calling pop of from.
-func (v *versionWalker) next() (o *object, from *listing.Walker, err error) {
+func (v *versionWalker) next() (o *Object, from *listing.Walker, err error) {
 	ck, ci, cok, err := v.current.Next()
 	if err != nil {
 		return nil, nil, err
@@ -34,10 +34,10 @@ func (v *versionWalker) next() (o *object, from *listing.Walker, err error) {
 	return nil, nil, nil
 }
 
-// listVersions calls fn with the versions of one page, and whether each is the
+// ListVersions calls fn with the versions of one page, and whether each is the
 // latest of its key. marker is the version of l.After to go on after; "" goes
 // on with the next key.
-func (s *store) listVersions(ctx context.Context, b *bucket, l *listing.Listing, marker string, fn func(o *object, latest bool)) (*listing.Page, error) {
+func (s *Store) ListVersions(ctx context.Context, b *Bucket, l *listing.Listing, marker string, fn func(o *Object, latest bool)) (*listing.Page, error) {
 	p := &listing.Page{}
 	if l.Max == 0 {
 		return p, nil
@@ -82,7 +82,7 @@ func (s *store) listVersions(ctx context.Context, b *bucket, l *listing.Listing,
 }
 
 // resumeVersions lets w go on within key, after one of its versions.
-func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *bucket, w *listing.Walker, key, marker string) error {
+func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *Bucket, w *listing.Walker, key, marker string) error {
 	start := tuple.Key("v", b.ID, key) // all older ones, where the marker is the current version
 	raw, err := snap.Get(ctx, keyObject(b, key))
 	cur, err := decodeFound(key, raw, err)
@@ -90,8 +90,8 @@ func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *bucket, w *listin
 		return err
 	}
 	if cur == nil || cur.Version != marker {
-		sequence, ok := sequenceOf(marker)
-		if marker == nullVersion {
+		sequence, ok := SequenceOf(marker)
+		if marker == NullVersion {
 			ok = cur != nil && cur.NullSequence != ""
 			if ok {
 				sequence = cur.NullSequence
@@ -106,10 +106,10 @@ func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *bucket, w *listin
 	return nil
 }
 
-// listObjects calls fn with the objects of one page.
-func (s *store) listObjects(ctx context.Context, b *bucket, l *listing.Listing, fn func(o *object)) (*listing.Page, error) {
+// ListObjects calls fn with the objects of one page.
+func (s *Store) ListObjects(ctx context.Context, b *Bucket, l *listing.Listing, fn func(o *Object)) (*listing.Page, error) {
 	w := listing.New(ctx, s.kv, tuple.Key("o", b.ID), l)
-	var o *object
+	var o *Object
 	return w.Walk(func(it kv.Item) (bool, error) {
 		key, err := lastString(it.Key, 2)
 		if err != nil {

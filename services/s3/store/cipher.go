@@ -1,4 +1,4 @@
-package s3
+package store
 
 import (
 	"crypto/aes"
@@ -10,15 +10,15 @@ import (
 const dataKeyBytes = 32
 
 // newDataKey makes the key of one body, and its sealed form.
-func (s *Service) newDataKey(id string) (key, sealed []byte) {
-	key = s.deps.Ident.Bytes(dataKeyBytes)
-	return key, s.deps.Seal.Seal(dataKeyPurpose+id, key)
+func (s *Store) newDataKey(id string) (key, sealed []byte) {
+	key = s.ids.Bytes(dataKeyBytes)
+	return key, s.seal.Seal(dataKeyPurpose+id, key)
 }
 
 const dataKeyPurpose = "s3/data-key/"
 
-func (s *Service) openDataKey(id string, sealed []byte) ([]byte, error) {
-	return s.deps.Seal.Open(dataKeyPurpose+id, sealed)
+func (s *Store) openDataKey(id string, sealed []byte) ([]byte, error) {
+	return s.seal.Open(dataKeyPurpose+id, sealed)
 }
 
 // keystream is AES-256 in counter mode from an offset. The counter begins at

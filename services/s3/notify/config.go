@@ -1,4 +1,4 @@
-package s3
+package notify
 
 import (
 	"context"
@@ -13,14 +13,17 @@ import (
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/event"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
 )
 
-func (s *Service) putBucketNotification(ctx context.Context, c *service.Call, in *api.PutBucketNotificationConfigurationInput) (*api.PutBucketNotificationConfigurationOutput, error) {
+func (n *Notifier) putBucketNotification(ctx context.Context, c *service.Call, in *api.PutBucketNotificationConfigurationInput) (*api.PutBucketNotificationConfigurationOutput, error) {
 	conf := in.NotificationConfiguration
 	if conf == nil {
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	}
-	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+	b, err := n.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
@@ -30,16 +33,16 @@ func (s *Service) putBucketNotification(ctx context.Context, c *service.Call, in
 	for i := range conf.LambdaFunctionConfigurations {
 		l := &conf.LambdaFunctionConfigurations[i]
 		if smithy.Val(l.Id) == "" {
-			l.Id = new(s.deps.Ident.UUID())
+			l.Id = new(n.ids.UUID())
 		}
 		if smithy.Val(in.SkipDestinationValidation) {
 			continue
 		}
-		if err := s.mayInvoke(ctx, b, smithy.Val(l.LambdaFunctionArn)); err != nil {
+		if err := n.mayInvoke(ctx, b, smithy.Val(l.LambdaFunctionArn)); err != nil {
 			return nil, err
 		}
 	}
-	return nil, s.store.changeBucket(ctx, b.Name, func(b *bucket) error {
+	return nil, n.store.ChangeBucket(ctx, b.Name, func(b *store.Bucket) error {
 		b.Notify = conf
 		if len(conf.LambdaFunctionConfigurations) == 0 {
 			b.Notify = nil
@@ -50,8 +53,8 @@ func (s *Service) putBucketNotification(ctx context.Context, c *service.Call, in
 
 // mayInvoke checks that a function exists and that its policy lets S3 invoke it
 // for this bucket.
-func (s *Service) mayInvoke(ctx context.Context, b *bucket, functionARN string) error {
-	unable := invalidArgument("Unable to validate the following destination configurations")
+func (n *Notifier) mayInvoke(ctx context.Context, b *store.Bucket, functionARN string) error {
+	unable := s3err.InvalidArgument("Unable to validate the following destination configurations")
 	a, err := arn.Parse(functionARN)
 	if err != nil {
 		return unable
@@ -63,7 +66,7 @@ func (s *Service) mayInvoke(ctx context.Context, b *bucket, functionARN string) 
 	}
 	// S3 looks for itself, whatever the caller may see.
 	root := identity.Principal{Principal: policy.Principal{Kind: policy.Root, AccountID: a.Account, ARN: "arn:aws:iam::" + a.Account + ":root", UserID: a.Account}}
-	out, err := service.Invoke(ctx, s.deps.System(a.Account, a.Region).As(root), lambdaapi.GetPolicy, in)
+	out, err := service.Invoke(ctx, n.system(a.Account, a.Region).As(root), lambdaapi.GetPolicy, in)
 	if fault.As(err) != nil {
 		return unable
 	}
@@ -77,7 +80,7 @@ func (s *Service) mayInvoke(ctx context.Context, b *bucket, functionARN string) 
 	d := policy.Evaluate(policy.Request{
 		Principal: policy.Principal{Kind: policy.Service, Service: servicePrincipal, AccountID: b.Account},
 		Action:    "lambda:InvokeFunction", Resource: functionARN, ResourceAccount: a.Account,
-		Context: policy.Keys{"aws:sourcearn": {bucketARN(b.Name)}, "aws:sourceaccount": {b.Account}, "aws:principalisawsservice": {"true"}},
+		Context: policy.Keys{"aws:sourcearn": {naming.BucketARN(b.Name)}, "aws:sourceaccount": {b.Account}, "aws:principalisawsservice": {"true"}},
 	}, policy.Set{Resource: p})
 	if !d.Allowed {
 		return unable
@@ -85,8 +88,8 @@ func (s *Service) mayInvoke(ctx context.Context, b *bucket, functionARN string) 
 	return nil
 }
 
-func (s *Service) getBucketNotification(ctx context.Context, _ *service.Call, in *api.GetBucketNotificationConfigurationRequest) (*api.NotificationConfiguration, error) {
-	b, err := s.store.bucket(ctx, smithy.Val(in.Bucket))
+func (n *Notifier) getBucketNotification(ctx context.Context, _ *service.Call, in *api.GetBucketNotificationConfigurationRequest) (*api.NotificationConfiguration, error) {
+	b, err := n.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}

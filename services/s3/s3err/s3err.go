@@ -1,4 +1,6 @@
-package s3
+// Package s3err has the faults of S3 that the model does not define, or whose
+// text is always the same.
+package s3err
 
 import (
 	"net/http"
@@ -7,59 +9,71 @@ import (
 	"moln.dev/moln/aws/fault"
 )
 
-// Faults that the model does not define, or whose text is always the same.
-
-func noSuchBucket(name string) error {
+// NoSuchBucket is S3's fault of that name.
+func NoSuchBucket(name string) error {
 	return api.ErrNoSuchBucket("The specified bucket does not exist").WithBody(&api.NoSuchBucket{BucketName: new(name)})
 }
 
-func noSuchKey(key string) error {
+// NoSuchKey is S3's fault of that name.
+func NoSuchKey(key string) error {
 	return api.ErrNoSuchKey("The specified key does not exist.").WithBody(&api.NoSuchKey{Key: new(key)})
 }
 
-func noSuchVersion() error {
+// NoSuchVersion is S3's fault of that name.
+func NoSuchVersion() error {
 	return fault.New("NoSuchVersion", http.StatusNotFound, "The specified version does not exist.")
 }
 
-func noSuchUpload(id string) error {
+// NoSuchUpload is S3's fault of that name.
+func NoSuchUpload(id string) error {
 	return api.ErrNoSuchUpload("The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").
 		WithBody(&api.NoSuchUpload{UploadId: new(id)})
 }
 
-func accessDenied() error { return api.ErrAccessDenied("Access Denied") }
+// AccessDenied is S3's fault of that name.
+func AccessDenied() error { return api.ErrAccessDenied("Access Denied") }
 
-func invalidArgument(format string, args ...any) error {
+// InvalidArgument names an argument that S3 does not take.
+func InvalidArgument(format string, args ...any) error {
 	return fault.New("InvalidArgument", http.StatusBadRequest, format, args...)
 }
 
-func invalidRequest(format string, args ...any) error {
+// InvalidRequest refuses what does not go together.
+func InvalidRequest(format string, args ...any) error {
 	return fault.New("InvalidRequest", http.StatusBadRequest, format, args...)
 }
 
-func malformedXML() error {
+// MalformedXML is S3's fault of that name.
+func MalformedXML() error {
 	return fault.New("MalformedXML", http.StatusBadRequest, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
-func badDigest(format string, args ...any) error {
+// BadDigest is S3's fault of that name.
+func BadDigest(format string, args ...any) error {
 	return fault.New("BadDigest", http.StatusBadRequest, format, args...)
 }
 
-func preconditionFailed() error {
+// PreconditionFailed is S3's fault of that name.
+func PreconditionFailed() error {
 	return fault.New("PreconditionFailed", http.StatusPreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
-func notImplemented(format string, args ...any) error {
+// NotImplemented says what moln does not have.
+func NotImplemented(format string, args ...any) error {
 	return fault.New("NotImplemented", http.StatusNotImplemented, format, args...)
 }
 
-func notFound(code, message string) error {
+// NotFound says that something besides buckets and objects does not exist.
+func NotFound(code, message string) error {
 	return fault.New(code, http.StatusNotFound, "%s", message)
 }
 
-func entityTooLarge() error {
+// EntityTooLarge is S3's fault of that name.
+func EntityTooLarge() error {
 	return fault.New("EntityTooLarge", http.StatusBadRequest, "Your proposed upload exceeds the maximum allowed size")
 }
 
-func aclNotSupported() error {
+// ACLNotSupported refuses access control lists where the bucket has them off.
+func ACLNotSupported() error {
 	return fault.New("AccessControlListNotSupported", http.StatusBadRequest, "The bucket does not allow ACLs")
 }

@@ -1,4 +1,4 @@
-package s3
+package store
 
 import (
 	"fmt"
@@ -19,32 +19,32 @@ const (
 	InlineBytesMax = 32 << 10
 	keyBytesMax    = 1024
 	metaBytesMax   = 2 << 10 // user metadata, names and values
-	putBytesMax    = 5 << 30 // one PutObject or part
-	objectBytesMax = 50 << 40
-	partBytesMin   = 5 << 20 // every part but the last
-	partsMax       = 10_000
-	listMax        = 1000
-	deleteMax      = 1000
+	PutBytesMax    = 5 << 30 // one PutObject or part
+	ObjectBytesMax = 50 << 40
+	PartBytesMin   = 5 << 20 // every part but the last
+	PartsMax       = 10_000
+	ListMax        = 1000
+	DeleteMax      = 1000
 )
 
-// nullVersion is the version id of objects written without versioning.
-const nullVersion = "null"
+// NullVersion is the version id of objects written without versioning.
+const NullVersion = "null"
 
-// storageClass is the one there is.
-const storageClass = "STANDARD"
+// ClassStandard is the one there is.
+const ClassStandard = "STANDARD"
 
-// sseS3 is how every object is encrypted.
-const sseS3 = "AES256"
+// EncryptionS3 is how every object is encrypted.
+const EncryptionS3 = "AES256"
 
-// object is one version of an object, or a delete marker.
-type object struct {
+// Object is one version of an object, or a delete marker.
+type Object struct {
 	Key      string `json:"-"`
-	Version  string // nullVersion or an id made by versionID
+	Version  string // NullVersion or an id
 	Sequence string // sortable; orders the versions of a key
 	Marker   bool   `json:",omitempty"`
 	Modified time.Time
 
-	body
+	Body
 
 	ETag    string            `json:",omitempty"` // without quotes
 	Headers map[string]string `json:",omitempty"` // what the caller wants back
@@ -54,42 +54,44 @@ type object struct {
 	// SumType is FULL_OBJECT or COMPOSITE.
 	SumType string `json:",omitempty"`
 	// NullSequence, on the current version only, is the sequence of the
-	// version nullVersion where that is not current.
+	// version NullVersion where that is not current.
 	NullSequence string `json:",omitempty"`
 }
 
-// body says where the bytes are. Exactly one of inline, Blob and Parts holds
+// Body says where the bytes are. Exactly one of inline, Blob and Parts holds
 // them; inline is neither of the others.
-type body struct {
+type Body struct {
 	ID    string   `json:",omitempty"` // of the data
 	Size  int64    `json:",omitempty"`
 	Blob  blob.Ref `json:",omitzero"`
 	Parts int      `json:",omitempty"`
-	// Key is the data key, sealed; empty for an object in parts, where each
+	// DataKey is the data key, sealed; empty for an object in parts, where each
 	// part has one.
-	Key []byte `json:"DataKey,omitempty"`
+	DataKey []byte `json:",omitempty"`
 }
 
 // Names under which Headers keeps what GetObject answers.
 const (
-	hContentType        = "Content-Type"
-	hCacheControl       = "Cache-Control"
-	hContentDisposition = "Content-Disposition"
-	hContentEncoding    = "Content-Encoding"
-	hContentLanguage    = "Content-Language"
-	hExpires            = "Expires"
-	hRedirect           = "x-amz-website-redirect-location"
+	HeaderContentType        = "Content-Type"
+	HeaderCacheControl       = "Cache-Control"
+	HeaderContentDisposition = "Content-Disposition"
+	HeaderContentEncoding    = "Content-Encoding"
+	HeaderContentLanguage    = "Content-Language"
+	HeaderExpires            = "Expires"
+	HeaderRedirect           = "x-amz-website-redirect-location"
 )
 
-// defaultContentType is what S3 takes for objects that name none.
-const defaultContentType = "binary/octet-stream"
+// DefaultContentType is what S3 takes for objects that name none.
+const DefaultContentType = "binary/octet-stream"
 
-func (o *object) quotedETag() string { return `"` + o.ETag + `"` }
+// QuotedETag is the ETag as headers have it.
+func (o *Object) QuotedETag() string { return `"` + o.ETag + `"` }
 
-// modified is the time as HTTP tells it, in whole seconds.
-func (o *object) modified() time.Time { return o.Modified.UTC().Truncate(time.Second) }
+// LastModified is the time as HTTP tells it, in whole seconds.
+func (o *Object) LastModified() time.Time { return o.Modified.UTC().Truncate(time.Second) }
 
-func checkKey(key string) error {
+// CheckKey judges the name of an object.
+func CheckKey(key string) error {
 	if len(key) > keyBytesMax {
 		return fault.New("KeyTooLongError", 400, "Your key is too long")
 	}
@@ -99,7 +101,8 @@ func checkKey(key string) error {
 	return nil
 }
 
-func checkMeta(meta map[string]string) error {
+// CheckMeta judges user metadata.
+func CheckMeta(meta map[string]string) error {
 	n := 0
 	for k, v := range meta {
 		n += len(k) + len(v)
@@ -116,17 +119,17 @@ const versionRandom = 6
 // sequenceLength is the length of ident's sortable ids.
 const sequenceLength = 26
 
-// sequenceOf gives the sequence that a version id begins with.
-func sequenceOf(versionID string) (string, bool) {
+// SequenceOf gives the sequence that a version id begins with.
+func SequenceOf(versionID string) (string, bool) {
 	if len(versionID) != sequenceLength+versionRandom {
 		return "", false
 	}
 	return versionID[:sequenceLength], true
 }
 
-// sequencer is how events tell the order of changes to one key: compared as
+// Sequencer is how events tell the order of changes to one key: compared as
 // text of equal length, later is greater.
-func sequencer(sequence string) string {
+func Sequencer(sequence string) string {
 	n := new(big.Int)
 	for i := range len(sequence) {
 		n.Lsh(n, 5).Or(n, big.NewInt(int64(max(0, strings.IndexByte(alphabet, sequence[i])))))
@@ -146,4 +149,13 @@ func descending(sequence string) string {
 		}
 	}
 	return string(out)
+}
+
+// VisibleVersion is a version id as answers show it: none in a bucket that has
+// never been versioned.
+func VisibleVersion(b *Bucket, o *Object) *string {
+	if b.Versioning == "" && o.Version == NullVersion {
+		return nil
+	}
+	return new(o.Version)
 }

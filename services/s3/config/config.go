@@ -1,0 +1,365 @@
+// Package config answers the operations on the configuration of buckets that
+// need nothing but the store: versioning, policy, public access block, CORS,
+// website, tags, encryption. What the configuration does is elsewhere.
+package config
+
+import (
+	"context"
+	"strings"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/access"
+	"moln.dev/moln/services/s3/cors"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/services/s3/website"
+)
+
+// Handlers answers them. It is safe for concurrent use.
+type Handlers struct{ store *store.Store }
+
+// New returns the handlers over a store.
+func New(st *store.Store) *Handlers { return &Handlers{st} }
+
+const noteEmpty = "answers that nothing is configured; the configuration cannot be set"
+
+// Operations are those on the configuration.
+func (s *Handlers) Operations() []service.Operation {
+	return service.Table[*Handlers]{
+		service.Partial(api.PutBucketVersioning, op.Verified((*Handlers).putBucketVersioning), "MFA delete is refused"),
+		service.Full(api.GetBucketVersioning, (*Handlers).getBucketVersioning),
+		service.Full(api.PutBucketPolicy, op.Verified((*Handlers).putBucketPolicy)),
+		service.Full(api.GetBucketPolicy, (*Handlers).getBucketPolicy),
+		service.Full(api.DeleteBucketPolicy, (*Handlers).deleteBucketPolicy),
+		service.Full(api.GetBucketPolicyStatus, (*Handlers).getBucketPolicyStatus),
+		service.Full(api.PutPublicAccessBlock, op.Verified((*Handlers).putPublicAccessBlock)),
+		service.Full(api.GetPublicAccessBlock, (*Handlers).getPublicAccessBlock),
+		service.Full(api.DeletePublicAccessBlock, (*Handlers).deletePublicAccessBlock),
+		service.Full(api.PutBucketCors, op.Verified((*Handlers).putBucketCORS)),
+		service.Full(api.GetBucketCors, (*Handlers).getBucketCORS),
+		service.Full(api.DeleteBucketCors, (*Handlers).deleteBucketCORS),
+		service.Full(api.PutBucketWebsite, op.Verified((*Handlers).putBucketWebsite)),
+		service.Full(api.GetBucketWebsite, (*Handlers).getBucketWebsite),
+		service.Full(api.DeleteBucketWebsite, (*Handlers).deleteBucketWebsite),
+		service.Full(api.PutBucketTagging, op.Verified((*Handlers).putBucketTagging)),
+		service.Full(api.GetBucketTagging, (*Handlers).getBucketTagging),
+		service.Full(api.DeleteBucketTagging, (*Handlers).deleteBucketTagging),
+		service.Partial(api.PutBucketEncryption, op.Verified((*Handlers).putBucketEncryption), "AES256 only: every object is encrypted with AES-256 under the server's own keys; aws:kms is refused"),
+		service.Full(api.GetBucketEncryption, (*Handlers).getBucketEncryption),
+		service.Full(api.DeleteBucketEncryption, (*Handlers).deleteBucketEncryption),
+		service.Partial(api.GetBucketAccelerateConfiguration, (*Handlers).getBucketAccelerate, noteEmpty),
+		service.Partial(api.GetBucketRequestPayment, (*Handlers).getBucketRequestPayment, "the owner pays; it cannot be set otherwise"),
+		service.Partial(api.GetBucketLogging, (*Handlers).getBucketLogging, noteEmpty),
+		service.Partial(api.GetBucketLifecycleConfiguration, (*Handlers).getBucketLifecycle, noteEmpty),
+		service.Partial(api.GetBucketReplication, (*Handlers).getBucketReplication, noteEmpty),
+		service.Partial(api.GetObjectLockConfiguration, (*Handlers).getObjectLock, noteEmpty),
+	}.Bind(s)
+}
+
+// policyBytesMax bounds a bucket policy.
+const policyBytesMax = 20 << 10
+
+func (s *Handlers) putBucketVersioning(ctx context.Context, _ *service.Call, in *api.PutBucketVersioningInput) (*api.PutBucketVersioningOutput, error) {
+	conf := in.VersioningConfiguration
+	if conf == nil {
+		return nil, s3err.MalformedXML()
+	}
+	if in.MFA != nil || smithy.Val(conf.MFADelete) == "Enabled" {
+		return nil, s3err.NotImplemented("moln has no MFA delete")
+	}
+	switch status := smithy.Val(conf.Status); status {
+	case store.VersioningEnabled, store.VersioningSuspended:
+		return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+			b.Versioning = status
+			return nil
+		})
+	}
+	return nil, fault.New("IllegalVersioningConfigurationException", 400, "The Versioning element must be specified")
+}
+
+func (s *Handlers) getBucketVersioning(ctx context.Context, _ *service.Call, in *api.GetBucketVersioningInput) (*api.GetBucketVersioningOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil || b.Versioning == "" {
+		return nil, err
+	}
+	return &api.GetBucketVersioningOutput{Status: new(b.Versioning)}, nil
+}
+
+func malformedPolicy(message string) error {
+	return fault.New("MalformedPolicy", 400, "%s", message)
+}
+
+// checkPolicy parses a bucket policy: its resources must be the bucket's.
+func checkPolicy(document, bucketName string) error {
+	if document == "" {
+		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
+	}
+	if len(document) > policyBytesMax {
+		return fault.New("PolicyTooLarge", 400, "The policy exceeds the maximum allowed document size.")
+	}
+	if !strings.HasPrefix(strings.TrimSpace(document), "{") {
+		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
+	}
+	if _, err := policy.Parse([]byte(document), policy.Resource); err != nil {
+		return policyFault(err)
+	}
+	if !access.OwnResources([]byte(document), bucketName) {
+		return malformedPolicy("Policy has invalid resource")
+	}
+	return nil
+}
+
+// policyFault words what is wrong with a policy as S3 does.
+func policyFault(err error) error {
+	bad, ok := err.(*policy.Malformed)
+	if !ok {
+		return err
+	}
+	switch bad.Reason {
+	case policy.ReasonPrincipal:
+		return malformedPolicy("Invalid principal in policy")
+	case policy.ReasonAction:
+		return malformedPolicy("Policy has invalid action")
+	case policy.ReasonResource:
+		return malformedPolicy("Policy has invalid resource")
+	case policy.ReasonCondition:
+		return malformedPolicy("Policy has an invalid condition key")
+	case policy.ReasonEffect:
+		return malformedPolicy("Missing required field Effect")
+	case policy.ReasonSid:
+		return malformedPolicy(bad.Message)
+	case policy.ReasonSyntax, policy.ReasonVersion:
+	}
+	return malformedPolicy("This policy contains invalid Json")
+}
+
+func (s *Handlers) putBucketPolicy(ctx context.Context, c *service.Call, in *api.PutBucketPolicyInput) (*api.PutBucketPolicyOutput, error) {
+	document, name := smithy.Val(in.Policy), smithy.Val(in.Bucket)
+	if err := checkPolicy(document, name); err != nil {
+		return nil, err
+	}
+	public := access.IsPublic([]byte(document))
+	return nil, s.store.ChangeBucket(ctx, name, func(b *store.Bucket) error {
+		if public && b.Public != nil && b.Public.BlockPolicy {
+			return api.ErrAccessDenied("User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.", c.Caller.ARN, naming.BucketARN(name))
+		}
+		b.Policy = document
+		return nil
+	})
+}
+
+func (s *Handlers) getBucketPolicy(ctx context.Context, c *service.Call, in *api.GetBucketPolicyInput) (*api.GetBucketPolicyOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if b.Policy == "" {
+		return nil, s3err.NotFound("NoSuchBucketPolicy", "The bucket policy does not exist")
+	}
+	if c.HTTP != nil {
+		c.HTTP.Header.Set("Content-Type", "application/json")
+	}
+	return &api.GetBucketPolicyOutput{Policy: new(b.Policy)}, nil
+}
+
+func (s *Handlers) deleteBucketPolicy(ctx context.Context, _ *service.Call, in *api.DeleteBucketPolicyInput) (*api.DeleteBucketPolicyOutput, error) {
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Policy = ""
+		return nil
+	})
+}
+
+func (s *Handlers) getBucketPolicyStatus(ctx context.Context, _ *service.Call, in *api.GetBucketPolicyStatusInput) (*api.GetBucketPolicyStatusOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if b.Policy == "" {
+		return nil, s3err.NotFound("NoSuchBucketPolicy", "The bucket policy does not exist")
+	}
+	return &api.GetBucketPolicyStatusOutput{PolicyStatus: &api.PolicyStatus{IsPublic: new(b.IsPublic)}}, nil
+}
+
+func (s *Handlers) putPublicAccessBlock(ctx context.Context, _ *service.Call, in *api.PutPublicAccessBlockInput) (*api.PutPublicAccessBlockOutput, error) {
+	conf := in.PublicAccessBlockConfiguration
+	if conf == nil {
+		return nil, s3err.MalformedXML()
+	}
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Public = &store.PublicAccess{
+			BlockACLs: smithy.Val(conf.BlockPublicAcls), IgnoreACLs: smithy.Val(conf.IgnorePublicAcls),
+			BlockPolicy: smithy.Val(conf.BlockPublicPolicy), Restrict: smithy.Val(conf.RestrictPublicBuckets),
+		}
+		return nil
+	})
+}
+
+func (s *Handlers) getPublicAccessBlock(ctx context.Context, _ *service.Call, in *api.GetPublicAccessBlockInput) (*api.GetPublicAccessBlockOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if b.Public == nil {
+		return nil, s3err.NotFound("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
+	}
+	return &api.GetPublicAccessBlockOutput{PublicAccessBlockConfiguration: &api.PublicAccessBlockConfiguration{
+		BlockPublicAcls: new(b.Public.BlockACLs), IgnorePublicAcls: new(b.Public.IgnoreACLs),
+		BlockPublicPolicy: new(b.Public.BlockPolicy), RestrictPublicBuckets: new(b.Public.Restrict),
+	}}, nil
+}
+
+func (s *Handlers) deletePublicAccessBlock(ctx context.Context, _ *service.Call, in *api.DeletePublicAccessBlockInput) (*api.DeletePublicAccessBlockOutput, error) {
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Public = nil
+		return nil
+	})
+}
+
+func (s *Handlers) putBucketCORS(ctx context.Context, _ *service.Call, in *api.PutBucketCorsInput) (*api.PutBucketCorsOutput, error) {
+	if in.CORSConfiguration == nil {
+		return nil, s3err.MalformedXML()
+	}
+	if err := cors.Check(in.CORSConfiguration.CORSRules); err != nil {
+		return nil, err
+	}
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.CORS = in.CORSConfiguration.CORSRules
+		return nil
+	})
+}
+
+func (s *Handlers) getBucketCORS(ctx context.Context, _ *service.Call, in *api.GetBucketCorsInput) (*api.GetBucketCorsOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if len(b.CORS) == 0 {
+		return nil, s3err.NotFound("NoSuchCORSConfiguration", "The CORS configuration does not exist")
+	}
+	return &api.GetBucketCorsOutput{CORSRules: b.CORS}, nil
+}
+
+func (s *Handlers) deleteBucketCORS(ctx context.Context, _ *service.Call, in *api.DeleteBucketCorsInput) (*api.DeleteBucketCorsOutput, error) {
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.CORS = nil
+		return nil
+	})
+}
+
+func (s *Handlers) putBucketWebsite(ctx context.Context, _ *service.Call, in *api.PutBucketWebsiteInput) (*api.PutBucketWebsiteOutput, error) {
+	if in.WebsiteConfiguration == nil {
+		return nil, s3err.MalformedXML()
+	}
+	if err := website.Check(in.WebsiteConfiguration); err != nil {
+		return nil, err
+	}
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Website = in.WebsiteConfiguration
+		return nil
+	})
+}
+
+func (s *Handlers) getBucketWebsite(ctx context.Context, _ *service.Call, in *api.GetBucketWebsiteInput) (*api.GetBucketWebsiteOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	w := b.Website
+	if w == nil {
+		return nil, s3err.NotFound("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
+	}
+	return &api.GetBucketWebsiteOutput{RedirectAllRequestsTo: w.RedirectAllRequestsTo, IndexDocument: w.IndexDocument, ErrorDocument: w.ErrorDocument, RoutingRules: w.RoutingRules}, nil
+}
+
+func (s *Handlers) deleteBucketWebsite(ctx context.Context, _ *service.Call, in *api.DeleteBucketWebsiteInput) (*api.DeleteBucketWebsiteOutput, error) {
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Website = nil
+		return nil
+	})
+}
+
+func (s *Handlers) putBucketEncryption(ctx context.Context, _ *service.Call, in *api.PutBucketEncryptionInput) (*api.PutBucketEncryptionOutput, error) {
+	conf := in.ServerSideEncryptionConfiguration
+	if conf == nil || len(conf.Rules) != 1 {
+		return nil, s3err.MalformedXML()
+	}
+	rule := conf.Rules[0]
+	def := rule.ApplyServerSideEncryptionByDefault
+	switch {
+	case rule.BlockedEncryptionTypes != nil:
+		return nil, s3err.NotImplemented("moln encrypts with AES256 only, and blocks no other type of encryption")
+	case def != nil && smithy.Val(def.SSEAlgorithm) != store.EncryptionS3:
+		return nil, s3err.NotImplemented("moln encrypts objects with its own keys (AES256) and not with %s", smithy.Val(def.SSEAlgorithm))
+	case def != nil && def.KMSMasterKeyID != nil:
+		return nil, s3err.InvalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+	}
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Encryption = &rule
+		return nil
+	})
+}
+
+// getBucketEncryption answers AES256 for every bucket, as AWS does since 2023.
+func (s *Handlers) getBucketEncryption(ctx context.Context, _ *service.Call, in *api.GetBucketEncryptionInput) (*api.GetBucketEncryptionOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	rule := api.ServerSideEncryptionRule{BucketKeyEnabled: new(false)}
+	if b.Encryption != nil && b.Encryption.BucketKeyEnabled != nil {
+		rule.BucketKeyEnabled = b.Encryption.BucketKeyEnabled
+	}
+	rule.ApplyServerSideEncryptionByDefault = &api.ServerSideEncryptionByDefault{SSEAlgorithm: new(store.EncryptionS3)}
+	return &api.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: &api.ServerSideEncryptionConfiguration{Rules: []api.ServerSideEncryptionRule{rule}}}, nil
+}
+
+func (s *Handlers) deleteBucketEncryption(ctx context.Context, _ *service.Call, in *api.DeleteBucketEncryptionInput) (*api.DeleteBucketEncryptionOutput, error) {
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Encryption = nil
+		return nil
+	})
+}
+
+// What cannot be configured is answered as not configured.
+
+func (s *Handlers) getBucketAccelerate(ctx context.Context, _ *service.Call, in *api.GetBucketAccelerateConfigurationInput) (*api.GetBucketAccelerateConfigurationOutput, error) {
+	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	return nil, err
+}
+
+func (s *Handlers) getBucketRequestPayment(ctx context.Context, _ *service.Call, in *api.GetBucketRequestPaymentInput) (*api.GetBucketRequestPaymentOutput, error) {
+	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	return &api.GetBucketRequestPaymentOutput{Payer: new("BucketOwner")}, err
+}
+
+func (s *Handlers) getBucketLogging(ctx context.Context, _ *service.Call, in *api.GetBucketLoggingInput) (*api.GetBucketLoggingOutput, error) {
+	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	return nil, err
+}
+
+func (s *Handlers) getBucketLifecycle(ctx context.Context, _ *service.Call, in *api.GetBucketLifecycleConfigurationInput) (*api.GetBucketLifecycleConfigurationOutput, error) {
+	if _, err := s.store.Bucket(ctx, smithy.Val(in.Bucket)); err != nil {
+		return nil, err
+	}
+	return nil, s3err.NotFound("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
+}
+
+func (s *Handlers) getBucketReplication(ctx context.Context, _ *service.Call, in *api.GetBucketReplicationInput) (*api.GetBucketReplicationOutput, error) {
+	if _, err := s.store.Bucket(ctx, smithy.Val(in.Bucket)); err != nil {
+		return nil, err
+	}
+	return nil, s3err.NotFound("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
+}
+
+func (s *Handlers) getObjectLock(ctx context.Context, _ *service.Call, in *api.GetObjectLockConfigurationInput) (*api.GetObjectLockConfigurationOutput, error) {
+	if _, err := s.store.Bucket(ctx, smithy.Val(in.Bucket)); err != nil {
+		return nil, err
+	}
+	return nil, s3err.NotFound("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
+}

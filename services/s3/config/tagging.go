@@ -1,0 +1,44 @@
+package config
+
+import (
+	"context"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/services/s3/tagging"
+)
+
+func (s *Handlers) putBucketTagging(ctx context.Context, c *service.Call, in *api.PutBucketTaggingInput) (*api.PutBucketTaggingOutput, error) {
+	if in.Tagging == nil {
+		return nil, s3err.MalformedXML()
+	}
+	tags, err := tagging.Of(in.Tagging.TagSet, tagging.BucketMax)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Tags = tags
+		return nil
+	})
+}
+
+func (s *Handlers) getBucketTagging(ctx context.Context, _ *service.Call, in *api.GetBucketTaggingInput) (*api.GetBucketTaggingOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if len(b.Tags) == 0 {
+		return nil, s3err.NotFound("NoSuchTagSet", "The TagSet does not exist")
+	}
+	return &api.GetBucketTaggingOutput{TagSet: tagging.API(b.Tags)}, nil
+}
+
+func (s *Handlers) deleteBucketTagging(ctx context.Context, _ *service.Call, in *api.DeleteBucketTaggingInput) (*api.DeleteBucketTaggingOutput, error) {
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		b.Tags = nil
+		return nil
+	})
+}

@@ -1,0 +1,225 @@
+// Package list answers the operations that list objects and versions, and has
+// what all listings share. The walk itself is in package listing.
+package list
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/listing"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+)
+
+// Encoder writes keys as encoding-type asks for.
+func Encoder(encodingType *string) (func(string) *string, error) {
+	switch smithy.Val(encodingType) {
+	case "":
+		return func(s string) *string { return new(s) }, nil
+	case "url":
+		return func(s string) *string { return new(naming.URLEncode(s)) }, nil
+	}
+	return nil, s3err.InvalidArgument("Invalid Encoding Method specified in Request")
+}
+
+// PageSize is how many entries a page has.
+func PageSize(n *int32) (int, error) {
+	if n == nil {
+		return store.ListMax, nil
+	}
+	if *n < 0 {
+		return 0, s3err.InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647")
+	}
+	return min(int(*n), store.ListMax), nil
+}
+
+// CommonPrefixes are the groups of a page.
+func CommonPrefixes(p *listing.Page, enc func(string) *string) []api.CommonPrefix {
+	var out []api.CommonPrefix
+	for _, prefix := range p.Prefixes {
+		out = append(out, api.CommonPrefix{Prefix: enc(prefix)})
+	}
+	return out
+}
+
+// NonEmpty leaves an empty text out of an answer.
+func NonEmpty(s string, enc func(string) *string) *string {
+	if s == "" {
+		return nil
+	}
+	return enc(s)
+}
+
+// Handlers answers listings. It is safe for concurrent use.
+type Handlers struct{ store *store.Store }
+
+// New returns the handlers over a store.
+func New(st *store.Store) *Handlers { return &Handlers{st} }
+
+// Operations are the listings of objects and versions.
+func (s *Handlers) Operations() []service.Operation {
+	return service.Table[*Handlers]{
+		service.Full(api.ListObjects, (*Handlers).listObjects),
+		service.Full(api.ListObjectsV2, (*Handlers).listObjectsV2),
+		service.Full(api.ListObjectVersions, (*Handlers).listObjectVersions),
+	}.Bind(s)
+}
+
+func entry(o *store.Object, enc func(string) *string) api.Object {
+	e := api.Object{Key: enc(o.Key), LastModified: new(o.LastModified()), ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(store.ClassStandard)}
+	e.ChecksumAlgorithm = op.SumNames(o.Sums)
+	if o.SumType != "" {
+		e.ChecksumType = new(o.SumType)
+	}
+	return e
+}
+
+func (s *Handlers) listObjects(ctx context.Context, _ *service.Call, in *api.ListObjectsInput) (*api.ListObjectsOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	enc, err := Encoder(in.EncodingType)
+	if err != nil {
+		return nil, err
+	}
+	size, err := PageSize(in.MaxKeys)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.Marker), Max: size}
+	out := &api.ListObjectsOutput{
+		Name: in.Bucket, Prefix: enc(l.Prefix), Marker: enc(l.After), Delimiter: NonEmpty(l.Delimiter, enc),
+		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
+	}
+	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
+		e := entry(o, enc)
+		e.Owner = naming.Owner(b.Account)
+		out.Contents = append(out.Contents, e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), CommonPrefixes(p, enc)
+	if p.Truncated && l.Delimiter != "" {
+		out.NextMarker = enc(p.Last) // without a delimiter the last key is the marker
+	}
+	return out, nil
+}
+
+func (s *Handlers) listObjectsV2(ctx context.Context, _ *service.Call, in *api.ListObjectsV2Input) (*api.ListObjectsV2Output, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	enc, err := Encoder(in.EncodingType)
+	if err != nil {
+		return nil, err
+	}
+	size, err := PageSize(in.MaxKeys)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.StartAfter), Max: size}
+	if in.ContinuationToken != nil {
+		if l.After, err = openToken(*in.ContinuationToken); err != nil {
+			return nil, err
+		}
+	}
+	out := &api.ListObjectsV2Output{
+		Name: in.Bucket, Prefix: enc(l.Prefix), Delimiter: NonEmpty(l.Delimiter, enc), StartAfter: NonEmpty(smithy.Val(in.StartAfter), enc),
+		MaxKeys: new(int32(size)), EncodingType: in.EncodingType, ContinuationToken: in.ContinuationToken,
+	}
+	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
+		e := entry(o, enc)
+		if smithy.Val(in.FetchOwner) {
+			e.Owner = naming.Owner(b.Account)
+		}
+		out.Contents = append(out.Contents, e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.IsTruncated, out.CommonPrefixes, out.KeyCount = new(p.Truncated), CommonPrefixes(p, enc), new(int32(p.Count))
+	if p.Truncated {
+		out.NextContinuationToken = new(sealToken(p.Last))
+	}
+	return out, nil
+}
+
+// tokenMark makes continuation tokens recognisable, so that a key passed by
+// mistake is refused.
+const tokenMark = "1:"
+
+func sealToken(key string) string { return base64.URLEncoding.EncodeToString([]byte(tokenMark + key)) }
+
+func openToken(token string) (string, error) {
+	raw, err := base64.URLEncoding.DecodeString(token)
+	key, ok := strings.CutPrefix(string(raw), tokenMark)
+	if err != nil || !ok {
+		return "", s3err.InvalidArgument("The continuation token provided is incorrect")
+	}
+	return key, nil
+}
+
+func (s *Handlers) listObjectVersions(ctx context.Context, _ *service.Call, in *api.ListObjectVersionsInput) (*api.ListObjectVersionsOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	enc, err := Encoder(in.EncodingType)
+	if err != nil {
+		return nil, err
+	}
+	size, err := PageSize(in.MaxKeys)
+	if err != nil {
+		return nil, err
+	}
+	marker := smithy.Val(in.VersionIdMarker)
+	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.KeyMarker), Max: size}
+	if marker != "" && l.After == "" {
+		return nil, s3err.InvalidArgument("A version-id marker cannot be specified without a key marker.")
+	}
+	if _, ok := store.SequenceOf(marker); marker != "" && !ok && marker != store.NullVersion {
+		return nil, s3err.InvalidArgument("Invalid version id specified")
+	}
+	out := &api.ListObjectVersionsOutput{
+		Name: in.Bucket, Prefix: enc(l.Prefix), KeyMarker: enc(l.After), VersionIdMarker: new(marker), Delimiter: NonEmpty(l.Delimiter, enc),
+		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
+	}
+	var last *store.Object
+	p, err := s.store.ListVersions(ctx, b, l, marker, func(o *store.Object, latest bool) {
+		last = o
+		addVersion(out, b, o, latest, enc)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), CommonPrefixes(p, enc)
+	if p.Truncated {
+		out.NextKeyMarker = enc(p.Last)
+		if last != nil && last.Key == p.Last {
+			out.NextVersionIdMarker = new(last.Version)
+		}
+	}
+	return out, nil
+}
+
+func addVersion(out *api.ListObjectVersionsOutput, b *store.Bucket, o *store.Object, latest bool, enc func(string) *string) {
+	if o.Marker {
+		out.DeleteMarkers = append(out.DeleteMarkers, api.DeleteMarkerEntry{
+			Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.Account),
+		})
+		return
+	}
+	out.Versions = append(out.Versions, api.ObjectVersion{
+		Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.Account),
+		ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(store.ClassStandard), ChecksumAlgorithm: op.SumNames(o.Sums), ChecksumType: NonEmpty(o.SumType, func(s string) *string { return new(s) }),
+	})
+}

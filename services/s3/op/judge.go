@@ -1,0 +1,108 @@
+package op
+
+import (
+	"context"
+	"reflect"
+	"strings"
+
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/store"
+)
+
+// Aim is what a request is about, read from its input.
+type Aim struct {
+	Bucket, Key string
+	Version     *string
+}
+
+// AimOf reads the members that every S3 operation names alike.
+func AimOf(in any) Aim {
+	v := reflect.ValueOf(in).Elem()
+	text := func(name string) *string {
+		f := v.FieldByName(name)
+		if !f.IsValid() {
+			return nil
+		}
+		p, _ := f.Interface().(*string)
+		return p
+	}
+	return Aim{Bucket: smithy.Val(text("Bucket")), Key: smithy.Val(text("Key")), Version: text("VersionId")}
+}
+
+// versioned are the actions that have another name when a version is named.
+var versioned = map[string]string{
+	"s3:GetObject":           "s3:GetObjectVersion",
+	"s3:DeleteObject":        "s3:DeleteObjectVersion",
+	"s3:GetObjectTagging":    "s3:GetObjectVersionTagging",
+	"s3:PutObjectTagging":    "s3:PutObjectVersionTagging",
+	"s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
+	"s3:GetObjectAcl":        "s3:GetObjectVersionAcl",
+	"s3:PutObjectAcl":        "s3:PutObjectVersionAcl",
+	"s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
+}
+
+// ActionFor is an action on a version, where one is named.
+func ActionFor(action string, version *string) string {
+	if v, ok := versioned[action]; ok && version != nil {
+		return v
+	}
+	return action
+}
+
+// Check is an action on a bucket or an object in it. The bucket's policy counts
+// for nobody outside its account where public policies are restricted.
+func Check(c *service.Call, b *store.Bucket, action, resource string, keys policy.Keys) service.Check {
+	p := b.Compiled
+	restricted := b.Public != nil && b.Public.Restrict && b.IsPublic
+	if restricted && c.Caller.Kind != policy.Service && c.Caller.AccountID != b.Account {
+		p = nil
+	}
+	return service.Check{Action: action, Resource: resource, Account: b.Account, Context: keys, Policy: p}
+}
+
+// RequestKeys are the condition keys that headers and signature give.
+func RequestKeys(c *service.Call) policy.Keys {
+	keys := policy.Keys{}
+	if c.HTTP == nil {
+		return keys
+	}
+	r := c.HTTP.Request
+	if c.Caller.Kind != policy.Anonymous {
+		keys["s3:signatureversion"] = []string{"AWS4-HMAC-SHA256"}
+		keys["s3:authtype"] = []string{"REST-HEADER"}
+		if c.HTTP.Presigned {
+			keys["s3:authtype"] = []string{"REST-QUERY-STRING"}
+		}
+	}
+	for _, name := range []string{
+		"x-amz-acl", "x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-metadata-directive", "x-amz-content-sha256",
+		"x-amz-object-ownership", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
+		"x-amz-grant-write-acp", "if-match", "if-none-match", "x-amz-server-side-encryption-aws-kms-key-id",
+		"x-amz-server-side-encryption-customer-algorithm", "x-amz-website-redirect-location",
+	} {
+		if v := r.Header.Get(name); v != "" {
+			keys["s3:"+name] = []string{v}
+		}
+	}
+	return keys
+}
+
+// ExistingTags are the condition keys of the tags that an object has.
+func ExistingTags(ctx context.Context, st *store.Store, b *store.Bucket, at Aim, keys policy.Keys) error {
+	var o *store.Object
+	var err error
+	if at.Version != nil {
+		o, err = st.Version(ctx, b, at.Key, *at.Version)
+	} else {
+		o, err = st.Current(ctx, b, at.Key)
+	}
+	if err != nil || o == nil {
+		return err
+	}
+	for _, t := range o.Tags {
+		keys["s3:existingobjecttag/"+strings.ToLower(t.Key)] = []string{t.Value}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+// Package op has what the families of S3's operations share: whom a request is
+// about, what it needs to be allowed, how it finds a version, and what its
+// answers have in common. It stores nothing.
+package op
+
+import (
+	"context"
+	"io"
+
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/cors"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+)
+
+// verifyDocument checks the digests of a request whose body was read whole.
+func verifyDocument(c *service.Call) error {
+	if c.HTTP == nil || c.HTTP.Body == nil {
+		return nil
+	}
+	e, err := checksum.Expected(c.HTTP.Request.Header)
+	if err != nil || (e.MD5 == "" && len(e.Sums) == 0 && len(e.Trailers) == 0) {
+		return err
+	}
+	d := checksum.NewDigester(e.Algorithms()...)
+	if _, err := io.Copy(d, c.HTTP.Body); err != nil {
+		return err
+	}
+	return d.Check(e, c.HTTP.Trailer)
+}
+
+// SetSums sets the members of an answer that tell checksums.
+func SetSums(sums checksum.Values, crc32, crc32c, crc64, sha1, sha256 **string) {
+	for alg, at := range map[string]**string{checksum.CRC32: crc32, checksum.CRC32C: crc32c, checksum.CRC64NVME: crc64, checksum.SHA1: sha1, checksum.SHA256: sha256} {
+		if v, ok := sums[alg]; ok {
+			*at = new(v)
+		}
+	}
+}
+
+// CheckACL accepts the owner's own list, which is the only one there is.
+func CheckACL(canned string, grants ...*string) error {
+	switch canned {
+	case "", "private", "bucket-owner-full-control":
+	default:
+		return s3err.ACLNotSupported()
+	}
+	for _, g := range grants {
+		if g != nil {
+			return s3err.ACLNotSupported()
+		}
+	}
+	return nil
+}
+
+// RefuseCustomerKeys refuses SSE-C.
+func RefuseCustomerKeys(algorithm, key *string) error {
+	if algorithm == nil && key == nil {
+		return nil
+	}
+	return s3err.NotImplemented("moln has no server-side encryption with customer-provided keys")
+}
+
+// SumNames are the algorithms of an object's checksums.
+func SumNames(sums checksum.Values) []string {
+	var out []string
+	for _, alg := range []string{checksum.CRC32, checksum.CRC32C, checksum.CRC64NVME, checksum.SHA1, checksum.SHA256} {
+		if _, ok := sums[alg]; ok {
+			out = append(out, alg)
+		}
+	}
+	return out
+}
+
+// AllowOrigin adds the CORS headers to the answer of an ordinary request, be it
+// an error or not.
+func AllowOrigin(c *service.Call, b *store.Bucket) {
+	if c.HTTP == nil || len(b.CORS) == 0 {
+		return
+	}
+	r := cors.Request{Origin: c.HTTP.Request.Header.Get("Origin"), Method: c.HTTP.Request.Method}
+	if r.Origin == "" {
+		return
+	}
+	if rule := cors.Rule(b.CORS, r); rule != nil {
+		cors.Set(c.HTTP.Header, rule, r)
+	}
+}
+
+// Verified checks the digests of a request document before its handler sees it.
+func Verified[S, In, Out any](h service.Handler[S, In, Out]) service.Handler[S, In, Out] {
+	return func(s S, ctx context.Context, c *service.Call, in *In) (*Out, error) {
+		if err := verifyDocument(c); err != nil {
+			return nil, err
+		}
+		return h(s, ctx, c, in)
+	}
+}

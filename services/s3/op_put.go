@@ -1,0 +1,69 @@
+package s3
+
+import (
+	"context"
+	"strings"
+
+	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/services/s3/write"
+)
+
+func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObjectInput) (*api.PutObjectOutput, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	o, err := write.NewObject(putAttributes(in))
+	if err != nil {
+		return nil, err
+	}
+	if in.WriteOffsetBytes != nil {
+		return nil, s3err.NotImplemented("moln does not append to objects")
+	}
+	take, err := write.IntakeOf(c, smithy.Val(in.ChecksumAlgorithm))
+	if err != nil {
+		return nil, err
+	}
+	holds := func(cur *store.Object) error {
+		return write.Condition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
+	}
+	if err := s.writer.Early(ctx, b, o.Key, in.IfMatch, in.IfNoneMatch, holds); err != nil {
+		return nil, err
+	}
+	src := in.Body
+	if src == nil {
+		src = strings.NewReader("")
+	}
+	got, err := s.store.Receive(ctx, src, take)
+	if err != nil {
+		return nil, err
+	}
+	o.Body, o.ETag, o.Sums, o.SumType = got.Body, got.ETag, got.Sums, checksum.FullObject
+	if err := s.writer.Commit(ctx, c, b, o, store.Data{Inline: got.Inline}, write.Options{Event: "ObjectCreated:Put", Condition: holds}); err != nil {
+		s.store.Undo(ctx, got, err)
+		return nil, err
+	}
+	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), ServerSideEncryption: new(store.EncryptionS3), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType)}
+	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
+	return out, nil
+}
+
+func putAttributes(in *api.PutObjectInput) write.Attributes {
+	return write.Attributes{
+		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, ACL: in.ACL, Class: in.StorageClass,
+		Headers: map[string]*string{
+			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
+			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
+		},
+		SSE: in.ServerSideEncryption, KMSKey: in.SSEKMSKeyId, KMSContext: in.SSEKMSEncryptionContext, BucketKey: in.BucketKeyEnabled,
+		Grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
+		CustomerAlgorithm: in.SSECustomerAlgorithm, CustomerKey: in.SSECustomerKey,
+		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold,
+	}
+}

@@ -1,0 +1,97 @@
+package write
+
+import (
+	"strings"
+	"time"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/s3/op"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/services/s3/tagging"
+)
+
+// Attributes are what PutObject, CopyObject and CreateMultipartUpload say about
+// an object besides its bytes.
+type Attributes struct {
+	Key                                 string
+	Meta                                map[string]string
+	Headers                             map[string]*string
+	Tagging                             *string
+	ACL, Class, SSE, KMSKey, KMSContext *string
+	Grants                              []*string
+	CustomerAlgorithm, CustomerKey      *string
+	BucketKey                           *bool
+	LockMode, LockHold, LockEvent       *string
+	LockUntil                           *time.Time
+}
+
+// NewObject checks attributes and makes the record of an object without a body.
+func NewObject(a Attributes) (*store.Object, error) {
+	if err := store.CheckKey(a.Key); err != nil {
+		return nil, err
+	}
+	if err := store.CheckMeta(a.Meta); err != nil {
+		return nil, err
+	}
+	if err := a.refuse(); err != nil {
+		return nil, err
+	}
+	o := &store.Object{Key: a.Key, Meta: a.Meta, Headers: map[string]string{}}
+	for name, v := range a.Headers {
+		if smithy.Val(v) != "" {
+			o.Headers[name] = *v
+		}
+	}
+	if o.Headers[store.HeaderContentType] == "" {
+		o.Headers[store.HeaderContentType] = store.DefaultContentType
+	}
+	// The transfer's own framing is no property of the object.
+	if v := stripChunked(o.Headers[store.HeaderContentEncoding]); v != "" {
+		o.Headers[store.HeaderContentEncoding] = v
+	} else {
+		delete(o.Headers, store.HeaderContentEncoding)
+	}
+	if v := o.Headers[store.HeaderRedirect]; v != "" && !validRedirect(v) {
+		return nil, fault.New("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+	}
+	var err error
+	o.Tags, err = tagging.Parse(a.Tagging)
+	return o, err
+}
+
+func validRedirect(v string) bool {
+	return strings.HasPrefix(v, "/") || strings.HasPrefix(v, "http://") || strings.HasPrefix(v, "https://")
+}
+
+func stripChunked(encoding string) string {
+	var kept []string
+	for item := range strings.SplitSeq(encoding, ",") {
+		if item = strings.TrimSpace(item); item != "" && !strings.EqualFold(item, "aws-chunked") {
+			kept = append(kept, item)
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
+// refuse names what is not there, rather than ignore it.
+func (a *Attributes) refuse() error {
+	if err := op.CheckACL(smithy.Val(a.ACL), a.Grants...); err != nil {
+		return err
+	}
+	if err := op.RefuseCustomerKeys(a.CustomerAlgorithm, a.CustomerKey); err != nil {
+		return err
+	}
+	switch sse := smithy.Val(a.SSE); {
+	case sse != "" && sse != store.EncryptionS3:
+		return s3err.NotImplemented("moln encrypts objects with its own keys (AES256) and not with %s", sse)
+	case a.KMSKey != nil || a.KMSContext != nil:
+		return s3err.InvalidArgument("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+	case a.Class != nil && *a.Class != store.ClassStandard:
+		return fault.New("InvalidStorageClass", 400, "The storage class you specified is not valid")
+	case a.LockMode != nil || a.LockHold != nil || a.LockUntil != nil || a.LockEvent != nil:
+		return s3err.InvalidRequest("Bucket is missing Object Lock Configuration")
+	}
+	return nil
+}
