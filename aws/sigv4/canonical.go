@@ -143,12 +143,30 @@ func canonicalQuery(wire string, presigned bool) string {
 	return b.String()
 }
 
+// usualNames are the names, as net/http keeps them, of headers that clients sign.
+// Making them of the lower-case ones takes an allocation each.
+var usualNames = map[string]string{
+	"accept":                "Accept",
+	"amz-sdk-invocation-id": "Amz-Sdk-Invocation-Id",
+	"amz-sdk-request":       "Amz-Sdk-Request",
+	"content-length":        "Content-Length",
+	"content-type":          "Content-Type",
+	"x-amz-content-sha256":  "X-Amz-Content-Sha256",
+	"x-amz-date":            "X-Amz-Date",
+	"x-amz-security-token":  "X-Amz-Security-Token",
+	"x-amz-target":          "X-Amz-Target",
+}
+
 // canonicalHeader joins a header's values, runs of spaces made one.
 func canonicalHeader(r *http.Request, name, host string) string {
-	values := r.Header.Values(name)
-	switch {
-	case name == "host":
+	if name == "host" {
 		return host
+	}
+	values, ok := r.Header[usualNames[name]]
+	if !ok {
+		values = r.Header.Values(name)
+	}
+	switch {
 	case name == "content-length" && len(values) == 0 && r.ContentLength >= 0:
 		return strconv.FormatInt(r.ContentLength, 10) // net/http may keep it out of the header
 	case name == "transfer-encoding" && len(values) == 0:
@@ -185,7 +203,10 @@ func asciiSpace(c byte) bool { return '\t' <= c && c <= '\r' }
 
 // canonicalRequest is the text whose digest is signed.
 func canonicalRequest(r *http.Request, signed []string, host, payloadHash string, s3, presigned bool) []byte {
-	b := make([]byte, 0, canonicalBytes)
+	return appendCanonical(make([]byte, 0, canonicalBytes), r, signed, host, payloadHash, s3, presigned)
+}
+
+func appendCanonical(b []byte, r *http.Request, signed []string, host, payloadHash string, s3, presigned bool) []byte {
 	b = append(append(b, r.Method...), '\n')
 	b = append(append(b, canonicalPath(wirePath(r), s3)...), '\n')
 	b = append(append(b, canonicalQuery(wireQuery(r), presigned)...), '\n')

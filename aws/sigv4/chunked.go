@@ -42,7 +42,7 @@ type Chunked struct {
 type ChunkedReader struct {
 	in       *bufio.Reader
 	c        Chunked
-	key      []byte
+	key      *macKey
 	previous string    // signature before this chunk
 	expected string    // signature this chunk claims
 	sum      hash.Hash // of this chunk's data

@@ -18,7 +18,7 @@ func encodeChunks(c Chunked, chunks []string, trailers [][2]string) string {
 	var b strings.Builder
 	signed := c.PayloadHash != StreamingUnsignedTrailer
 	previous := ""
-	var key []byte
+	var key *macKey
 	if signed {
 		previous, key = c.Signed.Signature, deriveKey(c.Signed.scopeOf(c.Secret))
 	}

@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"sync"
@@ -13,17 +12,17 @@ import (
 type KeyCache struct {
 	limit int
 	mu    sync.Mutex
-	keys  map[scope][]byte
+	keys  map[scope]*macKey
 }
 
 type scope struct{ secret, date, region, service string }
 
 // NewKeyCache makes a cache of at most limit keys.
 func NewKeyCache(limit int) *KeyCache {
-	return &KeyCache{limit: max(limit, 1), keys: map[scope][]byte{}}
+	return &KeyCache{limit: max(limit, 1), keys: map[scope]*macKey{}}
 }
 
-func (c *KeyCache) signingKey(s scope) []byte {
+func (c *KeyCache) signingKey(s scope) *macKey {
 	if c == nil {
 		return deriveKey(s)
 	}
@@ -40,17 +39,42 @@ func (c *KeyCache) signingKey(s scope) []byte {
 	return key
 }
 
-func deriveKey(s scope) []byte {
-	key := hmacSHA256([]byte("AWS4"+s.secret), s.date)
-	key = hmacSHA256(key, s.region)
-	key = hmacSHA256(key, s.service)
-	return hmacSHA256(key, terminator)
+func deriveKey(s scope) *macKey {
+	key := newMACKey([]byte("AWS4" + s.secret))
+	for _, text := range []string{s.date, s.region, s.service, terminator} {
+		sum := key.sum([]byte(text))
+		key = newMACKey(sum[:])
+	}
+	return key
 }
 
-func hmacSHA256(key []byte, text string) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(text))
-	return h.Sum(nil)
+// macKey is a key of HMAC-SHA256 (RFC 2104), as the two blocks that its inner
+// and its outer digest begin with. With them a signature is two digests over
+// memory of the stack; crypto/hmac makes five objects for each.
+type macKey struct{ inner, outer [sha256.BlockSize]byte }
+
+func newMACKey(secret []byte) *macKey {
+	if len(secret) > sha256.BlockSize {
+		sum := sha256.Sum256(secret)
+		secret = sum[:]
+	}
+	k := new(macKey)
+	copy(k.inner[:], secret)
+	copy(k.outer[:], secret)
+	for i := range k.inner {
+		k.inner[i] ^= 0x36
+		k.outer[i] ^= 0x5c
+	}
+	return k
+}
+
+// signBytes is room for a block and most texts that are signed.
+const signBytes = 384
+
+func (k *macKey) sum(text []byte) [sha256.Size]byte {
+	var room [signBytes]byte
+	sum := sha256.Sum256(append(append(room[:0], k.inner[:]...), text...))
+	return sha256.Sum256(append(append(room[:0], k.outer[:]...), sum[:]...))
 }
 
 func hashHex[T string | []byte](text T) string {
@@ -58,4 +82,7 @@ func hashHex[T string | []byte](text T) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func signHex(key []byte, text string) string { return hex.EncodeToString(hmacSHA256(key, text)) }
+func signHex(key *macKey, text string) string {
+	sum := key.sum([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

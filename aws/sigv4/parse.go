@@ -74,7 +74,7 @@ func parseHeader(r *http.Request, header string) (*Signed, *Error) {
 	if name != algorithm {
 		return nil, unsupported(name)
 	}
-	params := map[string]string{}
+	params := make(authParams, 0, 4)
 	for part := range strings.SplitSeq(rest, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
@@ -84,18 +84,18 @@ func parseHeader(r *http.Request, header string) (*Signed, *Error) {
 		if !found {
 			return nil, incomplete("Invalid key=value pair (missing equal-sign) in Authorization header", header)
 		}
-		if _, twice := params[key]; twice {
+		if params.has(key) {
 			return nil, incomplete("Authorization header has '"+key+"' more than once.", header)
 		}
-		params[key] = value
+		params.set(key, value)
 	}
 	date := r.Header.Get("X-Amz-Date")
 	if date == "" {
 		date = r.Header.Get("Date")
 	}
 	var missing []string
-	for _, key := range []string{"Credential", "Signature", "SignedHeaders"} {
-		if params[key] == "" {
+	for _, key := range [...]string{"Credential", "Signature", "SignedHeaders"} {
+		if params.get(key) == "" {
 			missing = append(missing, "Authorization header requires '"+key+"' parameter.")
 		}
 	}
@@ -110,13 +110,39 @@ func parseHeader(r *http.Request, header string) (*Signed, *Error) {
 		return nil, &Error{Kind: KindIncomplete, Message: "Date must be in ISO-8601 'basic format'. Got '" + date + "'. See http://en.wikipedia.org/wiki/ISO_8601"}
 	}
 	s := &Signed{
-		Time: at, Signature: params["Signature"], SignedHeaders: splitHeaders(params["SignedHeaders"]),
+		Time: at, Signature: params.get("Signature"), SignedHeaders: splitHeaders(params.get("SignedHeaders")),
 		SessionToken: r.Header.Get("X-Amz-Security-Token"), PayloadHash: r.Header.Get("X-Amz-Content-Sha256"),
 	}
-	if !s.setScope(params["Credential"]) {
-		return nil, &Error{Kind: KindIncomplete, Message: scopeText + " got '" + params["Credential"] + "'"}
+	if !s.setScope(params.get("Credential")) {
+		return nil, &Error{Kind: KindIncomplete, Message: scopeText + " got '" + params.get("Credential") + "'"}
 	}
 	return s, nil
+}
+
+// authParams are the parameters of an Authorization header. They are three, so
+// that looking through them costs less than a map.
+type authParams [][2]string
+
+// authParamsMax is how many are remembered; others are not looked at again.
+const authParamsMax = 8
+
+func (p *authParams) set(key, value string) {
+	if len(*p) < authParamsMax || key == "Credential" || key == "Signature" || key == "SignedHeaders" {
+		*p = append(*p, [2]string{key, value})
+	}
+}
+
+func (p authParams) has(key string) bool {
+	return slices.ContainsFunc(p, func(kv [2]string) bool { return kv[0] == key })
+}
+
+func (p authParams) get(key string) string {
+	for _, kv := range p {
+		if kv[0] == key {
+			return kv[1]
+		}
+	}
+	return ""
 }
 
 const scopeText = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term,"

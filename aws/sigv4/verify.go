@@ -1,7 +1,9 @@
 package sigv4
 
 import (
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,20 +22,38 @@ type Options struct {
 // (then the body itself is checked by a PayloadReader or a ChunkedReader while
 // it is read); where S3 has none, UnsignedPayload. Its error is an *Error.
 func (s *Signed) Verify(r *http.Request, secret, payloadHash string, opts Options) error {
-	for _, check := range []*Error{s.checkTime(opts.Now), s.checkScopeDate(), s.checkHeaders(r, opts.S3)} {
-		if check != nil {
-			return check
-		}
+	if bad := s.checkTime(opts.Now); bad != nil {
+		return bad
+	}
+	if bad := s.checkScopeDate(); bad != nil {
+		return bad
+	}
+	if bad := s.checkHeaders(r, opts.S3); bad != nil {
+		return bad
 	}
 	key := opts.Keys.signingKey(s.scopeOf(secret))
-	for _, host := range hostForms(r.Host) {
-		text := canonicalRequest(r, s.SignedHeaders, host, payloadHash, opts.S3, s.Presigned)
-		want := signHex(key, s.stringToSign(algorithm, hashHex(text)))
-		if subtle.ConstantTimeCompare([]byte(want), []byte(s.Signature)) == 1 {
+	if s.signs(r, key, r.Host, payloadHash, opts.S3) {
+		return nil
+	}
+	for _, port := range [...]string{":80", ":443"} {
+		// Some clients sign the host without the default port that they send.
+		if bare, found := strings.CutSuffix(r.Host, port); found && s.signs(r, key, bare, payloadHash, opts.S3) {
 			return nil
 		}
 	}
 	return mismatch()
+}
+
+// signs reports whether the signature is key's over r.
+func (s *Signed) signs(r *http.Request, key *macKey, host, payloadHash string, s3 bool) bool {
+	var room [canonicalBytes]byte
+	digest := sha256.Sum256(appendCanonical(room[:0], r, s.SignedHeaders, host, payloadHash, s3, s.Presigned))
+	var digits [2 * sha256.Size]byte
+	hex.Encode(digits[:], digest[:])
+	var lines [signBytes]byte
+	sum := key.sum(append(append(s.appendScope(lines[:0], algorithm), '\n'), digits[:]...))
+	hex.Encode(digits[:], sum[:])
+	return subtle.ConstantTimeCompare(digits[:], []byte(s.Signature)) == 1
 }
 
 func (s *Signed) scopeOf(secret string) scope {
@@ -43,24 +63,24 @@ func (s *Signed) scopeOf(secret string) scope {
 // stringToSign is the text under a signature; the lines after the scope differ
 // for requests, chunks and trailers.
 func (s *Signed) stringToSign(first string, rest ...string) string {
-	lines := append([]string{first, s.Time.Format(timeFormat), s.Date + "/" + s.Region + "/" + s.Service + "/" + terminator}, rest...)
-	return strings.Join(lines, "\n")
+	return strings.Join(append([]string{string(s.appendScope(nil, first))}, rest...), "\n")
 }
 
-// hostForms are the spellings of the host a client may have signed: some leave
-// out the default port that they send.
-func hostForms(host string) []string {
-	for _, port := range []string{":80", ":443"} {
-		if bare, found := strings.CutSuffix(host, port); found {
-			return []string{host, bare}
-		}
+func (s *Signed) appendScope(dst []byte, first string) []byte {
+	dst = append(append(dst, first...), '\n')
+	dst = append(s.Time.AppendFormat(dst, timeFormat), '\n')
+	for _, part := range [...]string{s.Date, s.Region, s.Service} {
+		dst = append(append(dst, part...), '/')
 	}
-	return []string{host}
+	return append(dst, terminator...)
 }
 
 func (s *Signed) checkTime(now time.Time) *Error {
 	now = now.UTC()
 	earliest, latest := now.Add(-MaxSkew), now.Add(MaxSkew)
+	if !s.Presigned && !s.Time.Before(earliest) && !s.Time.After(latest) {
+		return nil
+	}
 	at := s.Time.Format(timeFormat)
 	if s.Presigned {
 		switch {
@@ -84,10 +104,11 @@ func (s *Signed) checkTime(now time.Time) *Error {
 // checkScopeDate ties the scope's day to the signed time: a signing key is good
 // for one day only.
 func (s *Signed) checkScopeDate() *Error {
-	day := s.Time.Format(dateFormat)
-	if s.Date == day {
+	var room [len(dateFormat)]byte
+	if s.Date == string(s.Time.AppendFormat(room[:0], dateFormat)) {
 		return nil
 	}
+	day := s.Time.Format(dateFormat)
 	return &Error{Kind: KindMismatch, Message: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" + s.Date + "' != '" + day + "', from '" + s.Time.Format(timeFormat) + "'."}
 }
 
