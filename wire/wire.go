@@ -52,6 +52,9 @@ type Response struct {
 	Header http.Header
 	Body   []byte
 	Stream io.ReadCloser // instead of Body for operations that answer a stream
+	// Scratch is room that a codec may write Body into. It leaves there the room
+	// it ended up with, which is used again once Body was sent.
+	Scratch []byte
 }
 
 // SetHeader sets a header, making the map where there is none.
@@ -59,7 +62,7 @@ func (r *Response) SetHeader(name, value string) {
 	if r.Header == nil {
 		r.Header = make(http.Header, 8)
 	}
-	r.Header.Set(name, value)
+	r.Header[http.CanonicalHeaderKey(name)] = []string{value}
 }
 
 // AddHeaders adds the given headers over the response's own.

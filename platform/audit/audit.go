@@ -11,7 +11,6 @@ package audit
 
 import (
 	"bufio"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
@@ -141,6 +140,7 @@ func (l *Log) write(f *os.File) {
 	if st, err := f.Stat(); err == nil {
 		size = st.Size()
 	}
+	var line []byte
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
@@ -151,11 +151,8 @@ func (l *Log) write(f *os.File) {
 				f.Close()
 				return
 			}
-			line, err := json.Marshal(r)
-			if err != nil {
-				continue
-			}
-			n, _ := w.Write(append(line, '\n'))
+			line = append(appendRecord(line[:0], &r), '\n')
+			n, _ := w.Write(line)
 			if size += int64(n); size > fileBytesMax {
 				w.Flush()
 				f, size = rotate(f), 0

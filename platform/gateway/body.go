@@ -23,7 +23,10 @@ import (
 // signature must cover. S3 object bodies are streams whose hash is checked as
 // they are read; everything else is read whole, within wire.MaxBodyBytes.
 func (g *Gateway) openBody(x *exchange, signed *sigv4.Signed) (*wire.Request, string, error) {
-	req := &wire.Request{HTTP: x.r, Query: x.r.URL.Query()}
+	req := &wire.Request{HTTP: x.r}
+	if x.r.URL.RawQuery != "" {
+		req.Query = x.r.URL.Query()
+	}
 	if x.target == g.s3 {
 		return g.openS3Body(x, signed, req)
 	}
@@ -189,20 +192,33 @@ func readBody(r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
-	var buf bytes.Buffer
-	if r.ContentLength > 0 {
-		buf.Grow(int(min(r.ContentLength, aheadMax)) + bytes.MinRead)
+	var body []byte
+	var err error
+	if 0 < r.ContentLength && r.ContentLength <= aheadMax {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = readGrowing(r, limit)
 	}
-	_, err := buf.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
 	switch {
 	case errors.Is(err, errHeld):
 		return nil, errBusy()
 	case err != nil:
 		return nil, fault.New("IncompleteBody", http.StatusBadRequest, "The request body terminated unexpectedly")
-	case buf.Len() > limit:
+	case len(body) > limit:
 		return nil, tooLarge(limit)
 	}
-	return buf.Bytes(), nil
+	return body, nil
+}
+
+// readGrowing reads a body that is large or of unknown length.
+func readGrowing(r *http.Request, limit int) ([]byte, error) {
+	var buf bytes.Buffer
+	if r.ContentLength > 0 {
+		buf.Grow(aheadMax + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
+	return buf.Bytes(), err
 }
 
 func gunzip(body []byte, limit int) ([]byte, error) {
@@ -255,13 +271,20 @@ func (g *Gateway) write(x *exchange, resp *wire.Response) {
 		return
 	}
 	if x.target != nil && x.target.def.BodyCRC32 {
-		h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(resp.Body)), 10))
+		h["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(resp.Body)), 10)}
+	}
+	if len(resp.Body) > 0 && x.r.Method != http.MethodHead {
+		// net/http knows the length of short answers only, and sends others in chunks.
+		h["Content-Length"] = []string{strconv.Itoa(len(resp.Body))}
 	}
 	x.w.WriteHeader(resp.Status)
 	if x.r.Method != http.MethodHead {
 		x.w.Write(resp.Body)
 	}
 }
+
+// requestIDHeader is x-amzn-RequestId in the form that net/http keeps names in.
+const requestIDHeader = "X-Amzn-Requestid"
 
 func (g *Gateway) requestIDHeaders(x *exchange, h http.Header) {
 	id := x.call.RequestID
@@ -270,7 +293,9 @@ func (g *Gateway) requestIDHeaders(x *exchange, h http.Header) {
 		h.Set("x-amz-id-2", id)
 		return
 	}
-	h.Set("x-amzn-RequestId", id)
+	if len(h[requestIDHeader]) == 0 {
+		h[requestIDHeader] = []string{id}
+	}
 }
 
 // statusWriter remembers the status that an endpoint answered with.

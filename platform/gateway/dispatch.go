@@ -81,7 +81,8 @@ func (g *Gateway) record(r audit.Record, took time.Duration) {
 // is worked out for denials only.
 func decisions(c *service.Call) []audit.Decision {
 	out := make([]audit.Decision, 0, len(c.Trace.Decisions))
-	for _, d := range c.Trace.Decisions {
+	for i := range c.Trace.Decisions {
+		d := &c.Trace.Decisions[i]
 		a := audit.Decision{
 			Action: d.Action, Resource: d.Resource, Allowed: d.Allowed,
 			Layer: d.Layer.String(), Reason: d.Reason, Missing: d.Missing,

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"moln.dev/moln/aws/fault"
@@ -59,7 +60,11 @@ type Gateway struct {
 	validator *smithy.Validator
 	requests  *observe.CounterVec
 	latency   *observe.HistogramVec
+	rooms     sync.Pool // of *[]byte that answers are written into
 }
+
+// roomMax bounds the room that is kept for the next answer.
+const roomMax = 1 << 20
 
 // bound is an operation with its handler and its service.
 type bound struct {
@@ -272,7 +277,18 @@ func (g *Gateway) check(b *bound, in any) error {
 }
 
 func (g *Gateway) answer(x *exchange, out any) error {
-	resp := &wire.Response{Status: x.call.HTTP.Status, Header: http.Header{}}
+	resp := &wire.Response{Status: x.call.HTTP.Status}
+	room, _ := g.rooms.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	resp.Scratch = *room
+	defer func() {
+		if cap(resp.Scratch) <= roomMax {
+			*room = resp.Scratch
+			g.rooms.Put(room)
+		}
+	}()
 	if err := x.codec.Encode(x.target.def.Schema, x.op.op, out, x.call.RequestID, resp); err != nil {
 		if resp.Stream != nil {
 			resp.Stream.Close()

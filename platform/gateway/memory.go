@@ -52,7 +52,9 @@ func (b *inbound) Read(p []byte) (int, error) {
 	// Connections that have no deadlines (tests, pipes) are read without.
 	_ = b.control.SetReadDeadline(time.Now().Add(stallMax))
 	n, err := b.ReadCloser.Read(p)
-	_ = b.control.SetReadDeadline(time.Time{})
+	if err != io.EOF { // net/http has lifted it then
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
 	if !b.streamed && !b.hold(int64(n)) {
 		return 0, errHeld
 	}

@@ -42,10 +42,15 @@ func (c Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, reques
 	if op.EventOut {
 		return wire.ErrEventStream
 	}
-	body, err := jsonval.Append(make([]byte, 0, encodeCap), svc, svc.Shape(op.Output), wire.Struct(out), false)
+	room := resp.Scratch[:0]
+	if cap(room) < encodeCap {
+		room = make([]byte, 0, encodeCap)
+	}
+	body, err := jsonval.Append(room, svc, svc.Shape(op.Output), wire.Struct(out), false)
 	if err != nil {
 		return err
 	}
+	resp.Scratch = body
 	c.finish(resp, requestID, body)
 	if resp.Status == 0 {
 		resp.Status = 200
