@@ -145,7 +145,7 @@ func add(m item.Map, a ValueAction) (item.Map, error) {
 func deleteElements(m item.Map, a ValueAction) (item.Map, error) {
 	have := a.Path.Get(m)
 	if have == nil {
-		if len(a.Path) > 1 && a.Path[:len(a.Path)-1].Get(m) == nil {
+		if !reaches(m, a.Path) {
 			return nil, invalid("%s", errBadPath)
 		}
 		return m, nil
@@ -159,6 +159,19 @@ func deleteElements(m item.Map, a ValueAction) (item.Map, error) {
 	}
 	have.Set = left
 	return m, nil
+}
+
+// reaches reports whether what a path's last step lies in is there, and of the
+// right kind.
+func reaches(m item.Map, p Path) bool {
+	if len(p) == 1 {
+		return true
+	}
+	parent := p[:len(p)-1].Get(m)
+	if p[len(p)-1].Name != "" {
+		return parent != nil && parent.Kind == item.MapKind
+	}
+	return parent != nil && parent.Kind == item.List
 }
 
 // removeAll removes paths, later list elements first so that the indexes of

@@ -140,26 +140,32 @@ func (r *Reading) Keys() table.Keys {
 	return r.Index.Keys
 }
 
+// escape is what follows a zero byte within a value of a key.
+const escape = 0xff
+
 // Follow sets the bounds to what a key condition says.
 func (r *Reading) Follow(k expr.KeyCondition) {
 	base := appendDigest(slices.Clone(r.prefix()), item.Hash(k.Hash))
 	at := func(v item.Value) []byte { return item.AppendKey(slices.Clone(base), v) }
+	// behind is behind all rows of one value. The encoding of "b" begins that of
+	// "b\x00", where escape follows, which no next part of a key begins with.
+	behind := func(v item.Value) []byte { return append(at(v), escape) }
 	all := kv.Prefix(base)
 	switch k.Range {
 	case "":
 		r.Bounds = all
 	case expr.EQ:
-		r.Bounds = kv.Prefix(at(k.Low))
+		r.Bounds = kv.Range{Start: at(k.Low), End: behind(k.Low)}
 	case expr.LT:
 		r.Bounds = kv.Range{Start: base, End: at(k.Low)}
 	case expr.LE:
-		r.Bounds = kv.Range{Start: base, End: kv.Prefix(at(k.Low)).End}
+		r.Bounds = kv.Range{Start: base, End: behind(k.Low)}
 	case expr.GT:
-		r.Bounds = kv.Range{Start: kv.Prefix(at(k.Low)).End, End: all.End}
+		r.Bounds = kv.Range{Start: behind(k.Low), End: all.End}
 	case expr.GE:
 		r.Bounds = kv.Range{Start: at(k.Low), End: all.End}
 	case expr.Between:
-		r.Bounds = kv.Range{Start: at(k.Low), End: kv.Prefix(at(k.High)).End}
+		r.Bounds = kv.Range{Start: at(k.Low), End: behind(k.High)}
 	case expr.BeginsWith:
 		r.Bounds = kv.Prefix(item.AppendKeyPrefix(slices.Clone(base), k.Low))
 	}
