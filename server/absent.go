@@ -5,7 +5,6 @@ import (
 	"moln.dev/moln/api/cloudwatch"
 	"moln.dev/moln/api/dynamodbstreams"
 	"moln.dev/moln/api/events"
-	"moln.dev/moln/api/kms"
 	"moln.dev/moln/api/scheduler"
 	"moln.dev/moln/api/secretsmanager"
 	"moln.dev/moln/api/sesv2"
@@ -29,7 +28,6 @@ func absent() []service.Definition {
 		{&cloudwatch.Schema, cloudwatch.Operations()},
 		{&dynamodbstreams.Schema, dynamodbstreams.Operations()},
 		{&events.Schema, events.Operations()},
-		{&kms.Schema, kms.Operations()},
 		{&scheduler.Schema, scheduler.Operations()},
 		{&secretsmanager.Schema, secretsmanager.Operations()},
 		{&sesv2.Schema, sesv2.Operations()},

@@ -24,6 +24,7 @@ import (
 	"moln.dev/moln/services/dynamodb"
 	"moln.dev/moln/services/ecr"
 	"moln.dev/moln/services/iam"
+	"moln.dev/moln/services/kms"
 	"moln.dev/moln/services/lambda"
 	"moln.dev/moln/services/logs"
 	"moln.dev/moln/services/s3"
@@ -64,6 +65,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 		logs.New(s.deps("logs")).Definition(),
 		dynamodb.New(s.deps("dynamodb")).Definition(),
 		ecr.New(s.deps("ecr")).Definition(),
+		kms.New(s.deps("kms")).Definition(),
 	}
 	defs = append(defs, absent()...)
 	var types []service.ResourceType

@@ -274,3 +274,17 @@ func validSid(sid string, kind Kind) bool {
 		return !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
 	})
 }
+
+// With gives a policy of p's statements and more's, for a resource whose rights
+// come from two places (a key's policy and its grants). A nil policy adds none.
+func (p *Policy) With(more *Policy) *Policy {
+	if more == nil {
+		return p
+	}
+	if p == nil {
+		return more
+	}
+	both := *p
+	both.statements = append(append([]statement(nil), p.statements...), more.statements...)
+	return &both
+}

@@ -26,7 +26,7 @@ func (g *Gateway) Dispatch(ctx context.Context, c *service.Call, d smithy.Descri
 	}
 	began := time.Now()
 	parent := c.Trace
-	c.Trace = new(service.Trace)
+	c.Trace, c.Service = new(service.Trace), schema.EndpointPrefix
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic in %s: %v\n%s", op.Name, v, debug.Stack())

@@ -249,6 +249,7 @@ func (g *Gateway) identify(x *exchange, req *wire.Request) error {
 		return fault.New("UnknownOperationException", http.StatusNotFound, "moln lists no operation %s.", op.Name)
 	}
 	x.op = b
+	x.call.Service = b.target.def.Schema.EndpointPrefix
 	x.record.Operation = op.Name
 	return nil
 }

@@ -29,6 +29,10 @@ type Call struct {
 	Log       *slog.Logger
 	// Depth counts the services that the request has passed through.
 	Depth int
+	// Service is the endpoint prefix ("s3") of the service that carries the
+	// call out; the gateway sets it. Via is the service that made the call in
+	// its caller's name, empty where the caller came by himself.
+	Service, Via string
 	// HTTP is the request as it came in, and what the handler may add to the
 	// answer; nil for calls from inside.
 	HTTP *HTTP
@@ -166,6 +170,7 @@ func Invoke[In, Out any](ctx context.Context, c *Call, op smithy.Op[In, Out], in
 	d := *c
 	d.Depth++
 	d.HTTP = nil
+	d.Via = c.Service
 	out, err := c.backend.Dispatch(ctx, &d, op, in)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,160 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	api "moln.dev/moln/api/kms"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/engine/ident"
+	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/engine/kv/memkv"
+	"moln.dev/moln/engine/seal"
+	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/service"
+)
+
+const (
+	account = "000000000000"
+	region  = "us-east-1"
+)
+
+// harness calls operations as the gateway does: validate, judge, call.
+type harness struct {
+	t    *testing.T
+	s    *Service
+	clk  *clock.Fake
+	ops  map[string]service.Operation
+	iam  map[string]*policy.Policy // by the principal's ARN
+	done map[string]bool
+}
+
+func newHarness(t *testing.T) *harness {
+	t.Helper()
+	clk := clock.NewFake(time.Date(2026, 3, 20, 12, 0, 0, 0, time.UTC))
+	sealer, err := seal.New(make([]byte, seal.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{t: t, clk: clk, ops: map[string]service.Operation{}, iam: map[string]*policy.Policy{}, done: map[string]bool{}}
+	h.s = New(service.Deps{KV: kv.New(memkv.New()), Clock: clk, Ident: ident.NewSeeded(1, clk), Seal: sealer, Log: slog.New(slog.DiscardHandler)})
+	for _, op := range h.s.Definition().Operations {
+		_, o := op.Of()
+		h.ops[o.Name] = op
+	}
+	return h
+}
+
+// Dispatch implements service.Backend.
+func (h *harness) Dispatch(ctx context.Context, c *service.Call, d smithy.Descriptor, in any) (any, error) {
+	schema, op := d.Of()
+	h.done[op.Name] = true
+	if v := smithy.NewValidator().Validate(schema, op.Input, in); len(v) > 0 {
+		return nil, fault.New("ValidationException", 400, "%s", smithy.Message(v))
+	}
+	checks, err := h.s.authorize(ctx, c, op, in)
+	if err != nil {
+		return nil, err
+	}
+	if len(checks) == 0 {
+		h.t.Errorf("%s needs no permission", op.Name)
+	}
+	for _, check := range checks {
+		if err := h.Judge(ctx, c, check); err != nil {
+			return nil, err
+		}
+	}
+	return h.ops[op.Name].Call(ctx, c, in)
+}
+
+// Judge implements service.Backend.
+func (h *harness) Judge(_ context.Context, c *service.Call, check service.Check) error {
+	set := policy.Set{Resource: check.Policy}
+	if p := h.iam[c.Caller.ARN]; p != nil {
+		set.Identity = []*policy.Policy{p}
+	}
+	owner := check.Account
+	if owner == "" {
+		owner = c.Account
+	}
+	d := policy.Evaluate(policy.Request{
+		Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource, ResourceAccount: owner,
+		ResourcePolicyMandatory: check.PolicyMandatory, Context: check.Context,
+	}, set)
+	switch {
+	case d.Allowed:
+		return nil
+	case check.Fault != nil:
+		return check.Fault(d)
+	}
+	return fault.New("AccessDeniedException", 400, "%s", d.Message(c.Caller.ARN, check.Action, check.Resource))
+}
+
+// Assume implements service.Backend.
+func (h *harness) Assume(context.Context, *service.Call, service.Assume) (service.Session, error) {
+	return service.Session{}, errors.New("no sessions here")
+}
+
+// call is one by the account's root.
+func (h *harness) call() *service.Call {
+	root := identity.Principal{Principal: policy.Principal{Kind: policy.Root, ARN: "arn:aws:iam::" + account + ":root", AccountID: account}}
+	return service.NewCall(h, service.Call{Caller: root, Account: account, Region: region, Now: h.clk.Now(), Log: slog.New(slog.DiscardHandler)})
+}
+
+// user is a call by a user with an IAM policy, which may be empty.
+func (h *harness) user(name, doc string) *service.Call {
+	h.t.Helper()
+	arn := userARN(name)
+	if doc != "" {
+		p, err := policy.Parse([]byte(doc), policy.Identity)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.iam[arn] = p
+	}
+	return h.call().As(identity.Principal{Principal: policy.Principal{Kind: policy.User, ARN: arn, AccountID: account, UserID: "AIDA" + name}})
+}
+
+func userARN(name string) string { return "arn:aws:iam::" + account + ":user/" + name }
+
+// via is the call as one that a service makes in its caller's name.
+func via(c *service.Call, name string) *service.Call {
+	d := *c
+	d.Service = name
+	return &d
+}
+
+func do[In, Out any](c *service.Call, op smithy.Op[In, Out], in *In) (*Out, error) {
+	return service.Invoke(context.Background(), c, op, in)
+}
+
+func must[In, Out any](t *testing.T, c *service.Call, op smithy.Op[In, Out], in *In) *Out {
+	t.Helper()
+	out, err := do(c, op, in)
+	if err != nil {
+		_, o := op.Of()
+		t.Fatalf("%s: %v", o.Name, err)
+	}
+	return out
+}
+
+// fails wants a fault; message may be empty to compare the code only.
+func fails[In, Out any](t *testing.T, c *service.Call, op smithy.Op[In, Out], in *In, code, message string) {
+	t.Helper()
+	_, err := do(c, op, in)
+	if f := fault.As(err); f == nil || f.Code != code || (message != "" && f.Message != message) {
+		_, o := op.Of()
+		t.Errorf("%s: got %v\nwant %s: %s", o.Name, err, code, message)
+	}
+}
+
+func (h *harness) key(in api.CreateKeyInput) *api.KeyMetadata {
+	h.t.Helper()
+	return must(h.t, h.call(), api.CreateKey, &in).KeyMetadata
+}
