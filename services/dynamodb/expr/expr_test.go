@@ -198,37 +198,6 @@ func TestKeyCondition(t *testing.T) {
 
 // FuzzParse: no text makes a parser fail otherwise than with a fault, and what
 // is parsed can be evaluated.
-func FuzzParse(f *testing.F) {
-	for _, src := range []string{
-		"a = :a AND NOT (size(l) BETWEEN :five AND :six)", "SET a = list_append(l, :list), m.x = if_not_exists(#n, :five) + :six REMOVE l[0]",
-		"a, m.x, l[0]", "((a", "a.b[1].c IN (:a)", "ADD ss :set DELETE ss :set",
-	} {
-		f.Add(src)
-	}
-	f.Fuzz(func(t *testing.T, src string) {
-		sc := testScope(t)
-		c, err := sc.Condition("FilterExpression", src)
-		wantFault(t, err)
-		if err == nil {
-			c.Match(testItem())
-			_, err = ResolveKeys(c, KeyAttribute{"a", item.String}, KeyAttribute{"n", item.Number})
-			wantFault(t, err)
-		}
-		u, err := sc.Update(src)
-		wantFault(t, err)
-		if err == nil {
-			_, err = u.Apply(testItem())
-			wantFault(t, err)
-		}
-		p, err := sc.Projection(src)
-		wantFault(t, err)
-		if err == nil {
-			p.Apply(testItem())
-		}
-		TopLevelNames(nil, src)
-	})
-}
-
 func wantFault(t *testing.T, err error) {
 	if err != nil && fault.As(err) == nil {
 		t.Errorf("not a fault: %v", err)

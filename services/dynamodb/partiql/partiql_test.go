@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
 )
@@ -241,6 +242,33 @@ func FuzzParse(f *testing.F) {
 		}
 		if st.Update != nil {
 			_, _ = st.Update.Apply(m)
+		}
+	})
+}
+
+// FuzzCursor: a token is refused, or it is one that this statement gave.
+func FuzzCursor(f *testing.F) {
+	print := Fingerprint(new("SELECT"), nil)
+	token, err := Cursor{Partition: 2}.Token(print)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(*token)
+	f.Add("e30")
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := ReadCursor(&text, print)
+		if err != nil {
+			if fault.As(err) == nil {
+				t.Errorf("not a fault: %v", err)
+			}
+			return
+		}
+		again, err := n.Token(print)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := ReadCursor(again, print); err != nil || m.Partition != n.Partition || len(m.Key) != len(n.Key) {
+			t.Errorf("%+v became %+v, %v", n, m, err)
 		}
 	})
 }
