@@ -23,14 +23,19 @@
 //	("a", account, bucket)      which buckets an account owns
 //	("o", bid, key)             the current version of an object, or its delete marker
 //	("v", bid, key, ^sequence)  versions that are no longer current, newest first
-//	("d", data id)              the bytes of an object up to InlineBytesMax, encrypted
-//	("p", data id)              the parts of an object that was uploaded in parts
+//	("d", data id)              the bytes of an object up to InlineBytesMax, encrypted;
+//	                            up to BesideBytesMax they are in the object's own record
+//	("p", data id)              the parts of an object that was uploaded in parts,
+//	("p", data id, chunk)       or where they are many an index of them, and they
 //	("u", bid, key, upload)     a multipart upload
 //	("q", upload, number)       a part of one
-//	("r", blob id)              the blob is in use; Sweep removes those without
+//	("r", blob id)              the blob is in use; Collect removes those without
+//	("g", time, id)             what was dropped then, under an id of data or upload
+//	("l", data id, reader)      a long read that goes on, and until when it counts
 //
 // Larger bodies are blobs: written and committed first, then named by metadata
-// in one transaction. A blob is deleted after the metadata that named it.
+// in one transaction. A blob is deleted some minutes after the metadata that
+// named it, and not while it is read.
 //
 // # Encryption
 //
@@ -43,7 +48,8 @@
 //
 //	B1  A key with versions has a current one: "o" exists wherever "v" does.
 //	B2  A body is readable as long as a record names it: blobs and "r" entries
-//	    appear before or with the metadata, and go with or after it.
+//	    appear before or with the metadata, and go after it. A read that has
+//	    begun ends with the bytes that it began with.
 //	B3  An event is queued in the transaction that changes the object, or the
 //	    change did not happen.
 //	B4  Nothing is kept of a body whose checksum does not match.
@@ -53,5 +59,4 @@
 //
 // Browser form uploads (POST policies) and access points are not there. Regions
 // share one endpoint, so a bucket is reached through all of them.
-// Reading an object in parts while it is replaced or deleted may end early.
 package s3

@@ -93,7 +93,7 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 		return write.Condition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
 	}
 	alg := smithy.Val(in.ChecksumAlgorithm)
-	got, err := s.copyBody(ctx, so, condition.Span{Length: so.Size}, copyAlgorithms(alg, so), false)
+	got, err := s.copyBody(ctx, sb, so, condition.Span{Length: so.Size}, copyAlgorithms(alg, so), false)
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +171,8 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 }
 
 // copyBody takes in a part of another object's body, encrypted anew.
-func (s *Service) copyBody(ctx context.Context, so *store.Object, at condition.Span, algs []string, asBlob bool) (*store.Received, error) {
-	src, err := s.store.Open(ctx, so, at)
+func (s *Service) copyBody(ctx context.Context, sb *store.Bucket, so *store.Object, at condition.Span, algs []string, asBlob bool) (*store.Received, error) {
+	src, err := s.store.Open(ctx, sb, so, at)
 	if store.IsGone(err) {
 		return nil, s3err.NoSuchKey(so.Key)
 	}

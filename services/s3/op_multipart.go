@@ -193,7 +193,7 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 	if err != nil {
 		return nil, err
 	}
-	got, err := s.copyBody(ctx, so, at, algs, true)
+	got, err := s.copyBody(ctx, sb, so, at, algs, true)
 	if err != nil {
 		return nil, err
 	}

@@ -153,8 +153,13 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
+// blobCount collects garbage and counts what is left.
 func (w *world) blobCount() int {
+	w.t.Helper()
 	n := 0
+	if _, err := w.s.store.Reap(context.Background(), -time.Hour); err != nil {
+		w.t.Fatal(err)
+	}
 	if err := w.blobs.List(context.Background(), func(blob.Info) error { n++; return nil }); err != nil {
 		w.t.Fatal(err)
 	}
@@ -185,7 +190,7 @@ func TestBodiesOfEverySizeComeBackAndAreEncrypted(t *testing.T) {
 		at := condition.Span{Offset: int64(n) / 3, Length: int64(n) / 2}
 		b, _ := w.s.store.Bucket(context.Background(), "bodies")
 		o, _ := w.s.store.Current(context.Background(), b, "k")
-		r, err := w.s.store.Open(context.Background(), o, at)
+		r, err := w.s.store.Open(context.Background(), b, o, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -371,6 +376,9 @@ func TestDeletingABucketEndsItsUploads(t *testing.T) {
 	}
 	must[api.DeleteObjectOutput](w, "DeleteObject", &api.DeleteObjectInput{Bucket: new("gone"), Key: new("o")})
 	must[api.DeleteBucketOutput](w, "DeleteBucket", &api.DeleteBucketInput{Bucket: new("gone")})
+	if n := w.blobCount(); n != 0 {
+		t.Errorf("%d blobs are left", n)
+	}
 	items, err := w.kv.Scan(context.Background(), kv.Range{})
 	if err != nil || len(items) != 0 {
 		t.Errorf("%d records are left, %v", len(items), err)
@@ -429,7 +437,7 @@ func TestSweepRemovesOnlyWhatNothingNames(t *testing.T) {
 	if _, err := w.blobs.Put(context.Background(), strings.NewReader("left by a crash")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.store.Collect(context.Background(), -time.Hour); err != nil {
+	if _, err := w.s.store.Collect(context.Background(), -time.Hour, -time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.get("sweep", "k", nil); err != nil || w.blobCount() != 1 {

@@ -35,7 +35,14 @@ func New(d service.Deps) *Service {
 	st := store.New(d)
 	events := notify.New(d, st)
 	objects := read.New(st)
-	d.Sched.Every("s3/sweep", store.SweepEvery, st.Sweep)
+	d.Sched.Every("s3/reap", store.ReapEvery, func(ctx context.Context) error {
+		_, err := st.Reap(ctx, store.Grace)
+		return err
+	})
+	d.Sched.Every("s3/sweep", store.SweepEvery, func(ctx context.Context) error {
+		_, err := st.Collect(ctx, store.Grace, store.SweepAge)
+		return err
+	})
 	return &Service{
 		deps:   d,
 		store:  st,

@@ -50,7 +50,7 @@ func (s *Handlers) getObject(ctx context.Context, c *service.Call, in *api.GetOb
 		if err != nil {
 			return nil, err
 		}
-		stream, err := s.store.Open(ctx, sel.Object, sel.At)
+		stream, err := s.store.Open(ctx, b, sel.Object, sel.At)
 		if store.IsGone(err) && attempt < Attempts {
 			continue
 		}
@@ -113,18 +113,14 @@ func (s *Handlers) selectPart(ctx context.Context, sel *Selected, number int) er
 		}
 		return nil
 	}
-	parts, err := s.store.Parts(ctx, sel.Object.ID)
+	part, start, err := s.store.PartAt(ctx, sel.Object.ID, number-1)
 	if err != nil {
 		return err
 	}
-	if number < 1 || number > len(parts) {
+	if part == nil {
 		return bad
 	}
-	for i := range parts[:number-1] {
-		sel.At.Offset += parts[i].Size
-	}
-	sel.part = &parts[number-1]
-	sel.At.Length = sel.part.Size
+	sel.part, sel.At.Offset, sel.At.Length = part, start, part.Size
 	return nil
 }
 

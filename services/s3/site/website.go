@@ -199,7 +199,7 @@ func (v *visit) object(ctx context.Context, key string, status int) error {
 			v.location(http.StatusMovedPermanently, to)
 			return nil
 		}
-		body, err := v.s.store.Open(ctx, sel.Object, sel.At)
+		body, err := v.s.store.Open(ctx, v.b, sel.Object, sel.At)
 		if store.IsGone(err) && attempt < read.Attempts {
 			continue
 		}

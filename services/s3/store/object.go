@@ -17,6 +17,9 @@ import (
 const (
 	// InlineBytesMax is the largest body that is kept in the key-value store.
 	InlineBytesMax = 32 << 10
+	// BesideBytesMax is the largest that lies in the record of its object, so
+	// that both are one read. Listings read over it.
+	BesideBytesMax = 4 << 10
 	keyBytesMax    = 1024
 	metaBytesMax   = 2 << 10 // user metadata, names and values
 	PutBytesMax    = 5 << 30 // one PutObject or part
@@ -56,6 +59,8 @@ type Object struct {
 	// NullSequence, on the current version only, is the sequence of the
 	// version NullVersion where that is not current.
 	NullSequence string `json:",omitempty"`
+
+	small []byte // the body, encrypted, up to BesideBytesMax; nil: it is elsewhere
 }
 
 // Body says where the bytes are. Exactly one of inline, Blob and Parts holds
@@ -65,6 +70,9 @@ type Body struct {
 	Size  int64    `json:",omitempty"`
 	Blob  blob.Ref `json:",omitzero"`
 	Parts int      `json:",omitempty"`
+	// Check is the checksum of an inline body as it is stored; blobs have
+	// their own.
+	Check uint32 `json:",omitempty"`
 	// DataKey is the data key, sealed; empty for an object in parts, where each
 	// part has one.
 	DataKey []byte `json:",omitempty"`

@@ -5,27 +5,89 @@ import (
 	"context"
 	"crypto/cipher"
 	"errors"
+	"fmt"
 	"io"
 
 	"moln.dev/moln/services/s3/condition"
 )
 
-// Open reads a part of an object's body, decrypted.
-func (s *Store) Open(ctx context.Context, o *Object, at condition.Span) (io.ReadCloser, error) {
+// Open reads a part of an object's body, decrypted. Every byte that it hands
+// out was checked; what cannot be read is a *DamageError, which is logged, or
+// IsGone where the object was replaced since o was loaded. The first block is
+// read by Open, so that its damage is an answer of its own.
+//
+// A read that has begun goes on to its end, however long it takes, whatever
+// becomes of the object: see lease. It holds one block of a blob and one chunk
+// of parts in memory.
+func (s *Store) Open(ctx context.Context, b *Bucket, o *Object, at condition.Span) (io.ReadCloser, error) {
 	if at.Length == 0 {
 		return io.NopCloser(bytes.NewReader(nil)), nil
 	}
+	r := &objectReader{ctx: ctx, s: s, b: b, o: o}
+	var err error
 	if o.Parts > 0 {
-		parts, err := s.Parts(ctx, o.ID)
-		if err != nil {
-			return nil, err
-		}
-		return s.openParts(ctx, parts, at)
+		r.src, err = s.openParts(ctx, o.ID, at)
+	} else {
+		r.src, err = s.openBody(ctx, o.Body, o.small, at)
 	}
-	return s.openBody(ctx, o.Body, at)
+	if err == nil {
+		if _, err = io.ReadFull(r.src, r.first[:]); err == nil {
+			r.primed = true
+		} else {
+			r.src.Close()
+		}
+	}
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	if o.Parts > 0 || !o.Blob.IsZero() {
+		r.lease = s.lease(o.ID)
+	}
+	return r, nil
 }
 
-func (s *Store) openBody(ctx context.Context, b Body, at condition.Span) (io.ReadCloser, error) {
+// objectReader reads an object and names it when that fails.
+type objectReader struct {
+	ctx    context.Context
+	s      *Store
+	b      *Bucket
+	o      *Object
+	src    io.ReadCloser
+	first  [1]byte
+	primed bool // first is yet to be handed out
+	lease  *lease
+}
+
+// Read implements io.Reader.
+func (r *objectReader) Read(p []byte) (int, error) {
+	if r.primed && len(p) > 0 {
+		p[0], r.primed = r.first[0], false
+		return 1, nil
+	}
+	n, err := r.src.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = r.failed(err)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (r *objectReader) Close() error {
+	if r.lease != nil {
+		r.lease.end()
+	}
+	return r.src.Close()
+}
+
+func (r *objectReader) failed(err error) error {
+	err = r.s.damage(r.ctx, r.b, r.o, err)
+	if d := (*DamageError)(nil); errors.As(err, &d) {
+		r.s.log.Error("object is damaged", "bucket", d.Bucket, "key", d.Key, "version", d.Version, "part", d.Part, "reason", d.Reason)
+	}
+	return err
+}
+
+func (s *Store) openBody(ctx context.Context, b Body, small []byte, at condition.Span) (io.ReadCloser, error) {
 	key, err := s.openDataKey(b.ID, b.DataKey)
 	if err != nil {
 		return nil, err
@@ -35,15 +97,12 @@ func (s *Store) openBody(ctx context.Context, b Body, at condition.Span) (io.Rea
 		return nil, err
 	}
 	if b.Blob.IsZero() {
-		all, err := s.inline(ctx, b.ID)
+		all, err := s.inline(ctx, b, small)
 		if err != nil {
 			return nil, err
 		}
-		if int64(len(all)) != b.Size {
-			return nil, errors.New("s3: inline body has another size than its record")
-		}
-		some := all[at.Offset : at.Offset+at.Length]
-		stream.XORKeyStream(some, some)
+		some := make([]byte, at.Length)
+		stream.XORKeyStream(some, all[at.Offset:at.Offset+at.Length])
 		return io.NopCloser(bytes.NewReader(some)), nil
 	}
 	src, err := s.blobs.Open(ctx, b.Blob, at.Offset, at.Length)
@@ -53,59 +112,99 @@ func (s *Store) openBody(ctx context.Context, b Body, at condition.Span) (io.Rea
 	return decrypter{cipher.StreamReader{S: stream, R: src}, src}, nil
 }
 
-// openParts opens the first part at once, so that a body which is gone is
-// noticed before the answer begins, and the others in their turn.
-func (s *Store) openParts(ctx context.Context, parts []Part, at condition.Span) (io.ReadCloser, error) {
-	r := &partReader{ctx: ctx, s: s}
-	start := int64(0)
-	for _, p := range parts {
-		from, to := max(at.Offset, start), min(at.Offset+at.Length, start+p.Size)
-		if from < to {
-			r.left = append(r.left, piece{p.Body, condition.Span{Offset: from - start, Length: to - from}})
+// inline returns the stored bytes of a small body, checked.
+func (s *Store) inline(ctx context.Context, b Body, small []byte) ([]byte, error) {
+	all := small
+	if all == nil {
+		var err error
+		if all, err = s.kv.Get(ctx, keyInline(b.ID)); err != nil {
+			return nil, err
 		}
-		start += p.Size
 	}
-	return r, r.advance()
+	if int64(len(all)) != b.Size {
+		return nil, fmt.Errorf("%w: %d bytes of %d", errBody, len(all), b.Size)
+	}
+	if b.Check != 0 && checkOf(b.ID, all) != b.Check {
+		return nil, fmt.Errorf("%w: checksum does not match", errBody)
+	}
+	return all, nil
 }
 
-type piece struct {
-	Body
-	at condition.Span
+// openParts opens the part that a range begins in at once, so that a body which
+// is gone is noticed before the answer begins, and the others in their turn.
+func (s *Store) openParts(ctx context.Context, id string, at condition.Span) (io.ReadCloser, error) {
+	list, err := s.partList(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	n := list.index.chunkAt(at.Offset)
+	r := &partReader{ctx: ctx, list: list, next: n, skip: at.Offset - list.index.Starts[n], left: at.Length}
+	if err := r.advance(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-// partReader reads pieces of bodies one after the other.
+// partReader reads a range of parts one after the other.
 type partReader struct {
-	ctx  context.Context
-	s    *Store
-	left []piece
-	now  io.ReadCloser
+	ctx    context.Context
+	list   *partList
+	next   int    // chunk to load next
+	chunk  []Part // of the loaded chunk, those not opened yet
+	skip   int64  // bytes before the range, from the next part on
+	left   int64  // bytes of the range in parts not opened yet
+	now    io.ReadCloser
+	number int // of the part that is read now
 }
 
+// advance opens the next part that holds some of the range; io.EOF if none does.
 func (r *partReader) advance() error {
 	if r.now != nil {
 		r.now.Close()
 		r.now = nil
 	}
-	if len(r.left) == 0 {
-		return io.EOF
+	for r.left > 0 {
+		if len(r.chunk) == 0 {
+			chunk, err := r.list.chunk(r.ctx, r.next)
+			if err != nil {
+				return err
+			}
+			if len(chunk) == 0 {
+				return fmt.Errorf("%w: there are fewer bytes in the parts than in the object", errBody)
+			}
+			r.chunk = chunk
+			r.next++
+		}
+		p := r.chunk[0]
+		r.chunk = r.chunk[1:]
+		if r.skip >= p.Size {
+			r.skip -= p.Size
+			continue
+		}
+		at := condition.Span{Offset: r.skip, Length: min(p.Size-r.skip, r.left)}
+		src, err := r.list.s.openBody(r.ctx, p.Body, nil, at)
+		if err != nil {
+			return &partError{p.Number, err}
+		}
+		r.now, r.number, r.skip = src, p.Number, 0
+		r.left -= at.Length
+		return nil
 	}
-	next, err := r.s.openBody(r.ctx, r.left[0].Body, r.left[0].at)
-	r.now, r.left = next, r.left[1:]
-	if err != nil {
-		r.now = nil
-	}
-	return err
+	return io.EOF
 }
 
 // Read implements io.Reader.
 func (r *partReader) Read(p []byte) (int, error) {
 	for r.now != nil {
 		n, err := r.now.Read(p)
+		if err == nil {
+			return n, nil
+		}
 		if !errors.Is(err, io.EOF) {
-			return n, err
+			return n, &partError{r.number, err}
 		}
 		err = r.advance()
-		if n > 0 || err != nil {
+		if n > 0 && err == nil || err != nil {
 			return n, err
 		}
 	}
@@ -114,14 +213,9 @@ func (r *partReader) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (r *partReader) Close() error {
-	r.left = nil
+	r.left = 0
 	if r.now == nil {
 		return nil
 	}
 	return r.now.Close()
-}
-
-// inline returns the stored bytes of a small body.
-func (s *Store) inline(ctx context.Context, id string) ([]byte, error) {
-	return s.kv.Get(ctx, keyInline(id))
 }

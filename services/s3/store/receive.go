@@ -56,7 +56,7 @@ func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Receive
 	}
 	if len(first) <= InlineBytesMax && !in.AsBlob {
 		stream.XORKeyStream(first, first)
-		r.Inline = first
+		r.Inline, r.Check = first, checkOf(r.ID, first)
 		return r, finish(int64(len(first)))
 	}
 	w, err := s.blobs.Create(ctx)
@@ -89,13 +89,18 @@ func readFirst(src io.Reader) ([]byte, error) {
 	return first, err
 }
 
-// Discard drops a received body that is not used.
-func (s *Store) Discard(ctx context.Context, r *Received) { s.discard(ctx, r.Blob) }
+// Discard drops a received body that nothing names. If that fails it is left for
+// Collect.
+func (s *Store) Discard(ctx context.Context, r *Received) {
+	if !r.Blob.IsZero() {
+		_ = s.blobs.Delete(context.WithoutCancel(ctx), r.Blob)
+	}
+}
 
 // Undo discards a received body whose metadata was refused. After any other
 // error the transaction may have happened, and the sweep finds out.
 func (s *Store) Undo(ctx context.Context, r *Received, err error) {
 	if fault.As(err) != nil {
-		s.discard(ctx, r.Blob)
+		s.Discard(ctx, r)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"moln.dev/moln/engine/blob"
+	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
@@ -31,6 +32,7 @@ type Store struct {
 	ids   *ident.Source
 	seal  *seal.Sealer
 	log   *slog.Logger
+	real  clock.Clock // the machine's; see garbage
 
 	mu sync.Mutex
 	// decoded keeps what a bucket's record decodes to, by its bytes: policies
@@ -40,7 +42,7 @@ type Store struct {
 
 // New returns the store of a server.
 func New(d service.Deps) *Store {
-	return &Store{kv: d.KV, blobs: d.Blobs, ids: d.Ident, seal: d.Seal, log: d.Log, decoded: map[string]decodedBucket{}}
+	return &Store{kv: d.KV, blobs: d.Blobs, ids: d.Ident, seal: d.Seal, log: d.Log, real: clock.System(), decoded: map[string]decodedBucket{}}
 }
 
 func keyBucket(name string) []byte           { return tuple.Key("b", name) }
@@ -50,7 +52,6 @@ func keyVersion(b *Bucket, key, sequence string) []byte {
 	return tuple.Key("v", b.ID, key, descending(sequence))
 }
 func keyInline(id string) []byte { return tuple.Key("d", id) }
-func keyParts(id string) []byte  { return tuple.Key("p", id) }
 func keyUpload(b *Bucket, key, upload string) []byte {
 	return tuple.Key("u", b.ID, key, upload)
 }
@@ -66,8 +67,8 @@ type Tx struct {
 	// Bucket is the bucket as it is now, to be read only.
 	Bucket *Bucket
 
-	key     string
-	garbage []blob.Ref // blobs that nothing names any more
+	s   *Store
+	key string
 }
 
 // Update runs fn in a transaction that has locked one key of a bucket. It fails
@@ -84,29 +85,8 @@ func (s *Store) Update(ctx context.Context, b *Bucket, key string, fn func(tx *T
 	}, keyObject(b, key))
 }
 
-// update runs fn and discards its garbage once it is committed (B2).
 func (s *Store) update(ctx context.Context, fn func(tx *Tx) error, locks ...[]byte) error {
-	var garbage []blob.Ref
-	err := s.kv.Update(ctx, func(inner *kv.Tx) error {
-		tx := &Tx{KV: inner}
-		err := fn(tx)
-		garbage = tx.garbage
-		return err
-	}, locks...)
-	if err != nil {
-		return err
-	}
-	s.discard(ctx, garbage...)
-	return nil
-}
-
-// discard deletes blobs that nothing names. What fails is left for Sweep.
-func (s *Store) discard(ctx context.Context, refs ...blob.Ref) {
-	for _, ref := range refs {
-		if !ref.IsZero() {
-			_ = s.blobs.Delete(context.WithoutCancel(ctx), ref)
-		}
-	}
+	return s.kv.Update(ctx, func(inner *kv.Tx) error { return fn(&Tx{KV: inner, s: s}) }, locks...)
 }
 
 // lastString skips parts of a key and decodes the string after them.

@@ -36,31 +36,6 @@ type Part struct {
 	Body
 }
 
-// Parts returns the parts of an object that was uploaded in parts.
-func (s *Store) Parts(ctx context.Context, id string) ([]Part, error) {
-	raw, err := s.kv.Get(ctx, keyParts(id))
-	if err != nil {
-		return nil, err
-	}
-	return decodeParts(raw)
-}
-
-func (tx *Tx) parts(id string) ([]Part, error) {
-	raw, err := tx.KV.Get(keyParts(id))
-	if err != nil {
-		return nil, err
-	}
-	return decodeParts(raw)
-}
-
-func decodeParts(raw []byte) ([]Part, error) {
-	var parts []Part
-	if err := json.Unmarshal(raw, &parts); err != nil {
-		return nil, fmt.Errorf("s3: parts record: %w", err)
-	}
-	return parts, nil
-}
-
 // Upload returns a multipart upload, or the NoSuchUpload fault.
 func (s *Store) Upload(ctx context.Context, b *Bucket, key, id string) (*Upload, error) {
 	raw, err := s.kv.Get(ctx, keyUpload(b, key, id))
@@ -121,7 +96,7 @@ func (s *Store) PutPart(ctx context.Context, b *Bucket, u *Upload, p *Part) erro
 			if err := json.Unmarshal(raw, &old); err != nil {
 				return err
 			}
-			if err := tx.dropBlob(old.Blob); err != nil {
+			if err := tx.leave(old.ID, garbage{Blobs: []string{old.Blob.ID}}); err != nil {
 				return err
 			}
 		} else if !errors.Is(err, kv.ErrNotFound) {
@@ -190,16 +165,14 @@ func (tx *Tx) FinishUpload(u *Upload, chosen []Part, changed error) error {
 			return changed
 		}
 	}
-	return tx.dropUpload(tx.Bucket, u, now, kept)
-}
-
-// dropUpload removes an upload and its parts, except the blobs of kept.
-func (tx *Tx) dropUpload(b *Bucket, u *Upload, parts []Part, kept map[int]bool) error {
-	for _, part := range parts {
-		if kept[part.Number] {
-			continue
+	var unused garbage
+	for _, p := range now {
+		if !kept[p.Number] {
+			unused.Blobs = append(unused.Blobs, p.Blob.ID)
 		}
-		if err := tx.dropBlob(part.Blob); err != nil {
+	}
+	if len(unused.Blobs) > 0 {
+		if err := tx.leave(u.ID, unused); err != nil {
 			return err
 		}
 	}
@@ -207,22 +180,21 @@ func (tx *Tx) dropUpload(b *Bucket, u *Upload, parts []Part, kept map[int]bool) 
 	if err := tx.KV.DeleteRange(r.Start, r.End); err != nil {
 		return err
 	}
-	return tx.KV.Delete(keyUpload(b, u.Key, u.ID))
+	return tx.KV.Delete(keyUpload(tx.Bucket, u.Key, u.ID))
 }
 
-// EndUpload aborts an upload.
+// EndUpload aborts an upload. Its parts become garbage.
 func (s *Store) EndUpload(ctx context.Context, b *Bucket, key, id string) error {
+	at := keyUpload(b, key, id)
 	return s.update(ctx, func(tx *Tx) error {
-		u, err := uploadIn(tx.KV, b, key, id)
-		if err != nil {
+		if _, err := uploadIn(tx.KV, b, key, id); err != nil {
 			return err
 		}
-		parts, err := uploadParts(tx.KV.Scan, id, 0, 0)
-		if err != nil {
+		if err := tx.leave(id, garbage{Upload: true}); err != nil {
 			return err
 		}
-		return tx.dropUpload(b, u, parts, nil)
-	}, keyUpload(b, key, id))
+		return tx.KV.Delete(at)
+	}, at)
 }
 
 // ListUploads calls fn with the uploads of one page, by key and then by when

@@ -1,12 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 
-	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 )
@@ -36,10 +36,27 @@ func decodeFound(key string, raw []byte, err error) (*Object, error) {
 
 func decodeObject(key string, raw []byte) (*Object, error) {
 	o := &Object{Key: key}
-	if err := json.Unmarshal(raw, o); err != nil {
+	// A small body follows its record, after a byte that JSON never has.
+	record, small, beside := bytes.Cut(raw, []byte{0})
+	if err := json.Unmarshal(record, o); err != nil {
 		return nil, fmt.Errorf("s3: object record: %w", err)
 	}
+	if beside {
+		o.small = small
+	}
 	return o, nil
+}
+
+// putObject stores a version under its key, with its body where that is small.
+func putObject(tx *kv.Tx, key []byte, o *Object) error {
+	raw, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	if o.small != nil {
+		raw = append(append(raw, 0), o.small...)
+	}
+	return tx.Put(key, raw)
 }
 
 // Version returns one version of a key; nil if there is none.
@@ -87,7 +104,7 @@ func (tx *Tx) Put(cur, o *Object, d Data) error {
 			return err
 		}
 	}
-	return putJSON(tx.KV, keyObject(tx.Bucket, o.Key), o)
+	return putObject(tx.KV, keyObject(tx.Bucket, o.Key), o)
 }
 
 // Drop deletes the current version cur for good, as in a bucket that was never
@@ -109,42 +126,27 @@ type Data struct {
 func (tx *Tx) putData(o *Object, d Data) error {
 	switch {
 	case len(d.Parts) > 0:
-		return putJSON(tx.KV, keyParts(o.ID), d.Parts) // their "r" entries exist
+		return tx.putParts(o.ID, d.Parts) // their "r" entries exist
 	case !o.Blob.IsZero():
 		return tx.KV.Put(keyInUse(o.Blob.ID), nil)
+	case len(d.Inline) <= BesideBytesMax:
+		o.small = append([]byte{}, d.Inline...) // never nil
+		return nil
 	}
 	return tx.KV.Put(keyInline(o.ID), d.Inline)
 }
 
-// dropData removes the bytes of a version. Its blobs are garbage once the
-// transaction is committed (B2).
+// dropData takes away the bytes of a version; blobs become garbage (B2).
 func (tx *Tx) dropData(o *Object) error {
 	switch {
-	case o.Marker:
+	case o.Marker, o.small != nil:
 		return nil
 	case o.Body.Parts > 0:
-		parts, err := tx.parts(o.ID)
-		if err != nil {
-			return err
-		}
-		for _, part := range parts {
-			if err := tx.dropBlob(part.Blob); err != nil {
-				return err
-			}
-		}
-		return tx.KV.Delete(keyParts(o.ID))
+		return tx.leave(o.ID, garbage{Parts: true})
 	case !o.Blob.IsZero():
-		return tx.dropBlob(o.Blob)
+		return tx.leave(o.ID, garbage{Blobs: []string{o.Blob.ID}})
 	}
 	return tx.KV.Delete(keyInline(o.ID))
-}
-
-func (tx *Tx) dropBlob(ref blob.Ref) error {
-	if ref.IsZero() {
-		return nil
-	}
-	tx.garbage = append(tx.garbage, ref)
-	return tx.KV.Delete(keyInUse(ref.ID))
 }
 
 // retire makes room for o: cur is kept as an older version, or dropped where o
@@ -165,7 +167,7 @@ func (tx *Tx) retire(cur, o *Object) error {
 	}
 	old := *cur
 	old.NullSequence = ""
-	return putJSON(tx.KV, keyVersion(tx.Bucket, o.Key, cur.Sequence), &old)
+	return putObject(tx.KV, keyVersion(tx.Bucket, o.Key, cur.Sequence), &old)
 }
 
 // dropVersion removes a version that is not current.
@@ -222,7 +224,7 @@ func (tx *Tx) RemoveVersion(version string) (*Object, error) {
 	}
 	if version == NullVersion {
 		cur.NullSequence = ""
-		if err := putJSON(tx.KV, keyObject(tx.Bucket, tx.key), cur); err != nil {
+		if err := putObject(tx.KV, keyObject(tx.Bucket, tx.key), cur); err != nil {
 			return nil, err
 		}
 	}
@@ -253,7 +255,7 @@ func (tx *Tx) promote(gone *Object) error {
 	if err := tx.KV.Delete(items[0].Key); err != nil {
 		return err
 	}
-	return putJSON(tx.KV, keyObject(tx.Bucket, gone.Key), next)
+	return putObject(tx.KV, keyObject(tx.Bucket, gone.Key), next)
 }
 
 // Change edits the record of one version in place; the empty version means the
@@ -270,5 +272,5 @@ func (tx *Tx) Change(version string, change func(o *Object) error) (*Object, err
 	if err := change(o); err != nil {
 		return nil, err
 	}
-	return o, putJSON(tx.KV, at, o)
+	return o, putObject(tx.KV, at, o)
 }
