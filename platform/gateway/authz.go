@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -66,15 +67,19 @@ func (g *Gateway) judge(ctx context.Context, c *service.Call, t *target, check s
 	if account == "" {
 		account = c.Account
 	}
+	keys := &requestContext{call: c, account: account, own: check.Context, more: check.More}
 	d := policy.Evaluate(policy.Request{
 		Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource,
 		ResourceAccount: account, ResourcePolicyMandatory: check.PolicyMandatory,
-		Context: &requestContext{call: c, account: account, own: check.Context},
+		Context: keys,
 	}, policy.Set{
 		Identity: set.Identity, Resource: check.Policy,
 		Boundary: set.Boundary, HasBoundary: set.HasBoundary,
 		Session: set.Session, HasSession: set.HasSession,
 	})
+	if keys.failed != nil {
+		return keys.failed // a decision without the keys would be about another request
+	}
 	c.Trace.Decisions = append(c.Trace.Decisions, service.Decision{Action: check.Action, Resource: check.Resource, Decision: d})
 	if d.Allowed {
 		return nil
@@ -121,11 +126,34 @@ type requestContext struct {
 	call    *service.Call
 	account string
 	own     policy.Keys
+	more    func() (policy.Keys, error)
+	failed  error // of more
+}
+
+// service looks a key of the service's own up.
+func (r *requestContext) service(key string) ([]string, bool) {
+	if v, ok := r.own[key]; ok {
+		return v, true
+	}
+	if r.more == nil || strings.HasPrefix(key, "aws:") {
+		return nil, false
+	}
+	more, err := r.more()
+	if r.more = nil; err != nil {
+		r.failed = err
+		return nil, false
+	}
+	all := make(policy.Keys, len(more)+len(r.own)) // those are the service's
+	maps.Copy(all, more)
+	maps.Copy(all, r.own)
+	r.own = all
+	v, ok := r.own[key]
+	return v, ok
 }
 
 // Lookup implements policy.Context.
 func (r *requestContext) Lookup(key string) ([]string, bool) {
-	if v, ok := r.own[key]; ok {
+	if v, ok := r.service(key); ok {
 		return v, true
 	}
 	p := &r.call.Caller

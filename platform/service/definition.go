@@ -88,6 +88,10 @@ type Check struct {
 	Account string
 	// Context gives the service's condition keys (lower case). May be nil.
 	Context policy.Keys
+	// More gives further condition keys, below Context. It is asked at most once,
+	// and only when a statement asks about a key of the service's own, so what
+	// it costs is not paid for callers without such statements. May be nil.
+	More func() (policy.Keys, error)
 	// Policy is the resource's policy, compiled; nil: it has none.
 	Policy *policy.Policy
 	// PolicyMandatory: without an Allow in Policy nobody gets in (trust

@@ -73,15 +73,12 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		return everything(op), nil
 	}
 	var out []service.Check
-	for _, sub := range subjects {
+	for i := range subjects {
+		sub := &subjects[i]
 		if sub.actions == nil {
 			sub.actions = op.Actions
 		}
-		checks, err := s.checks(ctx, c, sub)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, checks...)
+		out = append(out, s.checks(ctx, c, sub)...)
 	}
 	return out, nil
 }
@@ -135,36 +132,37 @@ func controlTable(in any) *string {
 }
 
 // checks makes the checks of one subject.
-func (s *Service) checks(ctx context.Context, c *service.Call, sub subject) ([]service.Check, error) {
+func (s *Service) checks(ctx context.Context, c *service.Call, sub *subject) []service.Check {
 	resource := smithy.Val(sub.table)
 	if !strings.HasPrefix(resource, "arn:") {
 		resource = tableARN(c, resource)
 	}
-	owner := foreign(c, resource)
+	owner := ""
+	if strings.HasPrefix(smithy.Val(sub.table), "arn:") {
+		owner = foreign(c, resource)
+	}
 	if sub.index != nil {
 		resource += "/index/" + *sub.index
 	}
-	keys, err := s.conditionKeys(ctx, c, sub)
-	if err != nil {
-		return nil, err
-	}
+	keys := func() (policy.Keys, error) { return s.conditionKeys(ctx, c, sub) }
 	out := make([]service.Check, len(sub.actions))
 	for i, a := range sub.actions {
-		out[i] = service.Check{Action: a, Resource: resource, Account: owner, Context: keys}
+		out[i] = service.Check{Action: a, Resource: resource, Account: owner, More: keys}
 	}
-	return out, nil
+	return out
 }
 
 // noLeadingKey stands for the partition keys of a scan, which are all: it is
 // equal to none that a policy can allow.
 const noLeadingKey = ""
 
-func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub subject) (policy.Keys, error) {
+func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub *subject) (policy.Keys, error) {
 	keys := policy.Keys{}
-	for key, v := range map[string]*string{"dynamodb:returnvalues": sub.returns, "dynamodb:returnconsumedcapacity": sub.consumed} {
-		if v != nil {
-			keys[key] = []string{*v}
-		}
+	if sub.returns != nil {
+		keys["dynamodb:returnvalues"] = []string{*sub.returns}
+	}
+	if sub.consumed != nil {
+		keys["dynamodb:returnconsumedcapacity"] = []string{*sub.consumed}
 	}
 	if sub.selection != "" {
 		keys["dynamodb:select"] = []string{sub.selection}

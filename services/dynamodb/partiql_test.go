@@ -298,7 +298,7 @@ func TestStatementsAreJudged(t *testing.T) {
 		}
 		var got []string
 		for _, c := range checks {
-			k := c.Context
+			k := moreKeys(t, c)
 			got = append(got, fmt.Sprint(strings.TrimPrefix(c.Action, "dynamodb:"), " ", c.Resource, " ", k["dynamodb:leadingkeys"], " ", k["dynamodb:fulltablescan"], " ", k["dynamodb:enclosingoperation"], " ", k["dynamodb:attributes"]))
 		}
 		if d := cmp.Diff(tt.want, got); d != "" {
@@ -308,7 +308,7 @@ func TestStatementsAreJudged(t *testing.T) {
 	for returning, want := range map[string]string{"": "NONE", " RETURNING ALL OLD *": "ALL_OLD", " RETURNING MODIFIED NEW *": "UPDATED_NEW"} {
 		_, op := api.ExecuteStatement.Of()
 		checks, err := b.s.authorize(context.Background(), b.caller(), op, one(`UPDATE notes SET x = 1 WHERE id = 'a' AND at = 1`+returning))
-		if err != nil || checks[0].Context["dynamodb:returnvalues"][0] != want {
+		if err != nil || moreKeys(t, checks[0])["dynamodb:returnvalues"][0] != want {
 			t.Errorf("%s: %+v %v", returning, checks, err)
 		}
 	}

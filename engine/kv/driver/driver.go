@@ -110,6 +110,16 @@ type Snapshot interface {
 	Close() error
 }
 
+// Marker is implemented by drivers whose store no other process writes: they can
+// tell without reading whether what was read is still what is stored.
+type Marker interface {
+	// Mark returns the present moment.
+	Mark() uint64
+	// Stands reports whether key has certainly not been written since the
+	// moment that Mark returned.
+	Stands(key []byte, mark uint64) bool
+}
+
 // Checkpointer is implemented by drivers that can copy themselves, while in
 // use, into a directory which does not exist yet and from which the same
 // driver opens.

@@ -26,6 +26,7 @@ type Store struct {
 	// tables are decoded tables by key. They are checked against what is stored
 	// at each use.
 	tables sync.Map // string -> *Table
+	fresh  fresh
 }
 
 // New makes the store of the service, over keys of its own.
@@ -74,16 +75,25 @@ func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
 
 // Table loads a table; missing is the fault where there is none.
 func (s *Store) Table(ctx context.Context, p Place, name string, missing error) (*Table, error) {
+	if t := s.fresh.get(p, name); t != nil {
+		return t, nil
+	}
 	key := p.tableKey(name)
+	mark := s.db.Mark(key)
 	raw, err := s.db.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
 		s.tables.Delete(string(key))
+		s.fresh.drop(p, name)
 		return nil, missing
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.known(p, key, raw)
+	t, err := s.known(p, key, raw)
+	if err == nil {
+		s.fresh.put(p, name, t, mark)
+	}
+	return t, err
 }
 
 // known gives the decoded table, from before where it has not changed.
@@ -188,6 +198,7 @@ func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing e
 		return tx.Delete(key)
 	}, key)
 	s.tables.Delete(string(key))
+	s.fresh.drop(p, name)
 	return &gone, err
 }
 

@@ -148,6 +148,15 @@ func (db *DB) Snapshot(ctx context.Context) (driver.Snapshot, error) {
 // Watch implements driver.DB.
 func (db *DB) Watch(prefix []byte) (<-chan struct{}, func()) { return db.watches.Add(prefix) }
 
+// Mark implements driver.Marker.
+func (db *DB) Mark() uint64 { return db.last.Load() }
+
+// Stands implements driver.Marker. Who has read a later value than the one that
+// stands has waited until it was durable, which is after it was noted here.
+func (db *DB) Stands(key []byte, mark uint64) bool {
+	return db.recent.pointStands(key, mark) && db.broken.Load() == nil
+}
+
 // Close implements driver.DB. It waits for the calls under way. Snapshots
 // must have been closed.
 func (db *DB) Close() error {
