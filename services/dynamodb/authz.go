@@ -193,33 +193,38 @@ func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub *subje
 		return nil, err
 	}
 	if sub.statement != nil {
-		sub.statementKeys(keys, sub.hash(t).Name)
+		hashes := sub.hashes(t)
+		if len(hashes) > 1 {
+			hashes = []expr.KeyAttribute{{}} // such an index is looked through
+		}
+		sub.statementKeys(keys, hashes[0].Name)
 		return keys, nil
 	}
 	keys["dynamodb:leadingkeys"] = sub.leading(t)
 	return keys, nil
 }
 
-// hash is the partition key of the table or index.
-func (sub *subject) hash(t *store.Table) expr.KeyAttribute {
+// hashes are the attributes of the partition key of the table or index.
+func (sub *subject) hashes(t *store.Table) []expr.KeyAttribute {
 	if sub.index != nil {
 		if x := t.Index(*sub.index); x != nil {
-			return x.Hash
+			return x.Hashes()
 		}
 	}
-	return t.Hash
+	return t.Hashes()
 }
 
 // leading are the values of the partition keys that a request is about; where
 // one cannot be told it is equal to none.
 func (sub *subject) leading(t *store.Table) []string {
-	hash := sub.hash(t)
 	var out []string
-	if sub.keyText != nil {
-		out = append(out, sub.queried(hash.Name))
-	}
-	for _, m := range sub.items {
-		out = append(out, scalar(m[hash.Name]))
+	for _, hash := range sub.hashes(t) {
+		if sub.keyText != nil {
+			out = append(out, sub.queried(hash.Name))
+		}
+		for _, m := range sub.items {
+			out = append(out, scalar(m[hash.Name]))
+		}
 	}
 	return out
 }

@@ -205,14 +205,22 @@ func (m *mirror) fetches(x *mirrorIndex, projection *string, names map[string]st
 
 // spared makes a condition without the keys of a view: a query's filter may
 // not name them.
-func (m *mirror) spared(hash, rng string) *cond {
+func (m *mirror) spared(keys ...string) *cond {
 	for {
 		c, w := m.condition(0), &writer{}
 		c.write(w)
-		if w.names["#"+hash] == "" && w.names["#"+rng] == "" {
+		if !slices.ContainsFunc(keys, func(n string) bool { return w.names["#"+n] != "" }) {
 			return c
 		}
 	}
+}
+
+// keyNamesOf are the key attributes of a view.
+func keyNamesOf(x *mirrorIndex, hash, rng string) []string {
+	if x != nil {
+		return x.keys()
+	}
+	return []string{hash, rng}
 }
 
 func (m *mirror) queryOne() {
@@ -225,8 +233,16 @@ func (m *mirror) queryOne() {
 		}
 	}
 	keyCond := &cond{op: "=", terms: []term{{path: trail{{name: hash}}}, {value: hashValue}}}
+	also := func(c *cond) { keyCond = &cond{op: "AND", kids: []*cond{keyCond, c}} }
+	if x != nil && x.hash2 != "" {
+		also(&cond{op: "=", terms: []term{{path: trail{{name: x.hash2}}}, {value: m.scalarOf(m.kind(x.hash2))}}})
+	}
 	if rng != "" && m.chance(60) {
-		keyCond = &cond{op: "AND", kids: []*cond{keyCond, m.rangeCondition(rng)}}
+		c := m.rangeCondition(rng)
+		also(c)
+		if x != nil && x.rng2 != "" && c.op == "=" {
+			also(m.rangeCondition(x.rng2))
+		}
 	}
 	in := &api.QueryInput{
 		TableName: &m.name, IndexName: index, KeyConditionExpression: new(keyCond.write(w)), ScanIndexForward: new(m.chance(50)),
@@ -234,7 +250,7 @@ func (m *mirror) queryOne() {
 	}
 	var filter *cond
 	if m.chance(40) {
-		filter = m.spared(hash, rng)
+		filter = m.spared(keyNamesOf(x, hash, rng)...)
 		in.FilterExpression = new(filter.write(w))
 	}
 	var want func(avs) avs
@@ -246,6 +262,9 @@ func (m *mirror) queryOne() {
 	matched := m.matching(x, keyCond)
 	slices.SortStableFunc(matched, func(a, b avs) int {
 		order, _ := orderOf(a[rng], b[rng])
+		if order == 0 && x != nil && x.rng2 != "" {
+			order, _ = orderOf(a[x.rng2], b[x.rng2])
+		}
 		if !*in.ScanIndexForward {
 			order = -order
 		}
@@ -255,7 +274,11 @@ func (m *mirror) queryOne() {
 	m.same("scanned", len(matched), r.scanned)
 	m.compare(matched, r.items, filter, want, m.fetches(x, in.ProjectionExpression, w.names), x)
 	if in.ProjectionExpression == nil && rng != "" {
-		m.same("order", sortKeys(m.filtered(matched, filter, x, false), rng), sortKeys(r.items, rng))
+		left := m.filtered(matched, filter, x, false)
+		m.same("order", sortKeys(left, rng), sortKeys(r.items, rng))
+		if x != nil && x.rng2 != "" {
+			m.same("order", sortKeys(left, x.rng2), sortKeys(r.items, x.rng2))
+		}
 	}
 }
 

@@ -162,7 +162,7 @@ func (m *mirror) selectStatement() {
 		where = &cond{op: "=", terms: []term{{path: trail{{name: hash}}}, {value: m.scalarOf(m.kind(hash))}}}
 	}
 	if m.chance(50) {
-		c := m.spared(hash, rng) // keys want values of their own type
+		c := m.spared(keyNamesOf(x, hash, rng)...) // keys want values of their own type
 		if where == nil {
 			where = c
 		} else {

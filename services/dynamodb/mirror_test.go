@@ -75,8 +75,10 @@ func mirrorStore(t *testing.T, limit time.Duration, url string) {
 // mirrorIndex is an index of a mirrored table.
 type mirrorIndex struct {
 	name, hash, rng string
-	local, all      bool
-	include         []string
+	// hash2 and rng2 are the second attributes of a global index's keys.
+	hash2, rng2 string
+	local, all  bool
+	include     []string
 }
 
 // mirror is a table said twice.
@@ -162,7 +164,19 @@ func (m *mirror) globalIndex(name string) mirrorIndex {
 		keys = append(keys, [2]string{"s", "k"}, [2]string{"s", "g"}, [2]string{"g", "s"})
 	}
 	k := pick(m.dice, keys...)
-	return m.index(name, k[0], k[1])
+	x := m.index(name, k[0], k[1])
+	for _, more := range []*string{&x.hash2, &x.rng2} {
+		n := pick(m.dice, m.keyNames()[0], "g", "h")
+		if m.chance(25) && !slices.Contains(x.keys(), n) && (more == &x.hash2 || x.rng != "") {
+			*more = n
+		}
+	}
+	return x
+}
+
+// keys are all key attributes.
+func (x *mirrorIndex) keys() []string {
+	return slices.DeleteFunc([]string{x.hash, x.hash2, x.rng, x.rng2}, func(n string) bool { return n == "" })
 }
 
 func (m *mirror) index(name, hash, rng string) mirrorIndex {
@@ -176,10 +190,14 @@ func (m *mirror) index(name, hash, rng string) mirrorIndex {
 	return x
 }
 
-func (x mirrorIndex) keySchema() []api.KeySchemaElement {
-	out := []api.KeySchemaElement{element(x.hash, "HASH")}
-	if x.rng != "" {
-		out = append(out, element(x.rng, "RANGE"))
+func (x *mirrorIndex) keySchema() []api.KeySchemaElement {
+	var out []api.KeySchemaElement
+	for _, n := range x.keys() {
+		kind := "RANGE"
+		if n == x.hash || n == x.hash2 {
+			kind = "HASH"
+		}
+		out = append(out, element(n, kind))
 	}
 	return out
 }
@@ -202,8 +220,9 @@ func (m *mirror) kind(name string) string {
 func (m *mirror) definitions() []api.AttributeDefinition {
 	used := map[string]bool{"k": true, "s": m.rng != ""}
 	for _, x := range m.indexes {
-		used[x.hash] = true
-		used[x.rng] = x.rng != ""
+		for _, n := range x.keys() {
+			used[n] = true
+		}
 	}
 	var out []api.AttributeDefinition
 	for _, n := range []string{"k", "s", "g", "h"} {
@@ -262,7 +281,7 @@ func (m *mirror) drawItem() avs {
 // fits reports whether index keys are of the right types.
 func (m *mirror) fits(item avs) bool {
 	for _, x := range m.indexes {
-		for _, n := range []string{x.hash, x.rng} {
+		for _, n := range x.keys() {
 			if v, ok := item[n]; ok && kindOf(v) != m.kind(n) {
 				return false
 			}
@@ -286,10 +305,7 @@ func (m *mirror) viewed(x *mirrorIndex, item avs) avs {
 	if x == nil {
 		return item
 	}
-	names := append(m.keyNames(), x.hash)
-	if x.rng != "" {
-		names = append(names, x.rng)
-	}
+	names := append(m.keyNames(), x.keys()...)
 	for _, n := range names {
 		if _, ok := item[n]; !ok {
 			return nil
@@ -308,7 +324,7 @@ func (m *mirror) viewed(x *mirrorIndex, item avs) avs {
 }
 
 func (x *mirrorIndex) has(m *mirror, name string) bool {
-	return x.all || slices.Contains(m.keyNames(), name) || x.hash == name || x.rng == name || slices.Contains(x.include, name)
+	return x.all || slices.Contains(m.keyNames(), name) || slices.Contains(x.keys(), name) || slices.Contains(x.include, name)
 }
 
 // note keeps what was asked for.

@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/partiql"
 	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/table"
 	"moln.dev/moln/services/dynamodb/words"
 )
 
@@ -74,7 +75,13 @@ func (s *Service) openSelect(ctx context.Context, c *service.Call, st *partiql.S
 	if err := s.open(ctx, c, r, &st.Table, index, nil); err != nil {
 		return nil, partiql.Access{}, err
 	}
-	access, err := st.Plan(r.Keys().Hash, r.Keys().Range)
+	keys := r.Keys()
+	if len(keys.HashMore) > 0 {
+		// No statement says all of a partition key of several attributes: the
+		// whole index is looked through.
+		keys = table.Keys{}
+	}
+	access, err := st.Plan(keys.Hash, keys.Range)
 	r.Filter = access.Filter
 	return r, access, err
 }

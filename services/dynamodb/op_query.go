@@ -35,7 +35,7 @@ func (s *Service) query(ctx context.Context, c *service.Call, in *api.QueryInput
 	if err := s.open(ctx, c, r, in.TableName, in.IndexName, in.Select); err != nil {
 		return nil, err
 	}
-	k, err := expr.ResolveKeys(keyCondition, r.Keys().Hash, r.Keys().Range)
+	k, err := expr.ResolveIndexKeys(keyCondition, r.Keys().Hashes(), r.Keys().Ranges())
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func parseKeyCondition(in *api.QueryInput, scope *expr.Scope) (*expr.Condition, 
 	if len(in.KeyConditions) == 0 {
 		return nil, words.Refuse("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
-	if len(in.KeyConditions) > 2 {
+	if len(in.KeyConditions) > 2 && in.IndexName == nil {
 		return nil, words.Refuse("Conditions can be of length 1 or 2 only")
 	}
 	for _, k := range in.KeyConditions {

@@ -8,7 +8,7 @@ import (
 var operations = service.Table[*Service]{
 	service.Full(api.BatchGetItem, (*Service).batchGetItem),
 	service.Full(api.BatchWriteItem, (*Service).batchWriteItem),
-	service.Partial(api.CreateTable, (*Service).createTable, "streams, KMS keys, resource policies, throughput limits of on-demand tables, global tables and vector indexes are refused; keys have one partition and one sort attribute; provisioned throughput is recorded, not enforced; tables are ACTIVE at once"),
+	service.Partial(api.CreateTable, (*Service).createTable, "streams, KMS keys, resource policies, throughput limits of on-demand tables, global tables and vector indexes are refused; provisioned throughput is recorded, not enforced; tables are ACTIVE at once"),
 	service.Full(api.DeleteItem, (*Service).deleteItem),
 	service.Full(api.DeleteTable, (*Service).deleteTable),
 	service.Partial(api.DescribeContinuousBackups, (*Service).describeContinuousBackups, "always DISABLED"),

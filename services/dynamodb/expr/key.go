@@ -11,6 +11,9 @@ type KeyCondition struct {
 	// with Low, Between with Low and High.
 	Range     Op
 	Low, High item.Value
+	// HashMore and Equal are for indexes whose keys have several attributes: the
+	// further partition keys, and the sort keys before the one that Range is about.
+	HashMore, Equal []item.Value
 }
 
 // KeyAttribute is a key's name and type; without a name there is none.
@@ -62,6 +65,64 @@ func ResolveKeys(c *Condition, hash, rng KeyAttribute) (KeyCondition, error) {
 		return out, invalid("Conditions can be of length 1 or 2 only")
 	}
 	return out.withRange(r, rng)
+}
+
+// ResolveIndexKeys is ResolveKeys for keys of several attributes: all partition
+// keys must be equal to something, and of the sort keys the first ones; only the
+// last of these may have another condition.
+func ResolveIndexKeys(c *Condition, hashes, ranges []KeyAttribute) (KeyCondition, error) {
+	if len(hashes) == 1 && len(ranges) < 2 {
+		return ResolveKeys(c, hashes[0], append(ranges, KeyAttribute{})[0])
+	}
+	var out KeyCondition
+	byName := map[string]*Condition{}
+	if err := collectKeys(c, byName); err != nil {
+		return out, err
+	}
+	take := func(a KeyAttribute) *Condition {
+		defer delete(byName, a.Name)
+		return byName[a.Name]
+	}
+	for i, a := range hashes {
+		h := take(a)
+		if h == nil {
+			return out, invalid("Query condition missed key schema element: %s", a.Name)
+		}
+		if h.Op != EQ {
+			return out, invalid("Query key condition not supported")
+		}
+		if err := typed(a, h.Args[1].Value); err != nil {
+			return out, err
+		}
+		if i == 0 {
+			out.Hash = h.Args[1].Value
+		} else {
+			out.HashMore = append(out.HashMore, h.Args[1].Value)
+		}
+	}
+	for _, a := range ranges {
+		if len(byName) == 0 {
+			break
+		}
+		r := take(a)
+		if r == nil {
+			return out, invalid("Query condition missed key schema element: %s", a.Name)
+		}
+		if out.Range != "" {
+			if out.Range != EQ {
+				return out, invalid("Query key condition not supported")
+			}
+			out.Equal = append(out.Equal, out.Low)
+		}
+		var err error
+		if out, err = out.withRange(r, a); err != nil {
+			return out, err
+		}
+	}
+	if len(byName) > 0 {
+		return out, invalid("Query key condition not supported")
+	}
+	return out, nil
 }
 
 func (k KeyCondition) withRange(r *Condition, rng KeyAttribute) (KeyCondition, error) {

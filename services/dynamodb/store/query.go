@@ -145,12 +145,15 @@ const escape = 0xff
 
 // Follow sets the bounds to what a key condition says.
 func (r *Reading) Follow(k expr.KeyCondition) {
-	base := appendDigest(slices.Clone(r.prefix()), item.Hash(k.Hash))
+	base := appendDigest(slices.Clone(r.prefix()), hashAll(k.Hash, k.HashMore))
+	for _, v := range k.Equal {
+		base = item.AppendKey(base, v)
+	}
 	at := func(v item.Value) []byte { return item.AppendKey(slices.Clone(base), v) }
 	// behind is behind all rows of one value. The encoding of "b" begins that of
 	// "b\x00", where escape follows, which no next part of a key begins with.
 	behind := func(v item.Value) []byte { return append(at(v), escape) }
-	all := kv.Prefix(base)
+	all := kv.Range{Start: base, End: append(slices.Clone(base), escape)}
 	switch k.Range {
 	case "":
 		r.Bounds = all
@@ -194,7 +197,8 @@ func (r *Reading) startAfter(m item.Map) (inside bool, err error) {
 	if len(m) != len(names) {
 		return false, words.Refuse("The provided starting key is invalid")
 	}
-	for _, a := range [...]expr.KeyAttribute{r.Table.Hash, r.Table.Range, r.Keys().Hash, r.Keys().Range} {
+	keys := r.Keys()
+	for _, a := range append([]expr.KeyAttribute{r.Table.Hash, r.Table.Range}, append(keys.Hashes(), keys.Ranges()...)...) {
 		if v := m.Get(a.Name); a.Name != "" && (v == nil || v.Kind != a.Kind) {
 			return false, words.Refuse("The provided starting key is invalid")
 		}

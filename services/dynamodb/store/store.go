@@ -283,15 +283,26 @@ func (t *Table) indexRows(id string) []byte {
 }
 
 // indexRow is where an index holds an item.
-func (t *Table) indexRow(x *table.Index, ik, k table.Key) []byte {
-	key := appendDigest(t.indexRows(x.ID), item.Hash(ik.Hash))
+func (t *Table) indexRow(x *table.Index, ik table.IndexKey, k table.Key) []byte {
+	key := appendDigest(t.indexRows(x.ID), hashAll(ik.Hash, ik.HashMore))
 	if ik.Range.Kind != 0 {
 		key = item.AppendKey(key, ik.Range)
+	}
+	for _, v := range ik.RangeMore {
+		key = item.AppendKey(key, v)
 	}
 	if k.Range.Kind == 0 {
 		return appendDigest(key, item.Hash(k.Hash))
 	}
 	return appendDigest(key, item.Hash(k.Hash, k.Range))
+}
+
+// hashAll is the digest of a partition key of one or several attributes.
+func hashAll(first item.Value, more []item.Value) item.Digest {
+	if len(more) == 0 {
+		return item.Hash(first)
+	}
+	return item.Hash(append([]item.Value{first}, more...)...)
 }
 
 // Get reads an item; none is nil.

@@ -32,9 +32,12 @@ func Describe(t *Table, status string) *api.TableDescription {
 }
 
 func describeKeys(k Keys) []api.KeySchemaElement {
-	out := []api.KeySchemaElement{keyElement(k.Hash, api.KeyTypeHash)}
-	if k.Range.Name != "" {
-		out = append(out, keyElement(k.Range, api.KeyTypeRange))
+	var out []api.KeySchemaElement
+	for _, a := range k.Hashes() {
+		out = append(out, keyElement(a, api.KeyTypeHash))
+	}
+	for _, a := range k.Ranges() {
+		out = append(out, keyElement(a, api.KeyTypeRange))
 	}
 	return out
 }

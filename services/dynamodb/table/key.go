@@ -108,6 +108,16 @@ func (t *Table) CheckIndexKeys(m item.Map) error {
 				return err
 			}
 		}
+		for _, a := range x.HashMore {
+			if err := x.checkKey(m, a, true); err != nil {
+				return err
+			}
+		}
+		for _, a := range x.RangeMore {
+			if err := x.checkKey(m, a, false); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -136,29 +146,55 @@ func (x *Index) checkKey(m item.Map, a expr.KeyAttribute, hash bool) error {
 	return nil
 }
 
+// IndexKey is the key of an index; More are the values of further attributes.
+type IndexKey struct {
+	Key
+	HashMore, RangeMore []item.Value
+}
+
 // KeyOf takes an index's key out of an item; ok is false for items that the
 // index does not hold.
-func (x *Index) KeyOf(m item.Map) (k Key, ok bool) {
+func (x *Index) KeyOf(m item.Map) (k IndexKey, ok bool) {
 	if x.Kind == Expiry {
 		v := m.Get(x.Range.Name)
 		if v == nil || v.Kind != item.Number {
 			return k, false
 		}
-		return Key{Hash: item.Value{Kind: item.String}, Range: *v}, true
+		k.Key = Key{Hash: item.Value{Kind: item.String}, Range: *v}
+		return k, true
 	}
-	hash := m.Get(x.Hash.Name)
-	if hash == nil || hash.Kind != x.Hash.Kind {
+	if k.Hash, ok = indexValue(m, x.Hash); !ok {
 		return k, false
 	}
-	k.Hash = *hash
 	if x.Range.Name != "" {
-		rng := m.Get(x.Range.Name)
-		if rng == nil || rng.Kind != x.Range.Kind {
+		if k.Range, ok = indexValue(m, x.Range); !ok {
 			return k, false
 		}
-		k.Range = *rng
 	}
-	return k, true
+	if k.HashMore, ok = indexValues(m, x.HashMore); !ok {
+		return k, false
+	}
+	k.RangeMore, ok = indexValues(m, x.RangeMore)
+	return k, ok
+}
+
+func indexValue(m item.Map, a expr.KeyAttribute) (item.Value, bool) {
+	v := m.Get(a.Name)
+	if v == nil || v.Kind != a.Kind {
+		return item.Value{}, false
+	}
+	return *v, true
+}
+
+func indexValues(m item.Map, attributes []expr.KeyAttribute) (out []item.Value, ok bool) {
+	for _, a := range attributes {
+		v, ok := indexValue(m, a)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, v)
+	}
+	return out, true
 }
 
 // CheckItem refuses what only the finished item shows.

@@ -23,6 +23,9 @@ const (
 	maxRangeBytes = 1024
 	maxLocal      = 5
 	maxGlobal     = 20
+	// maxKeyAttributes is how many a partition key, and a sort key, of a global
+	// index may have.
+	maxKeyAttributes = 4
 )
 
 // Billing modes, as the API names them.
@@ -55,6 +58,10 @@ type Throughput struct{ Read, Write int64 }
 type Keys struct {
 	Hash  expr.KeyAttribute
 	Range expr.KeyAttribute `json:",omitzero"`
+	// More are what a global index has besides: its keys may be of several
+	// attributes each.
+	HashMore  []expr.KeyAttribute `json:",omitempty"`
+	RangeMore []expr.KeyAttribute `json:",omitempty"`
 }
 
 // Kinds of indexes.
@@ -79,14 +86,37 @@ type Index struct {
 
 // Names lists the key attributes.
 func (k Keys) Names() []string {
-	if k.Range.Name == "" {
-		return []string{k.Hash.Name}
+	names := []string{k.Hash.Name}
+	for _, a := range k.HashMore {
+		names = append(names, a.Name)
 	}
-	return []string{k.Hash.Name, k.Range.Name}
+	if k.Range.Name != "" {
+		names = append(names, k.Range.Name)
+	}
+	for _, a := range k.RangeMore {
+		names = append(names, a.Name)
+	}
+	return names
 }
 
 // Has reports whether the attribute is one of the keys.
-func (k Keys) Has(name string) bool { return k.Hash.Name == name || k.Range.Name == name }
+func (k Keys) Has(name string) bool {
+	is := func(a expr.KeyAttribute) bool { return a.Name == name }
+	return is(k.Hash) || is(k.Range) || slices.ContainsFunc(k.HashMore, is) || slices.ContainsFunc(k.RangeMore, is)
+}
+
+// Hashes are the attributes of the partition key.
+func (k Keys) Hashes() []expr.KeyAttribute {
+	return append([]expr.KeyAttribute{k.Hash}, k.HashMore...)
+}
+
+// Ranges are the attributes of the sort key, the first of which counts most.
+func (k Keys) Ranges() []expr.KeyAttribute {
+	if k.Range.Name == "" {
+		return nil
+	}
+	return append([]expr.KeyAttribute{k.Range}, k.RangeMore...)
+}
 
 // Index finds an index by name; the one for expiry has none.
 func (t *Table) Index(name string) *Index {
@@ -200,6 +230,40 @@ func readKeys(in []api.KeySchemaElement, defs []expr.KeyAttribute) (k Keys, err 
 	return k, err
 }
 
+// readGlobalKeys reads a key schema whose keys may have several attributes.
+func readGlobalKeys(in []api.KeySchemaElement, defs []expr.KeyAttribute) (k Keys, err error) {
+	isHash := func(e api.KeySchemaElement) bool { return *e.KeyType == api.KeyTypeHash }
+	hashes := slices.IndexFunc(in, func(e api.KeySchemaElement) bool { return !isHash(e) })
+	if hashes < 0 {
+		hashes = len(in)
+	}
+	if len(in) <= 2 && hashes < 2 {
+		return readKeys(in, defs)
+	}
+	switch {
+	case hashes == 0:
+		return k, words.Refuse("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+	case slices.ContainsFunc(in[hashes:], isHash):
+		return k, words.Refuse("Invalid KeySchema: HASH key types must come before RANGE key types")
+	case hashes > maxKeyAttributes || len(in)-hashes > maxKeyAttributes:
+		return k, words.BadParameter("The KeySchema of a global secondary index can have at most %d HASH and %d RANGE key types", maxKeyAttributes, maxKeyAttributes)
+	}
+	attributes := make([]expr.KeyAttribute, len(in))
+	for i, e := range in {
+		if slices.ContainsFunc(attributes[:i], func(a expr.KeyAttribute) bool { return a.Name == *e.AttributeName }) {
+			return k, words.BadParameter("Duplicate attribute in the KeySchema: %s", *e.AttributeName)
+		}
+		if attributes[i], err = defined(*e.AttributeName, in, defs); err != nil {
+			return k, err
+		}
+	}
+	k.Hash, k.HashMore = attributes[0], attributes[1:hashes:hashes]
+	if hashes < len(in) {
+		k.Range, k.RangeMore = attributes[hashes], attributes[hashes+1:]
+	}
+	return k, nil
+}
+
 func defined(name string, in []api.KeySchemaElement, defs []expr.KeyAttribute) (expr.KeyAttribute, error) {
 	for _, d := range defs {
 		if d.Name == name {
@@ -282,8 +346,12 @@ func (t *Table) newIndex(name string, kind IndexKind, schema []api.KeySchemaElem
 	if t.Index(name) != nil {
 		return x, words.BadParameter("Duplicate index name: %s", name)
 	}
+	read := readKeys
+	if kind == Global {
+		read = readGlobalKeys
+	}
 	var err error
-	if x.Keys, err = readKeys(schema, t.Definitions); err != nil {
+	if x.Keys, err = read(schema, t.Definitions); err != nil {
 		return x, err
 	}
 	x.Projection, x.Include = smithy.Val(p.ProjectionType), p.NonKeyAttributes
