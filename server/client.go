@@ -35,22 +35,35 @@ func ask(endpoint, token, method, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	// The proxy variables that moln itself sets must not lead back to it.
-	client := &http.Client{Timeout: askTimeout, Transport: &http.Transport{Proxy: nil}}
-	resp, err := client.Do(req)
+	resp, err := askClient(askTimeout).Do(authorized(req, token))
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, refused(endpoint, resp)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, askBytesMax))
+}
+
+// askClient makes a client; a timeout of 0 is none.
+func askClient(timeout time.Duration) *http.Client {
+	// The proxy variables that moln itself sets must not lead back to it.
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{Proxy: nil}}
+}
+
+func authorized(req *http.Request, token string) *http.Request {
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req
+}
+
+// refused is the error of an answer that is none.
+func refused(endpoint string, resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, askBytesMax))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s: %s", endpoint, resp.Status, strings.TrimSpace(string(body)))
-	}
-	return body, nil
+	return fmt.Errorf("%s answered %s: %s", endpoint, resp.Status, strings.TrimSpace(string(body)))
 }

@@ -184,6 +184,7 @@ func (s *Server) openMail() error {
 
 // deps gives a service its engines, scoped to it.
 func (s *Server) deps(name string) service.Deps {
+	s.scopes = append(s.scopes, name)
 	return service.Deps{
 		KV: s.db.Scope([]byte("svc/" + name + "/")), Blobs: s.blobs.Scope(name), Clock: s.clock, Ident: s.ident,
 		Sched: s.sched, Seal: s.sealer, Log: s.log.With("service", name), Meter: s.metrics,

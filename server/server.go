@@ -58,6 +58,8 @@ type Server struct {
 
 	gateway     atomic.Pointer[gateway.Gateway]
 	definitions []service.Definition
+	scopes      []string // of blobs, one per service
+	scrubbing   sync.Mutex
 	closers     []func() error // run in reverse
 	scratch     string         // removed at shutdown when ephemeral
 

@@ -21,15 +21,20 @@ type admin struct {
 
 // ask sends a request to the server's own pages.
 func (a *admin) ask(method, path string, out any) error {
-	token := a.Token
-	if token == "" {
-		// Most servers ask for none, and then there is no file.
-		kept, err := os.ReadFile(filepath.Join(a.DataDir, "admin-token"))
-		if err == nil {
-			token = string(kept)
-		}
+	return server.Ask(a.Endpoint, a.token(), method, path, out)
+}
+
+// token is the admin token; empty where there is none.
+func (a *admin) token() string {
+	if a.Token != "" {
+		return a.Token
 	}
-	return server.Ask(a.Endpoint, token, method, path, out)
+	// Most servers ask for none, and then there is no file.
+	kept, err := os.ReadFile(filepath.Join(a.DataDir, "admin-token"))
+	if err != nil {
+		return ""
+	}
+	return string(kept)
 }
 
 type whyCmd struct {

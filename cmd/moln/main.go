@@ -28,6 +28,7 @@ type cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Say which runtimes and sandboxes this host offers, and what is missing."`
 	Why     whyCmd     `cmd:"" help:"Show why requests were denied, with the least policy that would allow them."`
 	Clock   clockCmd   `cmd:"" help:"Show the account's clock, or move it forward: moln clock advance 1h."`
+	Scrub   scrubCmd   `cmd:"" help:"Read all stored bytes, compare them with their checksums, and name what is damaged."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

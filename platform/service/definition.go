@@ -74,6 +74,9 @@ type Definition struct {
 	Resources []ResourceType
 	Endpoints []Endpoint
 	Workers   []Worker
+	// Scrub checks what the service keeps in bytes. Nil: its blobs are checked
+	// without saying what they belong to.
+	Scrub Scrub
 	// BodyCRC32 adds X-Amz-Crc32 to answers, which DynamoDB's clients check.
 	BodyCRC32 bool
 	// CORS lets browsers call the API directly (Cognito); S3 answers its own.

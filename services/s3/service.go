@@ -70,6 +70,7 @@ func (s *Service) Definition() service.Definition {
 		Authorize:  s.authorize,
 		Resources:  template.Types(s.deps.Site.Port, s.taken),
 		Endpoints:  s.site.Endpoints(),
+		Scrub:      s.store.Scrub,
 	}
 }
 

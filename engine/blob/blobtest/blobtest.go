@@ -74,6 +74,11 @@ func sizes() []int {
 }
 
 func testRoundTrip(t *testing.T, s *blob.Store) {
+	defer func() {
+		if err := checkAll(t, s); err != nil {
+			t.Errorf("Check: %v", err)
+		}
+	}()
 	for _, n := range sizes() {
 		want := content(n)
 		w, err := s.Create(t.Context())
@@ -353,6 +358,10 @@ func testDamage(t *testing.T, d driver.Driver) {
 	for _, at := range []int{0, 1, block - 1, block, block + 3, block + 4, 2*block + 8, 2*block + 8 + 50, 2*block + 8 + 53} {
 		got, err := read(ref, func(p []byte) []byte { p[at] ^= 0x10; return p })
 		check(fmt.Sprintf("flip at %d", at), got, err)
+		check(fmt.Sprintf("check of a flip at %d", at), nil, checkAll(t, blob.New(damaged{d, func(p []byte) []byte { p[at] ^= 0x10; return p }}, source)))
+	}
+	if err := checkAll(t, s); err != nil {
+		t.Errorf("check of what is whole: %v", err)
 	}
 	for _, n := range []int{0, 1, block, block + 4, 2*block + 8, 2*block + 8 + 53} {
 		got, err := read(ref, func(p []byte) []byte { return p[:n] })
@@ -377,6 +386,12 @@ func testDamage(t *testing.T, d driver.Driver) {
 	forged.Checksum++
 	got, err = get(s, forged, 0, -1)
 	check("another checksum in the ref", got, err)
+}
+
+// checkAll checks every blob without its ref.
+func checkAll(t *testing.T, s *blob.Store) error {
+	t.Helper()
+	return s.List(t.Context(), func(i blob.Info) error { return s.Check(t.Context(), i) })
 }
 
 func testClosed(t *testing.T, d driver.Driver) {
