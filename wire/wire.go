@@ -78,6 +78,15 @@ func (r *Response) AddHeaders(h http.Header) {
 	}
 }
 
+// Direct is an output of which one part writes itself, as JSON: what is too much
+// to be made a struct first and walked then. Only awsjson knows it.
+type Direct interface {
+	// Rest is a pointer to the output struct, without that part.
+	Rest() any
+	// AppendMembers appends further members, each with a comma before it.
+	AppendMembers(dst []byte) []byte
+}
+
 // Codec speaks one protocol. Codecs are stateless and safe for concurrent use.
 type Codec interface {
 	// Decode fills in, a pointer to the operation's input struct, from req. What

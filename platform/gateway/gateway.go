@@ -249,7 +249,7 @@ func (g *Gateway) serveAPI(x *exchange) error {
 	if err := g.authorize(ctx, x.call, x.op, in); err != nil {
 		return err
 	}
-	out, err := x.op.Call(ctx, x.call, in)
+	out, err := x.op.Reply(ctx, x.call, in)
 	if err != nil {
 		return err
 	}

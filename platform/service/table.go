@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/wire"
 )
 
 // Level says how much of an operation there is.
@@ -24,6 +25,7 @@ type Row[S any] struct {
 	note  string
 	ops   []smithy.Descriptor
 	call  func(s S, ctx context.Context, c *Call, in any) (any, error)
+	reply func(s S, ctx context.Context, c *Call, in any) (any, error)
 }
 
 // Table lists every operation of a service's model exactly once.
@@ -40,6 +42,19 @@ func Full[S, In, Out any](op smithy.Op[In, Out], h Handler[S, In, Out]) Row[S] {
 // Partial is a row for an operation that works except for what missing says.
 func Partial[S, In, Out any](op smithy.Op[In, Out], h Handler[S, In, Out], missing string) Row[S] {
 	return row(LevelPartial, missing, op, h)
+}
+
+// Direct gives a row a second handler, which answers clients on the wire with an
+// output that writes itself. Calls from inside go on to get the struct.
+func Direct[S, In any](r Row[S], h func(s S, ctx context.Context, c *Call, in *In) (wire.Direct, error)) Row[S] {
+	r.reply = func(s S, ctx context.Context, c *Call, in any) (any, error) {
+		typed, ok := in.(*In)
+		if !ok {
+			return nil, fmt.Errorf("service: input is %T, want %T", in, typed)
+		}
+		return h(s, ctx, c, typed)
+	}
+	return r
 }
 
 // None is a row for operations that do not exist here, and why. The gateway
@@ -76,6 +91,9 @@ type Operation struct {
 	// Call runs the handler with a pointer to the operation's input; nil where
 	// Level is LevelNone.
 	Call func(ctx context.Context, c *Call, in any) (any, error)
+	// Reply runs the handler that answers clients on the wire: Call, where the
+	// row has no other.
+	Reply func(ctx context.Context, c *Call, in any) (any, error)
 }
 
 // Bind gives the table's operations with s as their receiver, in table order.
@@ -87,6 +105,12 @@ func (t Table[S]) Bind(s S) []Operation {
 			if call := r.call; call != nil {
 				op.Call = func(ctx context.Context, c *Call, in any) (any, error) {
 					return call(s, ctx, c, in)
+				}
+				op.Reply = op.Call
+			}
+			if reply := r.reply; reply != nil {
+				op.Reply = func(ctx context.Context, c *Call, in any) (any, error) {
+					return reply(s, ctx, c, in)
 				}
 			}
 			out = append(out, op)

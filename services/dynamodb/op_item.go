@@ -19,34 +19,43 @@ func itemKey(name string, k table.Key) map[string]api.AttributeValue {
 }
 
 func (s *Service) getItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (*api.GetItemOutput, error) {
+	out, m, err := s.readItem(ctx, c, in)
+	if err == nil && m != nil {
+		out.Item = item.ToWire(m)
+	}
+	return out, err
+}
+
+// readItem reads an item, and the answer but for it.
+func (s *Service) readItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (*api.GetItemOutput, item.Map, error) {
 	projection, err := readProjection(in.ProjectionExpression, in.ExpressionAttributeNames, in.AttributesToGet)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	key, err := item.FromWire(in.Key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t, err := s.load(ctx, c, in.TableName)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	k, err := t.ReadKey(key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m, err := s.store.Get(ctx, t, k)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out := &api.GetItemOutput{}
-	if m != nil {
-		out.Item = item.ToWire(projection.Apply(m))
-	}
 	if in.ReturnConsumedCapacity != nil {
 		out.ConsumedCapacity = capacity(in.ReturnConsumedCapacity, t, consumed{table: store.ReadUnits(m.Size(), smithy.Val(in.ConsistentRead))}, false)
 	}
-	return out, nil
+	if m == nil {
+		return out, nil, nil
+	}
+	return out, projection.Apply(m), nil
 }
 
 // readProjection reads what a request wants of items; nil is all.

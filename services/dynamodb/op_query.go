@@ -17,46 +17,54 @@ import (
 )
 
 func (s *Service) query(ctx context.Context, c *service.Call, in *api.QueryInput) (*api.QueryOutput, error) {
+	out, r, p, err := s.readQuery(ctx, c, in)
+	if err == nil {
+		out.Items = wireItems(r, p)
+	}
+	return out, err
+}
+
+// readQuery reads a page, and the answer but for its items.
+func (s *Service) readQuery(ctx context.Context, c *service.Call, in *api.QueryInput) (*api.QueryOutput, *store.Reading, *store.Page, error) {
 	scope, err := queryPlaceholders(in).scope()
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	r := &store.Reading{Limit: int(smithy.Val(in.Limit)), Consistent: smithy.Val(in.ConsistentRead)}
 	if err := readWanted(r, scope, in.FilterExpression, in.ProjectionExpression, in.QueryFilter, in.ConditionalOperator, in.AttributesToGet); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	keyCondition, err := parseKeyCondition(in, scope)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	if err := scope.Unused(); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	if err := s.open(ctx, c, r, in.TableName, in.IndexName, in.Select); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	k, err := expr.ResolveIndexKeys(keyCondition, r.Keys().Hashes(), r.Keys().Ranges())
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	if err := r.FilterSparesKeys(); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	r.Follow(k)
 	r.Bounds.Reverse = in.ScanIndexForward != nil && !*in.ScanIndexForward
 	if in.ExclusiveStartKey != nil {
 		if err := r.Resume(in.ExclusiveStartKey, "The provided starting key is outside query boundaries based on provided conditions"); err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
 	p, err := s.store.Read(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	out := &api.QueryOutput{Count: new(int32(p.Count)), ScannedCount: new(int32(p.Scanned)), LastEvaluatedKey: positionToWire(p.Last)}
-	out.Items = wireItems(r, p)
 	out.ConsumedCapacity = readCapacity(r, in.ReturnConsumedCapacity, p)
-	return out, nil
+	return out, r, p, nil
 }
 
 func queryPlaceholders(in *api.QueryInput) placeholders {
@@ -91,6 +99,15 @@ func parseKeyCondition(in *api.QueryInput, scope *expr.Scope) (*expr.Condition, 
 }
 
 func (s *Service) scan(ctx context.Context, c *service.Call, in *api.ScanInput) (*api.ScanOutput, error) {
+	out, r, p, err := s.readScan(ctx, c, in)
+	if err == nil {
+		out.Items = wireItems(r, p)
+	}
+	return out, err
+}
+
+// readScan reads a page, and the answer but for its items.
+func (s *Service) readScan(ctx context.Context, c *service.Call, in *api.ScanInput) (*api.ScanOutput, *store.Reading, *store.Page, error) {
 	scope, err := placeholders{
 		names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues,
 		given: []given{{"FilterExpression", in.FilterExpression}, {"ProjectionExpression", in.ProjectionExpression}},
@@ -98,37 +115,36 @@ func (s *Service) scan(ctx context.Context, c *service.Call, in *api.ScanInput) 
 			"ConditionalOperator", in.ConditionalOperator != nil),
 	}.scope()
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	segment, segments, err := segmentOf(in)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	r := &store.Reading{Limit: int(smithy.Val(in.Limit)), Consistent: smithy.Val(in.ConsistentRead)}
 	if err := readWanted(r, scope, in.FilterExpression, in.ProjectionExpression, in.ScanFilter, in.ConditionalOperator, in.AttributesToGet); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	if err := scope.Unused(); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	if err := s.open(ctx, c, r, in.TableName, in.IndexName, in.Select); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	r.Segment(segment, segments)
 	if in.ExclusiveStartKey != nil {
 		wrong := "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: " + itoa(segments) + " Segment: " + itoa(segment)
 		if err := r.Resume(in.ExclusiveStartKey, wrong); err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
 	p, err := s.store.Read(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	out := &api.ScanOutput{Count: new(int32(p.Count)), ScannedCount: new(int32(p.Scanned)), LastEvaluatedKey: positionToWire(p.Last)}
-	out.Items = wireItems(r, p)
 	out.ConsumedCapacity = readCapacity(r, in.ReturnConsumedCapacity, p)
-	return out, nil
+	return out, r, p, nil
 }
 
 func segmentOf(in *api.ScanInput) (segment, segments int, err error) {

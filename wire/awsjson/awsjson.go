@@ -46,9 +46,16 @@ func (c Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, reques
 	if cap(room) < encodeCap {
 		room = make([]byte, 0, encodeCap)
 	}
+	direct, _ := out.(wire.Direct)
+	if direct != nil {
+		out = direct.Rest()
+	}
 	body, err := jsonval.Append(room, svc, svc.Shape(op.Output), wire.Struct(out), false)
 	if err != nil {
 		return err
+	}
+	if direct != nil {
+		body = addMembers(body, direct)
 	}
 	resp.Scratch = body
 	c.finish(resp, requestID, body)
@@ -56,6 +63,16 @@ func (c Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, reques
 		resp.Status = 200
 	}
 	return nil
+}
+
+// addMembers puts what direct writes itself into an object.
+func addMembers(object []byte, direct wire.Direct) []byte {
+	end := len(object) - len("}")
+	all := direct.AppendMembers(object[:end])
+	if end == len("{") && len(all) > end { // the first member has no comma
+		all = append(all[:end], all[end+1:]...)
+	}
+	return append(all, '}')
 }
 
 func (c Codec) finish(resp *wire.Response, requestID string, body []byte) {

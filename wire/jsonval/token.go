@@ -61,6 +61,7 @@ func (d *decoder) digits() int {
 func (d *decoder) text() ([]byte, error) {
 	d.pos++
 	start := d.pos
+	d.pos += plainPrefix(d.data[start:])
 	for d.pos < len(d.data) {
 		switch c := d.data[d.pos]; {
 		case c == '"':

@@ -1,0 +1,75 @@
+package dynamodb
+
+import (
+	"context"
+
+	api "moln.dev/moln/api/dynamodb"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/wire"
+)
+
+// The answers with many or large items write those themselves, from the form
+// they are stored in.
+
+// foundItem is the answer to GetItem.
+type foundItem struct {
+	out  *api.GetItemOutput
+	item item.Map // nil: none
+}
+
+// Rest implements wire.Direct.
+func (f *foundItem) Rest() any { return f.out }
+
+// AppendMembers implements wire.Direct.
+func (f *foundItem) AppendMembers(dst []byte) []byte {
+	if f.item == nil {
+		return dst
+	}
+	return item.AppendJSON(append(dst, `,"Item":`...), f.item)
+}
+
+func (s *Service) replyGetItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (wire.Direct, error) {
+	out, m, err := s.readItem(ctx, c, in)
+	return &foundItem{out, m}, err
+}
+
+// foundPage is the answer to Query and Scan.
+type foundPage struct {
+	out  any
+	r    *store.Reading
+	page *store.Page
+}
+
+// Rest implements wire.Direct.
+func (l *foundPage) Rest() any { return l.out }
+
+// AppendMembers implements wire.Direct.
+func (l *foundPage) AppendMembers(dst []byte) []byte {
+	if l.r.CountOnly {
+		return dst
+	}
+	return appendItems(append(dst, `,"Items":`...), l.page.Items)
+}
+
+func appendItems(dst []byte, items []item.Map) []byte {
+	dst = append(dst, '[')
+	for i, m := range items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst, m)
+	}
+	return append(dst, ']')
+}
+
+func (s *Service) replyQuery(ctx context.Context, c *service.Call, in *api.QueryInput) (wire.Direct, error) {
+	out, r, p, err := s.readQuery(ctx, c, in)
+	return &foundPage{out, r, p}, err
+}
+
+func (s *Service) replyScan(ctx context.Context, c *service.Call, in *api.ScanInput) (wire.Direct, error) {
+	out, r, p, err := s.readScan(ctx, c, in)
+	return &foundPage{out, r, p}, err
+}
