@@ -36,9 +36,6 @@ const NullVersion = "null"
 // ClassStandard is the one there is.
 const ClassStandard = "STANDARD"
 
-// EncryptionS3 is how every object is encrypted.
-const EncryptionS3 = "AES256"
-
 // Object is one version of an object, or a delete marker.
 type Object struct {
 	Key      string `json:"-"`
@@ -56,6 +53,8 @@ type Object struct {
 	Sums    checksum.Values   `json:",omitempty"`
 	// SumType is FULL_OBJECT or COMPOSITE.
 	SumType string `json:",omitempty"`
+	// SSE is whose key protects the bytes besides the server's; nil: nobody's.
+	SSE *Encryption `json:",omitempty"`
 	// NullSequence, on the current version only, is the sequence of the
 	// version NullVersion where that is not current.
 	NullSequence string `json:",omitempty"`
@@ -76,6 +75,10 @@ type Body struct {
 	// DataKey is the data key, sealed; empty for an object in parts, where each
 	// part has one.
 	DataKey []byte `json:",omitempty"`
+	// Locked: the data key is wrapped under an outer key (Object.SSE).
+	Locked bool `json:",omitempty"`
+
+	outer []byte // see Object.Unlock
 }
 
 // Names under which Headers keeps what GetObject answers.

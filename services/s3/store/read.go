@@ -26,7 +26,7 @@ func (s *Store) Open(ctx context.Context, b *Bucket, o *Object, at condition.Spa
 	r := &objectReader{ctx: ctx, s: s, b: b, o: o}
 	var err error
 	if o.Parts > 0 {
-		r.src, err = s.openParts(ctx, o.ID, at)
+		r.src, err = s.openParts(ctx, o.ID, o.outer, at)
 	} else {
 		r.src, err = s.openBody(ctx, o.Body, o.small, at)
 	}
@@ -88,7 +88,7 @@ func (r *objectReader) failed(err error) error {
 }
 
 func (s *Store) openBody(ctx context.Context, b Body, small []byte, at condition.Span) (io.ReadCloser, error) {
-	key, err := s.openDataKey(b.ID, b.DataKey)
+	key, err := s.openDataKey(b)
 	if err != nil {
 		return nil, err
 	}
@@ -132,13 +132,13 @@ func (s *Store) inline(ctx context.Context, b Body, small []byte) ([]byte, error
 
 // openParts opens the part that a range begins in at once, so that a body which
 // is gone is noticed before the answer begins, and the others in their turn.
-func (s *Store) openParts(ctx context.Context, id string, at condition.Span) (io.ReadCloser, error) {
+func (s *Store) openParts(ctx context.Context, id string, outer []byte, at condition.Span) (io.ReadCloser, error) {
 	list, err := s.partList(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	n := list.index.chunkAt(at.Offset)
-	r := &partReader{ctx: ctx, list: list, next: n, skip: at.Offset - list.index.Starts[n], left: at.Length}
+	r := &partReader{ctx: ctx, list: list, outer: outer, next: n, skip: at.Offset - list.index.Starts[n], left: at.Length}
 	if err := r.advance(); err != nil {
 		return nil, err
 	}
@@ -149,6 +149,7 @@ func (s *Store) openParts(ctx context.Context, id string, at condition.Span) (io
 type partReader struct {
 	ctx    context.Context
 	list   *partList
+	outer  []byte // see Object.Unlock
 	next   int    // chunk to load next
 	chunk  []Part // of the loaded chunk, those not opened yet
 	skip   int64  // bytes before the range, from the next part on
@@ -182,7 +183,7 @@ func (r *partReader) advance() error {
 			continue
 		}
 		at := condition.Span{Offset: r.skip, Length: min(p.Size-r.skip, r.left)}
-		src, err := r.list.s.openBody(r.ctx, p.Body, nil, at)
+		src, err := r.list.s.openBody(r.ctx, p.Body.under(r.outer), nil, at)
 		if err != nil {
 			return &partError{p.Number, err}
 		}

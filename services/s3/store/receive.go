@@ -29,6 +29,8 @@ type Intake struct {
 	Max        int64
 	// AsBlob keeps small bodies out of the key-value store as well (parts).
 	AsBlob bool
+	// Protect says how the body's data key is kept.
+	Protect Protection
 }
 
 // Receive reads a body to its end. It holds InlineBytesMax and one block of the
@@ -36,8 +38,11 @@ type Intake struct {
 func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Received, error) {
 	d := checksum.NewDigester(append(in.Expect.Algorithms(), in.Algorithms...)...)
 	r := &Received{Body: Body{ID: s.ids.Sortable()}}
-	key, sealed := s.newDataKey(r.ID)
-	r.DataKey = sealed
+	key, sealed, err := s.newDataKey(r.ID, in.Protect)
+	if err != nil {
+		return nil, err
+	}
+	r.DataKey, r.Locked = sealed, in.Protect.Outer != nil
 	stream, err := keystream(key, 0)
 	if err != nil {
 		return nil, err
@@ -52,6 +57,9 @@ func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Receive
 			return s3err.EntityTooLarge()
 		}
 		r.Size, r.ETag, r.Sums = size, d.ETag(), d.Sums()
+		if r.Locked {
+			r.ETag = s.ids.Hex(etagBytes) // an MD5 would tell of the plaintext
+		}
 		return d.Check(in.Expect, in.Trailer)
 	}
 	if len(first) <= InlineBytesMax && !in.AsBlob {
@@ -74,6 +82,9 @@ func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Receive
 	r.Blob, err = w.Commit(ctx)
 	return r, err
 }
+
+// etagBytes is half the digits of an ETag.
+const etagBytes = 16
 
 // readFirst reads up to one byte more than what is kept inline.
 func readFirst(src io.Reader) ([]byte, error) {

@@ -34,6 +34,9 @@ type Store struct {
 	log   *slog.Logger
 	real  clock.Clock // the machine's; see garbage
 
+	// BucketKeys are kept for package sse.
+	BucketKeys KeyCache
+
 	mu sync.Mutex
 	// decoded keeps what a bucket's record decodes to, by its bytes: policies
 	// are compiled once. It is a cache of a pure function, never stale.
