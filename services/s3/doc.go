@@ -42,7 +42,17 @@
 // Every body is encrypted with AES-256 in counter mode under a data key of its
 // own, which is sealed with the server's key-encryption key (SSE-S3): that is
 // what "AES256" in an answer means. Damage is found by the checksums of the
-// blob store, not by the cipher. SSE-C and SSE-KMS are refused.
+// blob store, not by the cipher.
+//
+// With SSE-KMS and SSE-C the data key is first wrapped, by AES-256-GCM, under an
+// outer key that moln does not keep: one that KMS gives as the caller for each
+// object (GenerateDataKey; Decrypt when it is read, and with each part of an
+// upload), or what is derived from the customer's key. So without the KMS key,
+// or the customer's, nobody reads the bytes. aws:kms:dsse encrypts them twice,
+// under the wrapped data key and a second one. With a bucket key the outer key is
+// one of the bucket's, used for five minutes by each requester before KMS is
+// asked again. Of a customer's key a salted proof is kept. ETags of such objects
+// are random. See package sse.
 //
 // # Invariants
 //

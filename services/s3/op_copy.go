@@ -15,6 +15,7 @@ import (
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/sse"
 	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/write"
 )
@@ -72,9 +73,6 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	if err != nil {
 		return nil, err
 	}
-	if err := op.RefuseCustomerKeys(in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey); err != nil {
-		return nil, err
-	}
 	sb, so, err := s.openSource(ctx, c, from, condition.Conditions{
 		Match: smithy.Val(in.CopySourceIfMatch), NoneMatch: smithy.Val(in.CopySourceIfNoneMatch),
 		ModifiedSince: in.CopySourceIfModifiedSince, Unmodified: in.CopySourceIfUnmodifiedSince,
@@ -89,11 +87,20 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	if err != nil {
 		return nil, err
 	}
+	if err := sse.Unlock(ctx, c, s.store, sb, so, sse.SourceOf(in)); err != nil {
+		return nil, err
+	}
+	asked := sse.AskedBy(in)
+	encryption, protect, err := sse.Begin(ctx, c, s.store, s.deps.Ident, b, o.Key, asked)
+	if err != nil {
+		return nil, err
+	}
+	o.SSE = encryption
 	holds := func(cur *store.Object) error {
 		return write.Condition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
 	}
 	alg := smithy.Val(in.ChecksumAlgorithm)
-	got, err := s.copyBody(ctx, sb, so, condition.Span{Length: so.Size}, copyAlgorithms(alg, so), false)
+	got, err := s.copyBody(ctx, sb, so, condition.Span{Length: so.Size}, store.Intake{Algorithms: copyAlgorithms(alg, so), Protect: protect})
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +111,11 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	}
 	result := &api.CopyObjectResult{ETag: new(o.QuotedETag()), LastModified: new(o.Modified.UTC().Truncate(time.Millisecond)), ChecksumType: new(o.SumType)}
 	op.SetSums(o.Sums, &result.ChecksumCRC32, &result.ChecksumCRC32C, &result.ChecksumCRC64NVME, &result.ChecksumSHA1, &result.ChecksumSHA256)
-	return &api.CopyObjectOutput{
-		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.VisibleVersion(b, o), ServerSideEncryption: new(store.EncryptionS3),
-	}, nil
+	out := &api.CopyObjectOutput{
+		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.VisibleVersion(b, o),
+	}
+	sse.Tell(out, o.SSE, asked)
+	return out, nil
 }
 
 // copyAlgorithms keeps the source's checksum algorithm unless another is asked
@@ -133,9 +142,7 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		SSE: in.ServerSideEncryption, KMSKey: in.SSEKMSKeyId, KMSContext: in.SSEKMSEncryptionContext,
 		Grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
-		CustomerAlgorithm: in.SSECustomerAlgorithm, CustomerKey: in.SSECustomerKey,
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate,
 	})
 	if err != nil {
@@ -143,7 +150,7 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 	}
 	replace := directive == "REPLACE"
 	if b.Name == sb.Name && o.Key == so.Key && b.Versioning == "" && !replace && tagging != "REPLACE" &&
-		in.StorageClass == nil && in.WebsiteRedirectLocation == nil && in.ServerSideEncryption == nil {
+		in.StorageClass == nil && in.WebsiteRedirectLocation == nil && in.ServerSideEncryption == nil && in.SSECustomerAlgorithm == nil && so.SSE == nil {
 		return nil, s3err.InvalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	if !replace {
@@ -171,7 +178,7 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 }
 
 // copyBody takes in a part of another object's body, encrypted anew.
-func (s *Service) copyBody(ctx context.Context, sb *store.Bucket, so *store.Object, at condition.Span, algs []string, asBlob bool) (*store.Received, error) {
+func (s *Service) copyBody(ctx context.Context, sb *store.Bucket, so *store.Object, at condition.Span, take store.Intake) (*store.Received, error) {
 	src, err := s.store.Open(ctx, sb, so, at)
 	if store.IsGone(err) {
 		return nil, s3err.NoSuchKey(so.Key)
@@ -180,7 +187,8 @@ func (s *Service) copyBody(ctx context.Context, sb *store.Bucket, so *store.Obje
 		return nil, err
 	}
 	defer src.Close()
-	got, err := s.store.Receive(ctx, src, store.Intake{Algorithms: algs, Max: store.PutBytesMax, AsBlob: asBlob})
+	take.Max = store.PutBytesMax
+	got, err := s.store.Receive(ctx, src, take)
 	if err != nil {
 		return nil, err
 	}

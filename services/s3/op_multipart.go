@@ -21,6 +21,7 @@ import (
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/sse"
 	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/write"
 )
@@ -39,9 +40,7 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		SSE: in.ServerSideEncryption, KMSKey: in.SSEKMSKeyId, KMSContext: in.SSEKMSEncryptionContext,
 		Grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
-		CustomerAlgorithm: in.SSECustomerAlgorithm, CustomerKey: in.SSECustomerKey,
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate,
 	})
 	if err != nil {
@@ -51,6 +50,10 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 	if err != nil {
 		return nil, err
 	}
+	asked := sse.AskedBy(in)
+	if o.SSE, _, err = sse.Begin(ctx, c, s.store, s.deps.Ident, b, o.Key, asked); err != nil {
+		return nil, err
+	}
 	u := &store.Upload{
 		Key: o.Key, ID: s.deps.Ident.Sortable() + s.deps.Ident.Alnum(uploadRandom), Initiated: c.Now.UTC(), Initiator: c.Caller.ARN,
 		Template: *o, Algorithm: smithy.Val(in.ChecksumAlgorithm), SumType: sumType,
@@ -58,7 +61,8 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 	if err := s.store.PutUpload(ctx, b, u); err != nil {
 		return nil, err
 	}
-	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: new(u.ID), ServerSideEncryption: new(store.EncryptionS3), ChecksumAlgorithm: in.ChecksumAlgorithm}
+	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: new(u.ID), ChecksumAlgorithm: in.ChecksumAlgorithm}
+	sse.Tell(out, o.SSE, asked)
 	if sumType != "" {
 		out.ChecksumType = new(sumType)
 	}
@@ -107,9 +111,6 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	if err != nil {
 		return nil, err
 	}
-	if err := op.RefuseCustomerKeys(in.SSECustomerAlgorithm, in.SSECustomerKey); err != nil {
-		return nil, err
-	}
 	b, u, err := s.openUpload(ctx, in.Bucket, in.Key, in.UploadId)
 	if err != nil {
 		return nil, err
@@ -122,6 +123,10 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 		return nil, err
 	}
 	take.AsBlob = true
+	asked := sse.AskedBy(in)
+	if take.Protect, err = sse.Part(ctx, c, s.store, b, u, asked); err != nil {
+		return nil, err
+	}
 	src := in.Body
 	if src == nil {
 		src = strings.NewReader("")
@@ -134,7 +139,8 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	if err != nil {
 		return nil, err
 	}
-	out := &api.UploadPartOutput{ETag: new(`"` + p.ETag + `"`), ServerSideEncryption: new(store.EncryptionS3)}
+	out := &api.UploadPartOutput{ETag: new(`"` + p.ETag + `"`)}
+	sse.Tell(out, u.Template.SSE, asked)
 	op.SetSums(p.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
 	return out, nil
 }
@@ -167,9 +173,6 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 	if err != nil {
 		return nil, err
 	}
-	if err := op.RefuseCustomerKeys(in.SSECustomerAlgorithm, in.CopySourceSSECustomerAlgorithm); err != nil {
-		return nil, err
-	}
 	b, u, err := s.openUpload(ctx, in.Bucket, in.Key, in.UploadId)
 	if err != nil {
 		return nil, err
@@ -193,7 +196,15 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 	if err != nil {
 		return nil, err
 	}
-	got, err := s.copyBody(ctx, sb, so, at, algs, true)
+	if err := sse.Unlock(ctx, c, s.store, sb, so, sse.SourceOf(in)); err != nil {
+		return nil, err
+	}
+	asked := sse.AskedBy(in)
+	protect, err := sse.Part(ctx, c, s.store, b, u, asked)
+	if err != nil {
+		return nil, err
+	}
+	got, err := s.copyBody(ctx, sb, so, at, store.Intake{Algorithms: algs, AsBlob: true, Protect: protect})
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +214,9 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 	}
 	r := &api.CopyPartResult{ETag: new(`"` + p.ETag + `"`), LastModified: new(p.Modified.Truncate(time.Millisecond))}
 	op.SetSums(p.Sums, &r.ChecksumCRC32, &r.ChecksumCRC32C, &r.ChecksumCRC64NVME, &r.ChecksumSHA1, &r.ChecksumSHA256)
-	return &api.UploadPartCopyOutput{CopyPartResult: r, CopySourceVersionId: store.VisibleVersion(sb, so), ServerSideEncryption: new(store.EncryptionS3)}, nil
+	out := &api.UploadPartCopyOutput{CopyPartResult: r, CopySourceVersionId: store.VisibleVersion(sb, so)}
+	sse.Tell(out, u.Template.SSE, asked)
+	return out, nil
 }
 
 // copyRange reads x-amz-copy-source-range, which must lie within the source.
@@ -238,6 +251,10 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 	if in.MultipartUpload == nil || len(in.MultipartUpload.Parts) == 0 {
 		return nil, s3err.MalformedXML()
 	}
+	asked := sse.AskedBy(in)
+	if err := sse.Finish(u, asked); err != nil {
+		return nil, err
+	}
 	have, err := s.store.UploadParts(ctx, u, 0, 0)
 	if err != nil {
 		return nil, err
@@ -263,8 +280,9 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 	}
 	out := &api.CompleteMultipartUploadOutput{
 		Location: new(s.deps.Site.Endpoint + "/" + b.Name + "/" + (&url.URL{Path: o.Key}).EscapedPath()), Bucket: in.Bucket, Key: in.Key,
-		ETag: new(o.QuotedETag()), ServerSideEncryption: new(store.EncryptionS3), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType),
+		ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType),
 	}
+	sse.Tell(out, o.SSE, asked)
 	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
 	return out, nil
 }

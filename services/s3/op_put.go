@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/services/s3/checksum"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/sse"
 	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/write"
 )
@@ -36,6 +37,10 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	if err := s.writer.Early(ctx, b, o.Key, in.IfMatch, in.IfNoneMatch, holds); err != nil {
 		return nil, err
 	}
+	asked := sse.AskedBy(in)
+	if o.SSE, take.Protect, err = sse.Begin(ctx, c, s.store, s.deps.Ident, b, o.Key, asked); err != nil {
+		return nil, err
+	}
 	src := in.Body
 	if src == nil {
 		src = strings.NewReader("")
@@ -49,7 +54,8 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 		s.store.Undo(ctx, got, err)
 		return nil, err
 	}
-	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), ServerSideEncryption: new(store.EncryptionS3), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType)}
+	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType)}
+	sse.Tell(out, o.SSE, asked)
 	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
 	return out, nil
 }
@@ -61,9 +67,7 @@ func putAttributes(in *api.PutObjectInput) write.Attributes {
 			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		SSE: in.ServerSideEncryption, KMSKey: in.SSEKMSKeyId, KMSContext: in.SSEKMSEncryptionContext, BucketKey: in.BucketKeyEnabled,
 		Grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
-		CustomerAlgorithm: in.SSECustomerAlgorithm, CustomerKey: in.SSECustomerKey,
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold,
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"moln.dev/moln/services/s3/op"
 )
 
-const noteStored = "objects are encrypted with AES-256 under the server's own keys; SSE-KMS, SSE-C, object lock, storage classes other than STANDARD and access control lists are refused"
+const noteStored = "SSE-C is taken over plain HTTP as well; object lock, storage classes other than STANDARD and access control lists are refused"
 
 func table() service.Table[*Service] {
 	t := service.Table[*Service]{

@@ -50,7 +50,7 @@ func (s *Handlers) Operations() []service.Operation {
 		service.Full(api.PutBucketTagging, op.Verified((*Handlers).putBucketTagging)),
 		service.Full(api.GetBucketTagging, (*Handlers).getBucketTagging),
 		service.Full(api.DeleteBucketTagging, (*Handlers).deleteBucketTagging),
-		service.Partial(api.PutBucketEncryption, op.Verified((*Handlers).putBucketEncryption), "AES256 only: every object is encrypted with AES-256 under the server's own keys; aws:kms is refused"),
+		service.Full(api.PutBucketEncryption, op.Verified((*Handlers).putBucketEncryption)),
 		service.Full(api.GetBucketEncryption, (*Handlers).getBucketEncryption),
 		service.Full(api.DeleteBucketEncryption, (*Handlers).deleteBucketEncryption),
 		service.Partial(api.GetBucketAccelerateConfiguration, (*Handlers).getBucketAccelerate, noteEmpty),
@@ -280,48 +280,6 @@ func (s *Handlers) getBucketWebsite(ctx context.Context, _ *service.Call, in *ap
 func (s *Handlers) deleteBucketWebsite(ctx context.Context, _ *service.Call, in *api.DeleteBucketWebsiteInput) (*api.DeleteBucketWebsiteOutput, error) {
 	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
 		b.Website = nil
-		return nil
-	})
-}
-
-func (s *Handlers) putBucketEncryption(ctx context.Context, _ *service.Call, in *api.PutBucketEncryptionInput) (*api.PutBucketEncryptionOutput, error) {
-	conf := in.ServerSideEncryptionConfiguration
-	if conf == nil || len(conf.Rules) != 1 {
-		return nil, s3err.MalformedXML()
-	}
-	rule := conf.Rules[0]
-	def := rule.ApplyServerSideEncryptionByDefault
-	switch {
-	case rule.BlockedEncryptionTypes != nil:
-		return nil, s3err.NotImplemented("moln encrypts with AES256 only, and blocks no other type of encryption")
-	case def != nil && smithy.Val(def.SSEAlgorithm) != store.EncryptionS3:
-		return nil, s3err.NotImplemented("moln encrypts objects with its own keys (AES256) and not with %s", smithy.Val(def.SSEAlgorithm))
-	case def != nil && def.KMSMasterKeyID != nil:
-		return nil, s3err.InvalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
-	}
-	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		b.Encryption = &rule
-		return nil
-	})
-}
-
-// getBucketEncryption answers AES256 for every bucket, as AWS does since 2023.
-func (s *Handlers) getBucketEncryption(ctx context.Context, _ *service.Call, in *api.GetBucketEncryptionInput) (*api.GetBucketEncryptionOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	rule := api.ServerSideEncryptionRule{BucketKeyEnabled: new(false)}
-	if b.Encryption != nil && b.Encryption.BucketKeyEnabled != nil {
-		rule.BucketKeyEnabled = b.Encryption.BucketKeyEnabled
-	}
-	rule.ApplyServerSideEncryptionByDefault = &api.ServerSideEncryptionByDefault{SSEAlgorithm: new(store.EncryptionS3)}
-	return &api.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: &api.ServerSideEncryptionConfiguration{Rules: []api.ServerSideEncryptionRule{rule}}}, nil
-}
-
-func (s *Handlers) deleteBucketEncryption(ctx context.Context, _ *service.Call, in *api.DeleteBucketEncryptionInput) (*api.DeleteBucketEncryptionOutput, error) {
-	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		b.Encryption = nil
 		return nil
 	})
 }

@@ -54,14 +54,6 @@ func CheckACL(canned string, grants ...*string) error {
 	return nil
 }
 
-// RefuseCustomerKeys refuses SSE-C.
-func RefuseCustomerKeys(algorithm, key *string) error {
-	if algorithm == nil && key == nil {
-		return nil
-	}
-	return s3err.NotImplemented("moln has no server-side encryption with customer-provided keys")
-}
-
 // SumNames are the algorithms of an object's checksums.
 func SumNames(sums checksum.Values) []string {
 	var out []string

@@ -15,6 +15,7 @@ import (
 	"moln.dev/moln/services/s3/condition"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/sse"
 	"moln.dev/moln/services/s3/store"
 )
 
@@ -42,12 +43,13 @@ func (s *Handlers) getObject(ctx context.Context, c *service.Call, in *api.GetOb
 	if err != nil {
 		return nil, err
 	}
-	if err := op.RefuseCustomerKeys(in.SSECustomerAlgorithm, in.SSECustomerKey); err != nil {
-		return nil, err
-	}
+	asked := sse.AskedBy(in)
 	for attempt := 1; ; attempt++ {
 		sel, err := s.Select(ctx, c, b, in)
 		if err != nil {
+			return nil, err
+		}
+		if err := sse.Unlock(ctx, c, s.store, b, sel.Object, asked); err != nil {
 			return nil, err
 		}
 		stream, err := s.store.Open(ctx, b, sel.Object, sel.At)
@@ -58,6 +60,7 @@ func (s *Handlers) getObject(ctx context.Context, c *service.Call, in *api.GetOb
 			return nil, err
 		}
 		out := sel.Output(c, b, in, stream)
+		sse.Tell(out, sel.Object.SSE, asked)
 		out.Metadata = lowerMeta(c, out.Metadata)
 		return out, nil
 	}
@@ -138,7 +141,7 @@ func (sel *Selected) Output(c *service.Call, b *store.Bucket, in *api.GetObjectI
 	}
 	out := &api.GetObjectOutput{
 		Body: stream, AcceptRanges: new("bytes"), ETag: new(o.QuotedETag()), LastModified: new(o.LastModified()),
-		ContentLength: new(sel.At.Length), VersionId: store.VisibleVersion(b, o), ServerSideEncryption: new(store.EncryptionS3), Metadata: o.Meta,
+		ContentLength: new(sel.At.Length), VersionId: store.VisibleVersion(b, o), Metadata: o.Meta,
 		CacheControl: pick(in.ResponseCacheControl, store.HeaderCacheControl), ContentDisposition: pick(in.ResponseContentDisposition, store.HeaderContentDisposition),
 		ContentEncoding: pick(in.ResponseContentEncoding, store.HeaderContentEncoding), ContentLanguage: pick(in.ResponseContentLanguage, store.HeaderContentLanguage),
 		ContentType: pick(in.ResponseContentType, store.HeaderContentType), WebsiteRedirectLocation: pick(nil, store.HeaderRedirect), Expires: pick(nil, store.HeaderExpires),
@@ -193,24 +196,36 @@ func (s *Handlers) headObject(ctx context.Context, c *service.Call, in *api.Head
 	if err != nil {
 		return nil, err
 	}
-	if err := op.RefuseCustomerKeys(in.SSECustomerAlgorithm, in.SSECustomerKey); err != nil {
-		return nil, err
-	}
 	get := api.GetObjectInput(*in)
 	sel, err := s.Select(ctx, c, b, &get)
 	if err != nil {
 		return nil, err
 	}
+	asked := sse.AskedBy(in)
+	if err := s.mayTell(ctx, c, b, sel, in, asked); err != nil {
+		return nil, err
+	}
 	g := sel.Output(c, b, &get, nil)
 	g.Metadata = lowerMeta(c, g.Metadata)
-	return &api.HeadObjectOutput{
+	out := &api.HeadObjectOutput{
 		AcceptRanges: g.AcceptRanges, ETag: g.ETag, LastModified: g.LastModified, ContentLength: g.ContentLength, VersionId: g.VersionId,
-		ServerSideEncryption: g.ServerSideEncryption, Metadata: g.Metadata, CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition,
+		Metadata: g.Metadata, CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition,
 		ContentEncoding: g.ContentEncoding, ContentLanguage: g.ContentLanguage, ContentType: g.ContentType, ContentRange: g.ContentRange,
 		WebsiteRedirectLocation: g.WebsiteRedirectLocation, Expires: g.Expires, TagCount: g.TagCount, PartsCount: g.PartsCount,
 		ChecksumCRC32: g.ChecksumCRC32, ChecksumCRC32C: g.ChecksumCRC32C, ChecksumCRC64NVME: g.ChecksumCRC64NVME,
 		ChecksumSHA1: g.ChecksumSHA1, ChecksumSHA256: g.ChecksumSHA256, ChecksumType: g.ChecksumType,
-	}, nil
+	}
+	sse.Tell(out, sel.Object.SSE, asked)
+	return out, nil
+}
+
+// mayTell checks a customer's key, and where checksums are asked for that the
+// caller may use the object's KMS key: they tell of the plaintext.
+func (s *Handlers) mayTell(ctx context.Context, c *service.Call, b *store.Bucket, sel *Selected, in *api.HeadObjectInput, asked sse.Asked) error {
+	if smithy.Val(in.ChecksumMode) == "ENABLED" {
+		return sse.Unlock(ctx, c, s.store, b, sel.Object, asked)
+	}
+	return sse.Check(sel.Object, asked)
 }
 
 func (s *Handlers) getObjectAttributes(ctx context.Context, c *service.Call, in *api.GetObjectAttributesInput) (*api.GetObjectAttributesOutput, error) {
@@ -220,6 +235,9 @@ func (s *Handlers) getObjectAttributes(ctx context.Context, c *service.Call, in 
 	}
 	o, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId)
 	if err != nil {
+		return nil, err
+	}
+	if err := sse.Check(o, sse.AskedBy(in)); err != nil {
 		return nil, err
 	}
 	out := &api.GetObjectAttributesOutput{LastModified: new(o.LastModified()), VersionId: store.VisibleVersion(b, o)}

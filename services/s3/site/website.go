@@ -18,6 +18,7 @@ import (
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/read"
 	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/sse"
 	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/website"
 )
@@ -198,6 +199,9 @@ func (v *visit) object(ctx context.Context, key string, status int) error {
 		if to := sel.Object.Headers[store.HeaderRedirect]; to != "" && status == 0 {
 			v.location(http.StatusMovedPermanently, to)
 			return nil
+		}
+		if err := sse.Unlock(ctx, v.c, v.s.store, v.b, sel.Object, sse.Asked{}); err != nil {
+			return err
 		}
 		body, err := v.s.store.Open(ctx, v.b, sel.Object, sel.At)
 		if store.IsGone(err) && attempt < read.Attempts {

@@ -37,13 +37,14 @@ type cfnEncryption struct {
 	ServerSideEncryptionConfiguration []struct {
 		BucketKeyEnabled              *bool
 		ServerSideEncryptionByDefault *api.ServerSideEncryptionByDefault
+		BlockedEncryptionTypes        *api.BlockedEncryptionTypes
 	}
 }
 
 func (e *cfnEncryption) api() *api.ServerSideEncryptionConfiguration {
 	out := &api.ServerSideEncryptionConfiguration{}
 	for _, r := range e.ServerSideEncryptionConfiguration {
-		out.Rules = append(out.Rules, api.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: r.ServerSideEncryptionByDefault, BucketKeyEnabled: r.BucketKeyEnabled})
+		out.Rules = append(out.Rules, api.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: r.ServerSideEncryptionByDefault, BucketKeyEnabled: r.BucketKeyEnabled, BlockedEncryptionTypes: r.BlockedEncryptionTypes})
 	}
 	return out
 }

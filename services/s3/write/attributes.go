@@ -15,16 +15,14 @@ import (
 // Attributes are what PutObject, CopyObject and CreateMultipartUpload say about
 // an object besides its bytes.
 type Attributes struct {
-	Key                                 string
-	Meta                                map[string]string
-	Headers                             map[string]*string
-	Tagging                             *string
-	ACL, Class, SSE, KMSKey, KMSContext *string
-	Grants                              []*string
-	CustomerAlgorithm, CustomerKey      *string
-	BucketKey                           *bool
-	LockMode, LockHold, LockEvent       *string
-	LockUntil                           *time.Time
+	Key                           string
+	Meta                          map[string]string
+	Headers                       map[string]*string
+	Tagging                       *string
+	ACL, Class                    *string
+	Grants                        []*string
+	LockMode, LockHold, LockEvent *string
+	LockUntil                     *time.Time
 }
 
 // NewObject checks attributes and makes the record of an object without a body.
@@ -80,14 +78,7 @@ func (a *Attributes) refuse() error {
 	if err := op.CheckACL(smithy.Val(a.ACL), a.Grants...); err != nil {
 		return err
 	}
-	if err := op.RefuseCustomerKeys(a.CustomerAlgorithm, a.CustomerKey); err != nil {
-		return err
-	}
-	switch sse := smithy.Val(a.SSE); {
-	case sse != "" && sse != store.EncryptionS3:
-		return s3err.NotImplemented("moln encrypts objects with its own keys (AES256) and not with %s", sse)
-	case a.KMSKey != nil || a.KMSContext != nil:
-		return s3err.InvalidArgument("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+	switch {
 	case a.Class != nil && *a.Class != store.ClassStandard:
 		return fault.New("InvalidStorageClass", 400, "The storage class you specified is not valid")
 	case a.LockMode != nil || a.LockHold != nil || a.LockUntil != nil || a.LockEvent != nil:
