@@ -142,7 +142,7 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		Grants:            []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
+		Grants:   []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate,
 	})
 	if err != nil {
