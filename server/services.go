@@ -53,6 +53,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 	s.closers = append(s.closers, functions.Close)
 	s.funcs.Bind(functions)
 
+	tables := dynamodb.New(s.deps("dynamodb"))
 	defs := []service.Definition{
 		functions.Definition(),
 		apigateway.New(s.deps("apigateway"), &s.tokens).Definition(),
@@ -63,7 +64,8 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 		stsService.Definition(),
 		stacks.Definition(),
 		logs.New(s.deps("logs")).Definition(),
-		dynamodb.New(s.deps("dynamodb")).Definition(),
+		tables.Definition(),
+		tables.StreamsDefinition(),
 		ecr.New(s.deps("ecr")).Definition(),
 		kms.New(s.deps("kms")).Definition(),
 	}

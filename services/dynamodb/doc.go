@@ -4,7 +4,8 @@
 // requests; each is judged as its own action on its table or index.
 //
 // Here are the handlers and who may call them. Package table knows what a table
-// is, store how tables and items are kept; expr, partiql and legacy are the
+// is, store how tables and items are kept; streams is the API of DynamoDB Streams,
+// over changelog, which puts records in order, and record, what one holds; expr, partiql and legacy are the
 // languages of requests, item the values, cfn the CloudFormation type.
 //
 // # State (keys are tuples; account and region come first)
@@ -13,6 +14,8 @@
 //	d, table id, #hash, range                 -> item
 //	i, table id, index id, #hash, range, #key -> projected item
 //	k, token                                  -> outcome of a transaction with a client token
+//	s, table name, label                      -> stream: what it was told, and when it ended
+//	c, stream id, ...                         -> its records, see package changelog
 //
 // #hash is a digest of the partition key's value, which spreads items evenly (a
 // segment of a scan is a part of the digests) and keeps keys short; #key is a
@@ -31,13 +34,17 @@
 //	D3  While an index is added in this process no write that does not know of
 //	    it is under way.
 //	D4  A transaction's items are read and written at one moment.
+//	D5  What a stream holds of an item is its history: each change that was made
+//	    while the stream was on, once, in the order of the changes. The record is
+//	    written in the transaction of the change.
 //
 // # Differences from AWS
 //
 // Reads are always consistent. Throughput is recorded, not enforced. Item counts
 // and sizes in descriptions are zero: AWS updates them every six hours.
 // Items that expire are deleted within seconds. An index that is added while
-// another node of a cluster is writing may miss items whose write began before.
+// another node of a cluster is writing may miss items whose write began before,
+// and a stream that is turned on then the records of such writes.
 // A SELECT with keys joined by IN or OR reads one partition after the other, and
 // filters on an index see only what the index holds. A batch of statements fails
 // as a whole where the caller may not make one of them.

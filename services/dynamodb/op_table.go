@@ -43,8 +43,6 @@ func (s *Service) createTable(ctx context.Context, c *service.Call, in *api.Crea
 // refuseSettings refuses what moln would otherwise store and ignore.
 func refuseSettings(in *api.CreateTableInput) error {
 	switch {
-	case in.StreamSpecification != nil && smithy.Val(in.StreamSpecification.StreamEnabled):
-		return noStreams()
 	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
 		return words.NoKMS()
 	case in.ResourcePolicy != nil:
@@ -58,8 +56,6 @@ func refuseSettings(in *api.CreateTableInput) error {
 	}
 	return nil
 }
-
-func noStreams() error { return words.BadParameter("moln has no DynamoDB streams") }
 
 func (s *Service) describeTable(ctx context.Context, c *service.Call, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
 	t, err := s.named(ctx, c, in.TableName)
@@ -185,8 +181,6 @@ func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.Upda
 
 func refuseUpdates(in *api.UpdateTableInput) error {
 	switch {
-	case in.StreamSpecification != nil && smithy.Val(in.StreamSpecification.StreamEnabled):
-		return noStreams()
 	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
 		return words.NoKMS()
 	case in.OnDemandThroughput != nil || in.WarmThroughput != nil:

@@ -7,6 +7,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/cfn"
 	"moln.dev/moln/services/dynamodb/store"
+	"moln.dev/moln/services/dynamodb/streams"
 	"moln.dev/moln/services/dynamodb/words"
 )
 
@@ -20,7 +21,12 @@ type Service struct {
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: store.New(d.KV), filling: make(chan struct{}, 1)}
+	return &Service{deps: d, store: store.New(d.KV, d.Clock), filling: make(chan struct{}, 1)}
+}
+
+// StreamsDefinition describes DynamoDB Streams, a service of its own to clients.
+func (s *Service) StreamsDefinition() service.Definition {
+	return streams.New(s.deps, s.store).Definition()
 }
 
 // Definition describes the service.

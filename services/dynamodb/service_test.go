@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func newBench(t testing.TB) *bench {
 	clk := clock.NewFake(time.Date(2026, 11, 3, 4, 5, 6, 0, time.UTC))
 	s := New(service.Deps{KV: db.Scope([]byte("dynamodb")), Clock: clk, Ident: ident.NewSeeded(1, clk), Log: slog.New(slog.DiscardHandler)})
 	b := &bench{t: t, s: s, ops: map[string]service.Operation{}, clk: clk}
-	for _, o := range s.Definition().Operations {
+	for _, o := range slices.Concat(s.Definition().Operations, s.StreamsDefinition().Operations) {
 		_, op := o.Of()
 		b.ops[op.Name] = o
 	}
@@ -133,7 +134,10 @@ func TestCreateTableRefuses(t *testing.T) {
 		{"short name", func(in *api.CreateTableInput) { in.TableName = new("ab") }, "1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3"},
 		{"stream", func(in *api.CreateTableInput) {
 			in.StreamSpecification = &api.StreamSpecification{StreamEnabled: new(true)}
-		}, "moln has no DynamoDB streams"},
+		}, "One or more parameter values were invalid: Table is being created with a stream enabled, UpdateViewType is required"},
+		{"no stream with a view", func(in *api.CreateTableInput) {
+			in.StreamSpecification = &api.StreamSpecification{StreamEnabled: new(false), StreamViewType: new("KEYS_ONLY")}
+		}, "Table is being created with a stream disabled, UpdateViewType should not be specified"},
 		{"same index twice", func(in *api.CreateTableInput) {
 			in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, in.GlobalSecondaryIndexes[0])
 		}, "Duplicate index name: by-who"},

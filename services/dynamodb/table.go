@@ -8,7 +8,7 @@ import (
 var operations = service.Table[*Service]{
 	service.Full(api.BatchGetItem, (*Service).batchGetItem),
 	service.Full(api.BatchWriteItem, (*Service).batchWriteItem),
-	service.Partial(api.CreateTable, (*Service).createTable, "streams, KMS keys, resource policies, throughput limits of on-demand tables, global tables and vector indexes are refused; provisioned throughput is recorded, not enforced; tables are ACTIVE at once"),
+	service.Partial(api.CreateTable, (*Service).createTable, "KMS keys, resource policies, throughput limits of on-demand tables, global tables and vector indexes are refused; provisioned throughput is recorded, not enforced; tables are ACTIVE at once"),
 	service.Full(api.DeleteItem, (*Service).deleteItem),
 	service.Full(api.DeleteTable, (*Service).deleteTable),
 	service.Partial(api.DescribeContinuousBackups, (*Service).describeContinuousBackups, "always DISABLED"),
@@ -27,7 +27,7 @@ var operations = service.Table[*Service]{
 	service.Full(api.TransactWriteItems, (*Service).transactWriteItems),
 	service.Full(api.UntagResource, (*Service).untagResource),
 	service.Full(api.UpdateItem, (*Service).updateItem),
-	service.Partial(api.UpdateTable, (*Service).updateTable, "streams, KMS keys, on-demand limits, replicas and vector indexes are refused; throughput is recorded, not enforced; the table class is a label"),
+	service.Partial(api.UpdateTable, (*Service).updateTable, "KMS keys, on-demand limits, replicas and vector indexes are refused; throughput is recorded, not enforced; the table class is a label"),
 	service.Full(api.UpdateTimeToLive, (*Service).updateTimeToLive),
 	service.Partial(api.BatchExecuteStatement, (*Service).batchExecuteStatement, "a statement that its caller may not make fails the whole batch"),
 	service.Partial(api.ExecuteStatement, (*Service).executeStatement, "list elements are called _1, _2, … in a SELECT's answer, by their column"),

@@ -61,7 +61,7 @@ func seconds(at time.Time) item.Value {
 // expireItem deletes an item if its time has still come.
 func (s *Store) expireItem(ctx context.Context, t *Table, x *table.Index, k table.Key, now time.Time) error {
 	limit := seconds(now)
-	_, err := s.Write(ctx, &Change{Table: t, Key: k, Apply: func(old item.Map) (item.Map, error) {
+	_, err := s.Write(ctx, &Change{Table: t, Key: k, expired: true, Apply: func(old item.Map) (item.Map, error) {
 		v := old.Get(x.Range.Name)
 		if v == nil {
 			return old, nil

@@ -13,16 +13,20 @@ import (
 	"errors"
 	"sync"
 
+	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/changelog"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/table"
 )
 
 // Store is the only place that knows keys and encodings.
 type Store struct {
-	db *kv.DB
+	db    *kv.DB
+	clock clock.Clock
+	logs  *changelog.Logs
 	// tables are decoded tables by key. They are checked against what is stored
 	// at each use.
 	tables sync.Map // string -> *Table
@@ -30,7 +34,9 @@ type Store struct {
 }
 
 // New makes the store of the service, over keys of its own.
-func New(db *kv.DB) *Store { return &Store{db: db} }
+func New(db *kv.DB, c clock.Clock) *Store {
+	return &Store{db: db, clock: c, logs: changelog.New(db)}
+}
 
 // Place is the account and region that keys begin with.
 type Place struct{ Account, Region string }
@@ -46,7 +52,8 @@ type Table struct {
 	*table.Table
 	Place
 	raw  []byte
-	rows []byte // prefix of items
+	rows []byte        // prefix of items
+	log  changelog.Log // of the stream, where there is one
 	// writing is held shared by writes and exclusively while an index is
 	// added (D3). All refs of one table share it.
 	writing *sync.RWMutex
@@ -59,6 +66,9 @@ func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
 		return nil, err
 	}
 	r := &Table{Table: m, Place: p, raw: raw, rows: tuple.Key(p.Account, p.Region, "d", m.ID), writing: new(sync.RWMutex)}
+	if st := m.Stream; st != nil {
+		r.log = streamLog(p, st.ID, st.Shards)
+	}
 	for {
 		old, loaded := s.tables.LoadOrStore(string(key), r)
 		if !loaded {
@@ -115,7 +125,7 @@ func (s *Store) Change(ctx context.Context, p Place, name string, missing error,
 	defer t.writing.Unlock()
 	key := p.tableKey(name)
 	var raw []byte
-	err = s.db.Update(ctx, func(tx *kv.Tx) error {
+	err = s.ending(ctx, t, func(tx *kv.Tx) error {
 		v, err := tx.Get(key)
 		if errors.Is(err, kv.ErrNotFound) {
 			return missing
@@ -127,7 +137,17 @@ func (s *Store) Change(ctx context.Context, p Place, name string, missing error,
 		if err := json.Unmarshal(v, &m); err != nil {
 			return err
 		}
+		stream := m.Stream
 		if err := fn(&m); err != nil {
+			return err
+		}
+		switch {
+		case stream != nil && m.Stream == nil:
+			err = s.endStream(tx, p, m.Name, stream)
+		case stream == nil && m.Stream != nil:
+			err = s.startStream(tx, p, &m)
+		}
+		if err != nil {
 			return err
 		}
 		if raw, err = json.Marshal(m); err != nil {
@@ -144,16 +164,21 @@ func (s *Store) Change(ctx context.Context, p Place, name string, missing error,
 // CreateTable stores a new table; exists is the fault where the name is taken.
 func (s *Store) CreateTable(ctx context.Context, p Place, m *table.Table, exists error) (*Table, error) {
 	key := p.tableKey(m.Name)
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	err = s.db.Update(ctx, func(tx *kv.Tx) error {
+	var raw []byte
+	err := s.db.Update(ctx, func(tx *kv.Tx) error {
 		_, err := tx.Get(key)
 		if err == nil {
 			return exists
 		}
 		if !errors.Is(err, kv.ErrNotFound) {
+			return err
+		}
+		if m.Stream != nil {
+			if err := s.startStream(tx, p, m); err != nil {
+				return err
+			}
+		}
+		if raw, err = json.Marshal(m); err != nil {
 			return err
 		}
 		return tx.Put(key, raw)
@@ -174,7 +199,7 @@ func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing e
 	defer t.writing.Unlock()
 	key := p.tableKey(name)
 	var gone table.Table
-	err = s.db.Update(ctx, func(tx *kv.Tx) error {
+	err = s.ending(ctx, t, func(tx *kv.Tx) error {
 		v, err := tx.Get(key)
 		if errors.Is(err, kv.ErrNotFound) {
 			return missing
@@ -188,6 +213,11 @@ func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing e
 		}
 		if err := check(&gone); err != nil {
 			return err
+		}
+		if gone.Stream != nil {
+			if err := s.endStream(tx, p, name, gone.Stream); err != nil {
+				return err
+			}
 		}
 		for _, kind := range []string{"d", "i"} {
 			r := kv.Prefix(tuple.Key(p.Account, p.Region, kind, gone.ID))
@@ -233,9 +263,22 @@ func (s *Store) TableNames(ctx context.Context, p Place, after string, limit int
 	return names, nil
 }
 
-// EveryTable calls fn with all tables of all accounts and regions. It skips
-// from region to region, past the items.
+// EveryTable calls fn with all tables of all accounts and regions.
 func (s *Store) EveryTable(ctx context.Context, fn func(*Table) error) error {
+	return s.everyPlace(ctx, func(p Place) error {
+		return s.db.Each(ctx, kv.Prefix(tuple.Key(p.Account, p.Region, "t")), func(it kv.Item) (bool, error) {
+			t, err := s.known(p, it.Key, it.Value)
+			if err != nil {
+				return false, err
+			}
+			return true, fn(t)
+		})
+	})
+}
+
+// everyPlace calls fn with all accounts and regions that have anything. It skips
+// from one to the next, past the items.
+func (s *Store) everyPlace(ctx context.Context, fn func(Place) error) error {
 	next := kv.Range{Limit: 1}
 	for {
 		first, err := s.db.Scan(ctx, next)
@@ -250,15 +293,7 @@ func (s *Store) EveryTable(ctx context.Context, fn func(*Table) error) error {
 		if err != nil {
 			return err
 		}
-		p := Place{account, region}
-		err = s.db.Each(ctx, kv.Prefix(tuple.Key(account, region, "t")), func(it kv.Item) (bool, error) {
-			t, err := s.known(p, it.Key, it.Value)
-			if err != nil {
-				return false, err
-			}
-			return true, fn(t)
-		})
-		if err != nil {
+		if err := fn(Place{account, region}); err != nil {
 			return err
 		}
 		next.Start = kv.Prefix(tuple.Key(account, region)).End

@@ -74,7 +74,7 @@ func (s *Store) Transact(ctx context.Context, changes []*Change, once Once) ([]O
 		locks = append(locks, once.key())
 	}
 	var results []Outcome
-	err := s.db.Update(ctx, func(tx *kv.Tx) error {
+	all := func(tx *kv.Tx) error {
 		var repeated bool
 		var err error
 		if results, repeated, err = repeatedTransaction(tx, once, len(changes)); err != nil || repeated {
@@ -84,7 +84,10 @@ func (s *Store) Transact(ctx context.Context, changes []*Change, once Once) ([]O
 			return err
 		}
 		return remember(tx, once, results)
-	}, locks...)
+	}
+	err := s.recorded(ctx, changes, func(more [][]byte) error {
+		return s.db.Update(ctx, all, append(more, locks...)...)
+	})
 	return results, err
 }
 

@@ -18,15 +18,19 @@ type Change struct {
 	Table     *Table
 	Key       table.Key
 	Condition *expr.Condition
-	// showOld puts the item into the fault of a failed condition.
+	// ShowOld puts the item into the fault of a failed condition.
 	ShowOld bool
-	// refusal replaces the fault of a failed condition.
+	// Refusal replaces the fault of a failed condition.
 	Refusal *fault.Fault
-	// apply gives the new item; nil deletes. old is nil where there is none.
-	// A nil apply only checks the condition.
+	// Apply gives the new item; nil deletes. old is nil where there is none.
+	// A nil Apply only checks the condition.
 	Apply func(old item.Map) (item.Map, error)
-	// whole is the new item where it does not depend on the old one.
+	// Whole is the new item where it does not depend on the old one.
 	Whole item.Map
+	// expired marks the deletion of an item whose time has come.
+	expired bool
+	// place is where the change is recorded, while it is made.
+	place *announced
 }
 
 // Outcome is what a change did, and what it cost in write units.
@@ -38,7 +42,7 @@ type Outcome struct {
 
 // blind reports whether the change can be made without reading anything.
 func (ch *Change) blind() bool {
-	return ch.Whole != nil && ch.Condition == nil && len(ch.Table.Indexes) == 0
+	return ch.Whole != nil && ch.Condition == nil && len(ch.Table.Indexes) == 0 && ch.Table.Stream == nil
 }
 
 // Write makes one change. needOld is whether the old item is of interest.
@@ -58,10 +62,17 @@ func (s *Store) Write(ctx context.Context, ch *Change, needOld bool) (Outcome, e
 		return Outcome{New: ch.Whole, Units: WriteUnits(size)}, err
 	}
 	var out Outcome
-	err := s.db.Update(ctx, func(tx *kv.Tx) (err error) {
+	apply := func(tx *kv.Tx) (err error) {
 		out, err = applyChange(tx, ch)
 		return err
-	}, key)
+	}
+	if ch.Table.Stream == nil {
+		err := s.db.Update(ctx, apply, key)
+		return out, err
+	}
+	err := s.recorded(ctx, []*Change{ch}, func(locks [][]byte) error {
+		return s.db.Update(ctx, apply, append(locks, key)...)
+	})
 	return out, err
 }
 
@@ -123,7 +134,10 @@ func applyChange(tx *kv.Tx, ch *Change) (Outcome, error) {
 	if err != nil {
 		return out, err
 	}
-	return out, changeIndexes(tx, ch, &out)
+	if err := changeIndexes(tx, ch, &out); err != nil {
+		return out, err
+	}
+	return out, ch.record(tx, &out)
 }
 
 func changeIndexes(tx *kv.Tx, ch *Change, out *Outcome) error {

@@ -13,6 +13,9 @@ import (
 
 // UpdateSettings carries out what UpdateTable says of the table itself.
 func (t *Table) UpdateSettings(in *api.UpdateTableInput, now time.Time) error {
+	if err := t.updateStream(in); err != nil {
+		return err
+	}
 	if in.DeletionProtectionEnabled != nil {
 		t.Protected = *in.DeletionProtectionEnabled
 	}

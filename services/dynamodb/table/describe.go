@@ -25,6 +25,7 @@ func Describe(t *Table, status string) *api.TableDescription {
 	if t.Class != "" {
 		out.TableClassSummary = &api.TableClassSummary{TableClass: &t.Class}
 	}
+	t.describeStream(out)
 	for i := range t.Indexes {
 		describeIndex(out, t, &t.Indexes[i])
 	}

@@ -49,6 +49,10 @@ type Table struct {
 	Indexes     []Index `json:",omitempty"`
 	// TTL is the attribute that holds the time of expiry, "" for none.
 	TTL string `json:",omitempty"`
+	// Stream records the changes; nil: nothing does.
+	Stream *Stream `json:",omitempty"`
+	// LastStream is the label of the newest stream, which may have ended.
+	LastStream string `json:",omitempty"`
 }
 
 // Throughput is what is provisioned, in units a second.
@@ -170,6 +174,12 @@ func New(in *api.CreateTableInput) (*Table, error) {
 	}
 	if err := t.readIndexes(in); err != nil {
 		return nil, err
+	}
+	if t.Stream, err = newStream(in.StreamSpecification); err != nil {
+		return nil, err
+	}
+	if t.Stream != nil {
+		t.Stream.Shards = t.streamShards()
 	}
 	return t, t.checkDefinitionsUsed()
 }
