@@ -68,11 +68,13 @@ func (s *Service) readQuery(ctx context.Context, c *service.Call, in *api.QueryI
 }
 
 func queryPlaceholders(in *api.QueryInput) placeholders {
+	// Other expressions may stand beside the KeyConditions of old.
+	oldKeys := in.KeyConditions != nil && (in.KeyConditionExpression != nil || in.FilterExpression == nil && in.ProjectionExpression == nil)
 	return placeholders{
 		names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues,
 		given: []given{{"FilterExpression", in.FilterExpression}, {"KeyConditionExpression", in.KeyConditionExpression}, {"ProjectionExpression", in.ProjectionExpression}},
 		legacy: legacyNames("AttributesToGet", in.AttributesToGet != nil, "QueryFilter", in.QueryFilter != nil,
-			"ConditionalOperator", in.ConditionalOperator != nil, "KeyConditions", in.KeyConditions != nil),
+			"ConditionalOperator", in.ConditionalOperator != nil, "KeyConditions", oldKeys),
 	}
 }
 

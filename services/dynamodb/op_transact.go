@@ -242,7 +242,7 @@ func transactOutput(in *api.TransactWriteItemsInput, changes []*store.Change, re
 	for i, ch := range changes {
 		t := ch.Table
 		if used[t.Name] == nil {
-			used[t.Name], tables[t.Name] = &consumed{write: true}, t
+			used[t.Name], tables[t.Name] = &consumed{write: !results[i].Repeated}, t
 		}
 		used[t.Name].add(results[i], transactionFactor)
 		if m := collection(in.ReturnItemCollectionMetrics, t, ch.Key); m != nil {

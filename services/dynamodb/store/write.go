@@ -33,11 +33,13 @@ type Change struct {
 	place *announced
 }
 
-// Outcome is what a change did, and what it cost in write units.
+// Outcome is what a change did, and what it cost in write units; where it was
+// made before, by a transaction of the same token, in read units.
 type Outcome struct {
 	Old, New item.Map
 	Units    float64
 	Indexes  map[string]float64
+	Repeated bool
 }
 
 // blind reports whether the change can be made without reading anything.
