@@ -4,11 +4,13 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
@@ -70,6 +72,11 @@ func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
 	if in.ACL != nil {
 		checks = append(checks, service.Check{Action: "s3:PutBucketAcl", Resource: resource, Context: keys})
 	}
+	if smithy.Val(in.ObjectLockEnabledForBucket) {
+		checks = append(checks,
+			service.Check{Action: "s3:PutBucketObjectLockConfiguration", Resource: resource, Context: keys},
+			service.Check{Action: "s3:PutBucketVersioning", Resource: resource, Context: keys})
+	}
 	if conf := in.CreateBucketConfiguration; conf != nil && len(conf.Tags) > 0 {
 		checks = append(checks, service.Check{Action: "s3:PutBucketTagging", Resource: resource, Context: keys})
 	}
@@ -84,16 +91,24 @@ func (s *Service) moreChecks(ctx context.Context, c *service.Call, b *store.Buck
 			out = append(out, op.Check(c, b, action, resource, keys))
 		}
 	}
+	locks := func(mode *string, until *time.Time, hold *string) {
+		lock.Keys(keys, mode, until, hold, c.Now)
+		add(mode != nil || until != nil, "s3:PutObjectRetention")
+		add(hold != nil, "s3:PutObjectLegalHold")
+	}
 	switch in := in.(type) {
 	case *api.PutObjectInput:
+		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 		tagKeys(in.Tagging, keys)
 		add(in.Tagging != nil, "s3:PutObjectTagging")
 		add(in.ACL != nil, "s3:PutObjectAcl")
 	case *api.CreateMultipartUploadInput:
+		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 		tagKeys(in.Tagging, keys)
 		add(in.Tagging != nil, "s3:PutObjectTagging")
 		add(in.ACL != nil, "s3:PutObjectAcl")
 	case *api.CopyObjectInput:
+		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 		tagKeys(in.Tagging, keys)
 		add(in.Tagging != nil, "s3:PutObjectTagging")
 		add(in.ACL != nil, "s3:PutObjectAcl")
@@ -103,6 +118,14 @@ func (s *Service) moreChecks(ctx context.Context, c *service.Call, b *store.Buck
 	case *api.UploadPartCopyInput:
 		keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
 		return s.sourceCheck(ctx, c, in.CopySource)
+	case *api.PutObjectRetentionInput:
+		if r := in.Retention; r != nil {
+			lock.Keys(keys, r.Mode, r.RetainUntilDate, nil, c.Now)
+		}
+	case *api.PutObjectLegalHoldInput:
+		if h := in.LegalHold; h != nil {
+			lock.Keys(keys, nil, nil, h.Status, c.Now)
+		}
 	case *api.GetObjectAttributesInput:
 		add(true, op.ActionFor("s3:GetObject", in.VersionId))
 	}
@@ -173,7 +196,8 @@ func tagKeys(header *string, keys policy.Keys) {
 
 func readsTags(operation string) bool {
 	switch operation {
-	case "GetObject", "HeadObject", "GetObjectAcl", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging", "GetObjectAttributes", "PutObjectAcl":
+	case "GetObject", "HeadObject", "GetObjectAcl", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging", "GetObjectAttributes", "PutObjectAcl",
+		"RestoreObject":
 		return true
 	}
 	return false

@@ -2,15 +2,14 @@
 // versions, multipart uploads, bucket policies and the public access block,
 // CORS, static websites and event notifications.
 //
-// It is not a file system, and has one storage class (STANDARD), no access
-// control lists beyond the owner's own, no lifecycle, replication or object
-// lock: their operations answer errors.
+// It is not a file system, and has no access control lists beyond the owner's
+// own and no replication: their operations answer errors.
 //
 // The operations are answered by this package (buckets, writing, deleting,
-// uploads) and by one package per family: read, list, config, acl, notify. Below
-// them are write, through which every object is written or deleted, and store,
-// which keeps everything; op and s3err have what they share. Package site serves
-// websites. A family gives its rows of the operation table by its Operations,
+// uploads) and by one package per family: read, list, config, acl, notify,
+// locking, aging. Below them are write, through which every object is written or
+// deleted, and store, which keeps everything; op and s3err have what they share.
+// Package site serves websites. A family gives its rows of the operation table by its Operations,
 // and Service.families lists it.
 //
 // # Keys
@@ -32,6 +31,8 @@
 //	("r", blob id)              the blob is in use; Collect removes those without
 //	("g", time, id)             what was dropped then, under an id of data or upload
 //	("l", data id, reader)      a long read that goes on, and until when it counts
+//	("w", bid)                  how far the daily walk over a bucket has come
+//	("m", account, bucket, day) what a bucket used on a day
 //
 // Larger bodies are blobs: written and committed first, then named by metadata
 // in one transaction. A blob is deleted some minutes after the metadata that
@@ -54,6 +55,17 @@
 // asked again. Of a customer's key a salted proof is kept. ETags of such objects
 // are random. See package sse.
 //
+// # Time
+//
+// All storage classes share one blob store. A class is what it costs and how it
+// is read: objects of GLACIER and DEEP_ARCHIVE, and of the archive tiers of
+// INTELLIGENT_TIERING, are refused until they are restored, which takes by the
+// account's clock as long as AWS says it may. Package aging walks each bucket
+// once a day after midnight UTC: it carries out the lifecycle rules, notes
+// archive tiers, and counts what is stored. Tiers above the archives are not
+// stored but told from the last access, of which a read notes one a day, within
+// a minute and not before its answer. What all of it costs is in package usage.
+//
 // # Invariants
 //
 //	B1  A key with versions has a current one: "o" exists wherever "v" does.
@@ -64,9 +76,13 @@
 //	    change did not happen.
 //	B4  Nothing is kept of a body whose checksum does not match.
 //	B5  A bucket is deleted only while no object, version or marker is in it.
+//	B6  A version whose lock holds is deleted by nothing.
 //
 // # Differences from AWS
 //
 // Browser form uploads (POST policies) and access points are not there. Regions
 // share one endpoint, so a bucket is reached through all of them.
+// Lifecycle rules act within ten minutes of midnight UTC, and of a change of the
+// rules. x-amz-bypass-governance-retention is ignored in buckets without Object
+// Lock, where AWS refuses it since 2025.
 package s3

@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/listing"
+	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
@@ -40,9 +41,6 @@ func (s *Service) createBucket(ctx context.Context, c *service.Call, in *api.Cre
 // newBucket decides what a new bucket is: as at AWS since 2023, with access
 // control lists off and public access blocked.
 func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*store.Bucket, error) {
-	if smithy.Val(in.ObjectLockEnabledForBucket) {
-		return nil, s3err.NotImplemented("moln has no object lock")
-	}
 	ownership := smithy.Val(in.ObjectOwnership)
 	if ownership == "" {
 		ownership = store.OwnerEnforced
@@ -70,11 +68,15 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*store.
 	if err != nil {
 		return nil, err
 	}
-	return &store.Bucket{
+	b := &store.Bucket{
 		Name: smithy.Val(in.Bucket), ID: s.deps.Ident.Sortable(), Account: c.Account, Region: region,
 		Created: c.Now.UTC(), Ownership: ownership, Tags: tags,
 		Public: &store.PublicAccess{BlockACLs: true, IgnoreACLs: true, BlockPolicy: true, Restrict: true},
-	}, nil
+	}
+	if smithy.Val(in.ObjectLockEnabledForBucket) {
+		b.Lock, b.Versioning = &lock.Configuration{}, store.VersioningEnabled
+	}
+	return b, nil
 }
 
 // takenBy answers a second creation. In us-east-1 AWS lets an owner create his

@@ -61,7 +61,7 @@ func (s *Service) openSource(ctx context.Context, c *service.Call, src source, c
 	if cond.Judge(o.ETag, o.LastModified()) != condition.Proceed {
 		return nil, nil, s3err.PreconditionFailed()
 	}
-	return b, o, nil
+	return b, o, write.SourceReadable(b, o, c.Now)
 }
 
 func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyObjectInput) (*api.CopyObjectOutput, error) {
@@ -85,6 +85,9 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	}
 	o, err := s.copied(ctx, c, b, sb, so, in)
 	if err != nil {
+		return nil, err
+	}
+	if err := write.CheckLock(c, b, o, nil); err != nil {
 		return nil, err
 	}
 	if err := sse.Unlock(ctx, c, s.store, sb, so, sse.SourceOf(in)); err != nil {
@@ -113,6 +116,7 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	op.SetSums(o.Sums, &result.ChecksumCRC32, &result.ChecksumCRC32C, &result.ChecksumCRC64NVME, &result.ChecksumSHA1, &result.ChecksumSHA256)
 	out := &api.CopyObjectOutput{
 		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.VisibleVersion(b, o),
+		Expiration: o.Expiration(b, c.Now),
 	}
 	sse.Tell(out, o.SSE, asked)
 	return out, nil
@@ -143,7 +147,7 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
 		Grants:   []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
-		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate,
+		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/locking"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
@@ -18,8 +19,16 @@ func (s *Service) deleteObject(ctx context.Context, c *service.Call, in *api.Del
 	if in.MFA != nil {
 		return nil, s3err.NotImplemented("moln has no MFA delete")
 	}
+	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	bypass, err := s.bypasses(ctx, c, b, smithy.Val(in.Key), in.VersionId, in.BypassGovernanceRetention)
+	if err != nil {
+		return nil, err
+	}
 	r, err := s.writer.Remove(ctx, c, write.Removal{
-		Bucket: smithy.Val(in.Bucket), Key: smithy.Val(in.Key), Version: in.VersionId,
+		Bucket: b.Name, Key: smithy.Val(in.Key), Version: in.VersionId, Bypass: bypass,
 		Match: smithy.Val(in.IfMatch), Size: in.IfMatchSize, Modified: in.IfMatchLastModifiedTime,
 	})
 	if err != nil {
@@ -30,6 +39,19 @@ func (s *Service) deleteObject(ctx context.Context, c *service.Call, in *api.Del
 		out.DeleteMarker = new(true)
 	}
 	return out, nil
+}
+
+// bypasses tells whether deleting a version bypasses governance: the request
+// says so, it makes a difference, and the caller may.
+func (s *Service) bypasses(ctx context.Context, c *service.Call, b *store.Bucket, key string, version *string, asked *bool) (bool, error) {
+	if !smithy.Val(asked) || version == nil || b.Lock == nil {
+		return false, nil
+	}
+	o, err := s.store.Version(ctx, b, key, *version)
+	if err != nil || o == nil || !o.Lock.Governed(c.Now) {
+		return false, err
+	}
+	return locking.Bypasses(ctx, c, b, key)
 }
 
 func (s *Service) deleteObjects(ctx context.Context, c *service.Call, in *api.DeleteObjectsInput) (*api.DeleteObjectsOutput, error) {
@@ -46,7 +68,7 @@ func (s *Service) deleteObjects(ctx context.Context, c *service.Call, in *api.De
 	out := &api.DeleteObjectsOutput{}
 	for _, id := range in.Delete.Objects {
 		r := write.Removal{Bucket: b.Name, Key: smithy.Val(id.Key), Version: id.VersionId, Match: smithy.Val(id.ETag), Size: id.Size, Modified: id.LastModifiedTime}
-		done, err := s.removeOne(ctx, c, b, r)
+		done, err := s.removeOne(ctx, c, b, r, in.BypassGovernanceRetention)
 		if f := fault.As(err); f != nil {
 			out.Errors = append(out.Errors, api.Error{Key: id.Key, VersionId: id.VersionId, Code: new(f.Code), Message: new(f.Message)})
 			continue
@@ -62,7 +84,7 @@ func (s *Service) deleteObjects(ctx context.Context, c *service.Call, in *api.De
 }
 
 // removeOne deletes one of many: each is authorized for itself.
-func (s *Service) removeOne(ctx context.Context, c *service.Call, b *store.Bucket, r write.Removal) (write.Removed, error) {
+func (s *Service) removeOne(ctx context.Context, c *service.Call, b *store.Bucket, r write.Removal, bypass *bool) (write.Removed, error) {
 	if err := store.CheckKey(r.Key); err != nil {
 		return write.Removed{}, err
 	}
@@ -76,6 +98,10 @@ func (s *Service) removeOne(ctx context.Context, c *service.Call, b *store.Bucke
 		if f := fault.As(err); f != nil {
 			return write.Removed{}, s3err.AccessDenied()
 		}
+		return write.Removed{}, err
+	}
+	var err error
+	if r.Bypass, err = s.bypasses(ctx, c, b, r.Key, r.Version, bypass); err != nil {
 		return write.Removed{}, err
 	}
 	return s.writer.Remove(ctx, c, r)

@@ -15,6 +15,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/class"
 	"moln.dev/moln/services/s3/condition"
 	"moln.dev/moln/services/s3/list"
 	"moln.dev/moln/services/s3/listing"
@@ -41,9 +42,12 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
 		Grants:   []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
-		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate,
+		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold, Now: c.Now,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := write.CheckLock(c, b, o, nil); err != nil {
 		return nil, err
 	}
 	sumType, err := uploadSumType(smithy.Val(in.ChecksumAlgorithm), smithy.Val(in.ChecksumType))
@@ -66,6 +70,7 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 	if sumType != "" {
 		out.ChecksumType = new(sumType)
 	}
+	out.AbortDate, out.AbortRuleId = aborted(b, u)
 	return out, nil
 }
 
@@ -87,6 +92,15 @@ func uploadSumType(alg, asked string) (string, error) {
 		return checksum.FullObject, nil
 	}
 	return checksum.Composite, nil
+}
+
+// aborted tells when a lifecycle rule gives an upload up, and which.
+func aborted(b *store.Bucket, u *store.Upload) (*time.Time, *string) {
+	at, rule, ok := b.Lifecycle.Abort(u.Key, u.Initiated)
+	if !ok {
+		return nil, nil
+	}
+	return new(at), new(url.PathEscape(rule))
 }
 
 func checkPartNumber(n *int32) (int, error) {
@@ -117,6 +131,9 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	}
 	take, err := write.IntakeOf(c, smithy.Val(in.ChecksumAlgorithm))
 	if err != nil {
+		return nil, err
+	}
+	if err := write.CheckLock(c, b, &u.Template, &take.Expect); err != nil {
 		return nil, err
 	}
 	if take.Algorithms, err = partAlgorithms(u, take); err != nil {
@@ -281,6 +298,7 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 	out := &api.CompleteMultipartUploadOutput{
 		Location: new(s.deps.Site.Endpoint + "/" + b.Name + "/" + (&url.URL{Path: o.Key}).EscapedPath()), Bucket: in.Bucket, Key: in.Key,
 		ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType),
+		Expiration: o.Expiration(b, c.Now),
 	}
 	sse.Tell(out, o.SSE, asked)
 	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
@@ -411,9 +429,10 @@ func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPa
 	}
 	out := &api.ListPartsOutput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, MaxParts: new(int32(size)), PartNumberMarker: new(int32(marker)),
-		IsTruncated: new(len(parts) > size), NextPartNumberMarker: new(int32(0)), StorageClass: new(store.ClassStandard),
+		IsTruncated: new(len(parts) > size), NextPartNumberMarker: new(int32(0)), StorageClass: new(class.Full(u.Template.Class)),
 		Owner: naming.Owner(b.Account), Initiator: initiator(b, u),
 	}
+	out.AbortDate, out.AbortRuleId = aborted(b, u)
 	if u.Algorithm != "" {
 		out.ChecksumAlgorithm, out.ChecksumType = new(u.Algorithm), new(u.SumType)
 	}
@@ -460,7 +479,7 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 	}
 	p, err := s.store.ListUploads(ctx, b, l, marker, func(u *store.Upload) {
 		item := api.MultipartUpload{
-			UploadId: new(u.ID), Key: enc(u.Key), Initiated: new(u.Initiated.Truncate(time.Millisecond)), StorageClass: new(store.ClassStandard),
+			UploadId: new(u.ID), Key: enc(u.Key), Initiated: new(u.Initiated.Truncate(time.Millisecond)), StorageClass: new(class.Full(u.Template.Class)),
 			Owner: naming.Owner(b.Account), Initiator: initiator(b, u),
 		}
 		if u.Algorithm != "" {

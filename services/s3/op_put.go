@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"strings"
+	"time"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
@@ -20,7 +21,7 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	if err != nil {
 		return nil, err
 	}
-	o, err := write.NewObject(putAttributes(in))
+	o, err := write.NewObject(putAttributes(in, c.Now))
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +30,9 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	}
 	take, err := write.IntakeOf(c, smithy.Val(in.ChecksumAlgorithm))
 	if err != nil {
+		return nil, err
+	}
+	if err := write.CheckLock(c, b, o, &take.Expect); err != nil {
 		return nil, err
 	}
 	holds := func(cur *store.Object) error {
@@ -54,13 +58,13 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 		s.store.Undo(ctx, got, err)
 		return nil, err
 	}
-	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType)}
+	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType), Expiration: o.Expiration(b, c.Now)}
 	sse.Tell(out, o.SSE, asked)
 	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
 	return out, nil
 }
 
-func putAttributes(in *api.PutObjectInput) write.Attributes {
+func putAttributes(in *api.PutObjectInput, now time.Time) write.Attributes {
 	return write.Attributes{
 		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, ACL: in.ACL, Class: in.StorageClass,
 		Headers: map[string]*string{
@@ -69,5 +73,6 @@ func putAttributes(in *api.PutObjectInput) write.Attributes {
 		},
 		Grants:   []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold,
+		Now: now,
 	}
 }

@@ -6,8 +6,10 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/acl"
+	"moln.dev/moln/services/s3/aging"
 	"moln.dev/moln/services/s3/config"
 	"moln.dev/moln/services/s3/list"
+	"moln.dev/moln/services/s3/locking"
 	"moln.dev/moln/services/s3/notify"
 	"moln.dev/moln/services/s3/read"
 	"moln.dev/moln/services/s3/site"
@@ -25,6 +27,7 @@ type Service struct {
 	site   *site.Site
 	// families answer the operations that are not this package's own.
 	families []family
+	keeper   *aging.Keeper
 }
 
 // family is a package that answers some of the operations.
@@ -35,6 +38,8 @@ func New(d service.Deps) *Service {
 	st := store.New(d)
 	events := notify.New(d, st)
 	objects := read.New(st)
+	keeper := aging.New(d, st, events)
+	objects.Accessed = keeper.Accessed
 	d.Sched.Every("s3/reap", store.ReapEvery, func(ctx context.Context) error {
 		_, err := st.Reap(ctx, store.Grace)
 		return err
@@ -54,7 +59,10 @@ func New(d service.Deps) *Service {
 			config.New(st),
 			acl.New(st),
 			events,
+			locking.New(st),
+			keeper,
 		},
+		keeper: keeper,
 	}
 }
 
@@ -66,11 +74,12 @@ func (s *Service) Definition() service.Definition {
 	}
 	return service.Definition{
 		Schema:     &api.Schema,
-		Operations: operations,
+		Operations: s.keeper.Metered(operations),
 		Authorize:  s.authorize,
 		Resources:  template.Types(s.deps.Site.Port, s.taken),
 		Endpoints:  s.site.Endpoints(),
 		Scrub:      s.store.Scrub,
+		Workers:    []service.Worker{s.keeper.Worker()},
 	}
 }
 

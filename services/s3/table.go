@@ -6,11 +6,11 @@ import (
 	"moln.dev/moln/services/s3/op"
 )
 
-const noteStored = "SSE-C is taken over plain HTTP as well; object lock, storage classes other than STANDARD and access control lists are refused"
+const noteStored = "SSE-C is taken over plain HTTP as well; event holds and access control lists are refused"
 
 func table() service.Table[*Service] {
 	t := service.Table[*Service]{
-		service.Partial(api.CreateBucket, op.Verified((*Service).createBucket), "object lock, directory buckets and access control lists are refused"),
+		service.Partial(api.CreateBucket, op.Verified((*Service).createBucket), "directory buckets and access control lists are refused"),
 		service.Full(api.HeadBucket, (*Service).headBucket),
 		service.Full(api.DeleteBucket, (*Service).deleteBucket),
 		service.Full(api.GetBucketLocation, (*Service).getBucketLocation),
@@ -49,16 +49,12 @@ func missingRows() service.Table[*Service] {
 	return service.Table[*Service]{
 		service.None[*Service]("the operation is the older form of another one, which is there",
 			api.GetBucketLifecycle, api.PutBucketLifecycle, api.GetBucketNotification, api.PutBucketNotification),
-		service.None[*Service]("moln has no lifecycle rules", api.PutBucketLifecycleConfiguration, api.DeleteBucketLifecycle),
 		service.None[*Service]("moln replicates no buckets", api.PutBucketReplication, api.DeleteBucketReplication),
-		service.None[*Service]("moln has no object lock",
-			api.PutObjectLockConfiguration, api.GetObjectRetention, api.PutObjectRetention, api.GetObjectLegalHold, api.PutObjectLegalHold),
 		service.None[*Service]("moln has no transfer acceleration", api.PutBucketAccelerateConfiguration),
 		service.None[*Service]("the bucket's owner pays", api.PutBucketRequestPayment),
 		service.None[*Service]("moln writes no access logs into buckets", api.PutBucketLogging),
-		service.None[*Service]("moln has no analytics, inventory, metrics and tiering configurations",
+		service.None[*Service]("moln has no analytics, inventory and metrics configurations",
 			api.DeleteBucketAnalyticsConfiguration, api.GetBucketAnalyticsConfiguration, api.ListBucketAnalyticsConfigurations, api.PutBucketAnalyticsConfiguration,
-			api.DeleteBucketIntelligentTieringConfiguration, api.GetBucketIntelligentTieringConfiguration, api.ListBucketIntelligentTieringConfigurations, api.PutBucketIntelligentTieringConfiguration,
 			api.DeleteBucketInventoryConfiguration, api.GetBucketInventoryConfiguration, api.ListBucketInventoryConfigurations, api.PutBucketInventoryConfiguration,
 			api.DeleteBucketMetricsConfiguration, api.GetBucketMetricsConfiguration, api.ListBucketMetricsConfigurations, api.PutBucketMetricsConfiguration),
 		service.None[*Service]("moln has no metadata tables and annotations",
@@ -68,7 +64,6 @@ func missingRows() service.Table[*Service] {
 			api.PutObjectAnnotation, api.GetObjectAnnotation, api.DeleteObjectAnnotation, api.ListObjectAnnotations),
 		service.None[*Service]("moln has no directory buckets", api.CreateSession, api.ListDirectoryBuckets, api.RenameObject),
 		service.None[*Service]("buckets do not take part in attribute-based access control", api.GetBucketAbac, api.PutBucketAbac),
-		service.None[*Service]("there is one storage class, from which nothing is restored", api.RestoreObject),
 		service.None[*Service]("moln does not query objects", api.SelectObjectContent),
 		service.None[*Service]("moln serves no torrents", api.GetObjectTorrent),
 		service.None[*Service]("objects cannot be encrypted anew in place", api.UpdateObjectEncryption),

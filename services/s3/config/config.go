@@ -56,9 +56,7 @@ func (s *Handlers) Operations() []service.Operation {
 		service.Partial(api.GetBucketAccelerateConfiguration, (*Handlers).getBucketAccelerate, noteEmpty),
 		service.Partial(api.GetBucketRequestPayment, (*Handlers).getBucketRequestPayment, "the owner pays; it cannot be set otherwise"),
 		service.Partial(api.GetBucketLogging, (*Handlers).getBucketLogging, noteEmpty),
-		service.Partial(api.GetBucketLifecycleConfiguration, (*Handlers).getBucketLifecycle, noteEmpty),
 		service.Partial(api.GetBucketReplication, (*Handlers).getBucketReplication, noteEmpty),
-		service.Partial(api.GetObjectLockConfiguration, (*Handlers).getObjectLock, noteEmpty),
 	}.Bind(s)
 }
 
@@ -76,6 +74,9 @@ func (s *Handlers) putBucketVersioning(ctx context.Context, _ *service.Call, in 
 	switch status := smithy.Val(conf.Status); status {
 	case store.VersioningEnabled, store.VersioningSuspended:
 		return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+			if b.Lock != nil && status != store.VersioningEnabled {
+				return fault.New("InvalidBucketState", 409, "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+			}
 			b.Versioning = status
 			return nil
 		})
@@ -301,23 +302,9 @@ func (s *Handlers) getBucketLogging(ctx context.Context, _ *service.Call, in *ap
 	return nil, err
 }
 
-func (s *Handlers) getBucketLifecycle(ctx context.Context, _ *service.Call, in *api.GetBucketLifecycleConfigurationInput) (*api.GetBucketLifecycleConfigurationOutput, error) {
-	if _, err := s.store.Bucket(ctx, smithy.Val(in.Bucket)); err != nil {
-		return nil, err
-	}
-	return nil, s3err.NotFound("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
-}
-
 func (s *Handlers) getBucketReplication(ctx context.Context, _ *service.Call, in *api.GetBucketReplicationInput) (*api.GetBucketReplicationOutput, error) {
 	if _, err := s.store.Bucket(ctx, smithy.Val(in.Bucket)); err != nil {
 		return nil, err
 	}
 	return nil, s3err.NotFound("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
-}
-
-func (s *Handlers) getObjectLock(ctx context.Context, _ *service.Call, in *api.GetObjectLockConfigurationInput) (*api.GetObjectLockConfigurationOutput, error) {
-	if _, err := s.store.Bucket(ctx, smithy.Val(in.Bucket)); err != nil {
-		return nil, err
-	}
-	return nil, s3err.NotFound("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
 }

@@ -24,6 +24,9 @@ const (
 var happening = []string{
 	"s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
 	"s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated",
+	"s3:ObjectRestore:*", "s3:ObjectRestore:Post", "s3:ObjectRestore:Completed", "s3:ObjectRestore:Delete",
+	"s3:LifecycleExpiration:*", "s3:LifecycleExpiration:Delete", "s3:LifecycleExpiration:DeleteMarkerCreated",
+	"s3:LifecycleTransition", "s3:IntelligentTiering",
 }
 
 // Filter is a configuration's prefix and suffix of keys.
@@ -154,6 +157,34 @@ type Record struct {
 	RequestParameters map[string]string `json:"requestParameters"`
 	ResponseElements  map[string]string `json:"responseElements"`
 	S3                Entity            `json:"s3"`
+	Aging
+}
+
+// Aging is what events of restores, transitions and tiers tell besides.
+type Aging struct {
+	Glacier   *Glacier   `json:"glacierEventData,omitempty"`
+	Lifecycle *Lifecycle `json:"lifecycleEventData,omitempty"`
+	Tiering   *Tiering   `json:"intelligentTieringEventData,omitempty"`
+}
+
+// Glacier tells until when a restored copy is there, and of which class.
+type Glacier struct {
+	Restore struct {
+		Expires string `json:"lifecycleRestorationExpiryTime"`
+		Class   string `json:"lifecycleRestoreStorageClass"`
+	} `json:"restoreEventData"`
+}
+
+// Lifecycle tells where an object was moved.
+type Lifecycle struct {
+	Transition struct {
+		Class string `json:"destinationStorageClass"`
+	} `json:"transitionEventData"`
+}
+
+// Tiering tells to which archive tier an object has come.
+type Tiering struct {
+	Tier string `json:"destinationAccessTier"`
 }
 
 // Principal names who did it, or who owns the bucket.

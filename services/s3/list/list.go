@@ -10,6 +10,7 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/class"
 	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
@@ -72,7 +73,7 @@ func (s *Handlers) Operations() []service.Operation {
 }
 
 func entry(o *store.Object, enc func(string) *string) api.Object {
-	e := api.Object{Key: enc(o.Key), LastModified: new(o.LastModified()), ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(store.ClassStandard)}
+	e := api.Object{Key: enc(o.Key), LastModified: new(o.LastModified()), ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(class.Full(o.Class))}
 	e.ChecksumAlgorithm = op.SumNames(o.Sums)
 	if o.SumType != "" {
 		e.ChecksumType = new(o.SumType)
@@ -80,12 +81,29 @@ func entry(o *store.Object, enc func(string) *string) api.Object {
 	return e
 }
 
-func (s *Handlers) listObjects(ctx context.Context, _ *service.Call, in *api.ListObjectsInput) (*api.ListObjectsOutput, error) {
+// restoring gives the restore status of objects where a listing asks for it.
+func restoring(c *service.Call, asked []string) (func(*store.Object) *api.RestoreStatus, error) {
+	for _, name := range asked {
+		if name != "RestoreStatus" {
+			return nil, s3err.InvalidArgument("Invalid attribute name specified.")
+		}
+	}
+	if len(asked) == 0 {
+		return func(*store.Object) *api.RestoreStatus { return nil }, nil
+	}
+	return func(o *store.Object) *api.RestoreStatus { return o.Restore.Status(c.Now) }, nil
+}
+
+func (s *Handlers) listObjects(ctx context.Context, c *service.Call, in *api.ListObjectsInput) (*api.ListObjectsOutput, error) {
 	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
 	enc, err := Encoder(in.EncodingType)
+	if err != nil {
+		return nil, err
+	}
+	restores, err := restoring(c, in.OptionalObjectAttributes)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +119,7 @@ func (s *Handlers) listObjects(ctx context.Context, _ *service.Call, in *api.Lis
 	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
 		e := entry(o, enc)
 		e.Owner = naming.Owner(b.Account)
+		e.RestoreStatus = restores(o)
 		out.Contents = append(out.Contents, e)
 	})
 	if err != nil {
@@ -113,12 +132,16 @@ func (s *Handlers) listObjects(ctx context.Context, _ *service.Call, in *api.Lis
 	return out, nil
 }
 
-func (s *Handlers) listObjectsV2(ctx context.Context, _ *service.Call, in *api.ListObjectsV2Input) (*api.ListObjectsV2Output, error) {
+func (s *Handlers) listObjectsV2(ctx context.Context, c *service.Call, in *api.ListObjectsV2Input) (*api.ListObjectsV2Output, error) {
 	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
 	enc, err := Encoder(in.EncodingType)
+	if err != nil {
+		return nil, err
+	}
+	restores, err := restoring(c, in.OptionalObjectAttributes)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +164,7 @@ func (s *Handlers) listObjectsV2(ctx context.Context, _ *service.Call, in *api.L
 		if smithy.Val(in.FetchOwner) {
 			e.Owner = naming.Owner(b.Account)
 		}
+		e.RestoreStatus = restores(o)
 		out.Contents = append(out.Contents, e)
 	})
 	if err != nil {
@@ -168,12 +192,16 @@ func openToken(token string) (string, error) {
 	return key, nil
 }
 
-func (s *Handlers) listObjectVersions(ctx context.Context, _ *service.Call, in *api.ListObjectVersionsInput) (*api.ListObjectVersionsOutput, error) {
+func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *api.ListObjectVersionsInput) (*api.ListObjectVersionsOutput, error) {
 	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
 	enc, err := Encoder(in.EncodingType)
+	if err != nil {
+		return nil, err
+	}
+	restores, err := restoring(c, in.OptionalObjectAttributes)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +224,7 @@ func (s *Handlers) listObjectVersions(ctx context.Context, _ *service.Call, in *
 	var last *store.Object
 	p, err := s.store.ListVersions(ctx, b, l, marker, func(o *store.Object, latest bool) {
 		last = o
-		addVersion(out, b, o, latest, enc)
+		addVersion(out, b, o, latest, enc, restores)
 	})
 	if err != nil {
 		return nil, err
@@ -211,7 +239,7 @@ func (s *Handlers) listObjectVersions(ctx context.Context, _ *service.Call, in *
 	return out, nil
 }
 
-func addVersion(out *api.ListObjectVersionsOutput, b *store.Bucket, o *store.Object, latest bool, enc func(string) *string) {
+func addVersion(out *api.ListObjectVersionsOutput, b *store.Bucket, o *store.Object, latest bool, enc func(string) *string, restores func(*store.Object) *api.RestoreStatus) {
 	if o.Marker {
 		out.DeleteMarkers = append(out.DeleteMarkers, api.DeleteMarkerEntry{
 			Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.Account),
@@ -220,6 +248,7 @@ func addVersion(out *api.ListObjectVersionsOutput, b *store.Bucket, o *store.Obj
 	}
 	out.Versions = append(out.Versions, api.ObjectVersion{
 		Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.Account),
-		ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(store.ClassStandard), ChecksumAlgorithm: op.SumNames(o.Sums), ChecksumType: NonEmpty(o.SumType, func(s string) *string { return new(s) }),
+		ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(class.Full(o.Class)), ChecksumAlgorithm: op.SumNames(o.Sums), ChecksumType: NonEmpty(o.SumType, func(s string) *string { return new(s) }),
+		RestoreStatus: restores(o),
 	})
 }

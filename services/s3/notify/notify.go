@@ -13,6 +13,7 @@ import (
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/sched"
@@ -45,7 +46,7 @@ func New(d service.Deps, st *store.Store) *Notifier {
 // Operations are those of the notification configuration.
 func (n *Notifier) Operations() []service.Operation {
 	return service.Table[*Notifier]{
-		service.Partial(api.PutBucketNotificationConfiguration, op.Verified((*Notifier).putBucketNotification), "targets are functions; queues, topics and EventBridge, and events other than s3:ObjectCreated and s3:ObjectRemoved, are refused"),
+		service.Partial(api.PutBucketNotificationConfiguration, op.Verified((*Notifier).putBucketNotification), "targets are functions; queues, topics and EventBridge, and events of replication, tags and access control lists, are refused"),
 		service.Full(api.GetBucketNotificationConfiguration, (*Notifier).getBucketNotification),
 	}.Bind(n)
 }
@@ -127,14 +128,15 @@ func record(c *service.Call, b *store.Bucket, ch Change, configID string) event.
 	if v := store.VisibleVersion(b, o); v != nil && o.Version != store.NullVersion {
 		entry.VersionID = *v
 	}
-	if strings.HasPrefix(ch.Event, "ObjectCreated:") {
+	if !strings.HasPrefix(ch.Event, "ObjectRemoved:") && !o.Marker {
 		entry.Size, entry.ETag = new(o.Size), o.ETag
 	}
 	if o.Marker && strings.HasSuffix(ch.Event, "DeleteMarkerCreated") {
 		entry.ETag = emptyETag
 	}
+	version, extra := aged(ch)
 	return event.Record{
-		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: b.Region, EventTime: c.Now.UTC().Format(event.TimeFormat), EventName: ch.Event,
+		EventVersion: version, Aging: extra, EventSource: "aws:s3", AWSRegion: b.Region, EventTime: c.Now.UTC().Format(event.TimeFormat), EventName: ch.Event,
 		UserIdentity:      event.Principal{PrincipalID: principalOf(c)},
 		RequestParameters: map[string]string{"sourceIPAddress": sourceIP(c)},
 		ResponseElements:  map[string]string{"x-amz-request-id": c.RequestID, "x-amz-id-2": c.RequestID},
@@ -148,7 +150,29 @@ func record(c *service.Call, b *store.Bucket, ch Change, configID string) event.
 // emptyETag is the ETag of no bytes, which events of delete markers carry.
 const emptyETag = "d41d8cd98f00b204e9800998ecf8427e"
 
+// aged is what events of restores, transitions and tiers tell besides, and the
+// version of their form (userguide/notification-content-structure.html).
+func aged(ch Change) (version string, extra event.Aging) {
+	o := ch.Object
+	switch {
+	case ch.Event == "LifecycleTransition":
+		extra.Lifecycle = &event.Lifecycle{}
+		extra.Lifecycle.Transition.Class = o.Class
+	case ch.Event == "IntelligentTiering" && o.Tiering != nil:
+		extra.Tiering = &event.Tiering{Tier: o.Tiering.Archive}
+	case strings.HasPrefix(ch.Event, "ObjectRestore:") && o.Restore != nil && ch.Event != "ObjectRestore:Post" && !o.Restore.Expires.IsZero():
+		extra.Glacier = &event.Glacier{}
+		extra.Glacier.Restore.Expires, extra.Glacier.Restore.Class = o.Restore.Expires.UTC().Format(event.TimeFormat), o.Class
+	case !strings.HasPrefix(ch.Event, "Lifecycle"):
+		return "2.1", extra
+	}
+	return "2.3", extra
+}
+
 func principalOf(c *service.Call) string {
+	if c.Caller.Kind == policy.Service {
+		return c.Caller.Service // S3 itself
+	}
 	if c.Caller.UserID == "" {
 		return "Anonymous"
 	}
@@ -156,6 +180,9 @@ func principalOf(c *service.Call) string {
 }
 
 func sourceIP(c *service.Call) string {
+	if c.Caller.Kind == policy.Service {
+		return c.Caller.Service
+	}
 	if c.HTTP == nil {
 		return "127.0.0.1"
 	}

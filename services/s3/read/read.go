@@ -6,12 +6,14 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/class"
 	"moln.dev/moln/services/s3/condition"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
@@ -20,10 +22,14 @@ import (
 )
 
 // Handlers answers reads. It is safe for concurrent use.
-type Handlers struct{ store *store.Store }
+type Handlers struct {
+	store *store.Store
+	// Accessed, if set, is told of the objects whose bytes are read.
+	Accessed func(b *store.Bucket, o *store.Object, now time.Time)
+}
 
 // New returns the handlers over a store.
-func New(st *store.Store) *Handlers { return &Handlers{st} }
+func New(st *store.Store) *Handlers { return &Handlers{store: st} }
 
 // Operations are the reads.
 func (s *Handlers) Operations() []service.Operation {
@@ -49,6 +55,9 @@ func (s *Handlers) getObject(ctx context.Context, c *service.Call, in *api.GetOb
 		if err != nil {
 			return nil, err
 		}
+		if err := s.Touch(b, sel.Object, c.Now); err != nil {
+			return nil, err
+		}
 		if err := sse.Unlock(ctx, c, s.store, b, sel.Object, asked); err != nil {
 			return nil, err
 		}
@@ -60,6 +69,7 @@ func (s *Handlers) getObject(ctx context.Context, c *service.Call, in *api.GetOb
 			return nil, err
 		}
 		out := sel.Output(c, b, in, stream)
+		showLock(ctx, c, b, sel.Object, out)
 		sse.Tell(out, sel.Object.SSE, asked)
 		out.Metadata = lowerMeta(c, out.Metadata)
 		return out, nil
@@ -146,6 +156,10 @@ func (sel *Selected) Output(c *service.Call, b *store.Bucket, in *api.GetObjectI
 		ContentEncoding: pick(in.ResponseContentEncoding, store.HeaderContentEncoding), ContentLanguage: pick(in.ResponseContentLanguage, store.HeaderContentLanguage),
 		ContentType: pick(in.ResponseContentType, store.HeaderContentType), WebsiteRedirectLocation: pick(nil, store.HeaderRedirect), Expires: pick(nil, store.HeaderExpires),
 	}
+	out.StorageClass, out.Restore = class.Header(o.Class), o.Restore.Header(c.Now)
+	if in.VersionId == nil {
+		out.Expiration = o.Expiration(b, c.Now)
+	}
 	if in.ResponseExpires != nil {
 		out.Expires = new(in.ResponseExpires.UTC().Format(http.TimeFormat))
 	}
@@ -206,6 +220,7 @@ func (s *Handlers) headObject(ctx context.Context, c *service.Call, in *api.Head
 		return nil, err
 	}
 	g := sel.Output(c, b, &get, nil)
+	showLock(ctx, c, b, sel.Object, g)
 	g.Metadata = lowerMeta(c, g.Metadata)
 	out := &api.HeadObjectOutput{
 		AcceptRanges: g.AcceptRanges, ETag: g.ETag, LastModified: g.LastModified, ContentLength: g.ContentLength, VersionId: g.VersionId,
@@ -214,6 +229,8 @@ func (s *Handlers) headObject(ctx context.Context, c *service.Call, in *api.Head
 		WebsiteRedirectLocation: g.WebsiteRedirectLocation, Expires: g.Expires, TagCount: g.TagCount, PartsCount: g.PartsCount,
 		ChecksumCRC32: g.ChecksumCRC32, ChecksumCRC32C: g.ChecksumCRC32C, ChecksumCRC64NVME: g.ChecksumCRC64NVME,
 		ChecksumSHA1: g.ChecksumSHA1, ChecksumSHA256: g.ChecksumSHA256, ChecksumType: g.ChecksumType,
+		StorageClass: g.StorageClass, Restore: g.Restore, Expiration: g.Expiration, ArchiveStatus: archiveStatus(b, sel.Object, c.Now),
+		ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus: g.ObjectLockLegalHoldStatus,
 	}
 	sse.Tell(out, sel.Object.SSE, asked)
 	return out, nil
@@ -246,7 +263,7 @@ func (s *Handlers) getObjectAttributes(ctx context.Context, c *service.Call, in 
 		case "ETag":
 			out.ETag = new(o.ETag)
 		case "StorageClass":
-			out.StorageClass = new(store.ClassStandard)
+			out.StorageClass = new(class.Full(o.Class))
 		case "ObjectSize":
 			out.ObjectSize = new(o.Size)
 		case "Checksum":

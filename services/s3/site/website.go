@@ -200,6 +200,9 @@ func (v *visit) object(ctx context.Context, key string, status int) error {
 			v.location(http.StatusMovedPermanently, to)
 			return nil
 		}
+		if err := v.s.read.Touch(v.b, sel.Object, v.c.Now); err != nil {
+			return err
+		}
 		if err := sse.Unlock(ctx, v.c, v.s.store, v.b, sel.Object, sse.Asked{}); err != nil {
 			return err
 		}

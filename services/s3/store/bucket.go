@@ -14,6 +14,8 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/services/s3/access"
+	"moln.dev/moln/services/s3/lifecycle"
+	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/tagging"
 )
@@ -44,6 +46,10 @@ type Bucket struct {
 	Notify     *api.NotificationConfiguration `json:",omitempty"`
 	Tags       []tagging.Tag                  `json:",omitempty"`
 	Encryption *api.ServerSideEncryptionRule  `json:",omitempty"`
+	Lifecycle  *lifecycle.Configuration       `json:",omitempty"`
+	// Lock is there where Object Lock is on.
+	Lock    *lock.Configuration                   `json:",omitempty"`
+	Tiering []api.IntelligentTieringConfiguration `json:",omitempty"`
 
 	Compiled *policy.Policy `json:"-"` // of Policy; nil where there is none
 	IsPublic bool           `json:"-"` // Policy grants to everyone
@@ -192,6 +198,9 @@ func (s *Store) DeleteBucket(ctx context.Context, name string, notEmpty error) e
 		}
 		r := kv.Prefix(tuple.Key("u", b.ID))
 		if err := tx.DeleteRange(r.Start, r.End); err != nil {
+			return err
+		}
+		if err := tx.Delete(keyWalk(b)); err != nil {
 			return err
 		}
 		return tx.Delete(keyBucket(name))

@@ -33,7 +33,7 @@ const (
 // NullVersion is the version id of objects written without versioning.
 const NullVersion = "null"
 
-// ClassStandard is the one there is.
+// ClassStandard is the storage class of objects that name none.
 const ClassStandard = "STANDARD"
 
 // Object is one version of an object, or a delete marker.
@@ -58,6 +58,8 @@ type Object struct {
 	// NullSequence, on the current version only, is the sequence of the
 	// version NullVersion where that is not current.
 	NullSequence string `json:",omitempty"`
+
+	Aging
 
 	small []byte // the body, encrypted, up to BesideBytesMax; nil: it is elsewhere
 }

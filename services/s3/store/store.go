@@ -41,6 +41,10 @@ type Store struct {
 	// decoded keeps what a bucket's record decodes to, by its bytes: policies
 	// are compiled once. It is a cache of a pure function, never stale.
 	decoded map[string]decodedBucket
+
+	// Dropped, if set before the store is used, is told of versions whose bytes
+	// are dropped, once they are.
+	Dropped func(b *Bucket, o *Object)
 }
 
 // New returns the store of a server.
@@ -70,8 +74,9 @@ type Tx struct {
 	// Bucket is the bucket as it is now, to be read only.
 	Bucket *Bucket
 
-	s   *Store
-	key string
+	s       *Store
+	key     string
+	dropped []*Object
 }
 
 // Update runs fn in a transaction that has locked one key of a bucket. It fails
@@ -89,7 +94,18 @@ func (s *Store) Update(ctx context.Context, b *Bucket, key string, fn func(tx *T
 }
 
 func (s *Store) update(ctx context.Context, fn func(tx *Tx) error, locks ...[]byte) error {
-	return s.kv.Update(ctx, func(inner *kv.Tx) error { return fn(&Tx{KV: inner, s: s}) }, locks...)
+	var last *Tx
+	err := s.kv.Update(ctx, func(inner *kv.Tx) error {
+		last = &Tx{KV: inner, s: s}
+		return fn(last)
+	}, locks...)
+	if err != nil || s.Dropped == nil {
+		return err
+	}
+	for _, o := range last.dropped {
+		s.Dropped(last.Bucket, o)
+	}
+	return nil
 }
 
 // lastString skips parts of a key and decodes the string after them.

@@ -138,8 +138,12 @@ func (tx *Tx) putData(o *Object, d Data) error {
 
 // dropData takes away the bytes of a version; blobs become garbage (B2).
 func (tx *Tx) dropData(o *Object) error {
+	if o.Marker {
+		return nil
+	}
+	tx.dropped = append(tx.dropped, o)
 	switch {
-	case o.Marker, o.small != nil:
+	case o.small != nil:
 		return nil
 	case o.Body.Parts > 0:
 		return tx.leave(o.ID, garbage{Parts: true})

@@ -29,6 +29,8 @@ type bucketProperties struct {
 	NotificationConfiguration      *cfnNotification
 	OwnershipControls              *api.OwnershipControls
 	Tags                           []api.Tag
+
+	lasting
 }
 
 type cfnVersioning struct{ Status *string }
@@ -147,7 +149,7 @@ func (t *types) cfnCreateBucket(ctx context.Context, c *service.Call, r *service
 	if name == "" {
 		name = strings.ToLower(r.GeneratedName(nameBytesMax))
 	}
-	in := &api.CreateBucketInput{Bucket: new(name), ACL: cannedACL(p.AccessControl)}
+	in := &api.CreateBucketInput{Bucket: new(name), ACL: cannedACL(p.AccessControl), ObjectLockEnabledForBucket: p.ObjectLockEnabled}
 	if c.Region != "us-east-1" {
 		in.CreateBucketConfiguration = &api.CreateBucketConfiguration{LocationConstraint: new(c.Region)}
 	}
@@ -220,6 +222,7 @@ func (t *types) configure(ctx context.Context, c *service.Call, r *service.Resou
 	}
 	steps := []func(context.Context, *service.Call, *string, *bucketProperties, *bucketProperties) error{
 		applyEncryption, applyPublicAccess, applyOwnership, applyVersioning, applyCORS, applyWebsite, applyNotification,
+		applyLifecycle, applyLock, applyTiering,
 	}
 	for _, step := range steps {
 		if err := step(ctx, c, name, p, old); err != nil {

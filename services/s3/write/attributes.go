@@ -7,7 +7,6 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/s3/op"
-	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/tagging"
 )
@@ -23,6 +22,7 @@ type Attributes struct {
 	Grants                        []*string
 	LockMode, LockHold, LockEvent *string
 	LockUntil                     *time.Time
+	Now                           time.Time
 }
 
 // NewObject checks attributes and makes the record of an object without a body.
@@ -36,7 +36,11 @@ func NewObject(a Attributes) (*store.Object, error) {
 	if err := a.refuse(); err != nil {
 		return nil, err
 	}
-	o := &store.Object{Key: a.Key, Meta: a.Meta, Headers: map[string]string{}}
+	aging, err := a.aging()
+	if err != nil {
+		return nil, err
+	}
+	o := &store.Object{Key: a.Key, Meta: a.Meta, Headers: map[string]string{}, Aging: aging}
 	for name, v := range a.Headers {
 		if smithy.Val(v) != "" {
 			o.Headers[name] = *v
@@ -54,7 +58,6 @@ func NewObject(a Attributes) (*store.Object, error) {
 	if v := o.Headers[store.HeaderRedirect]; v != "" && !validRedirect(v) {
 		return nil, fault.New("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	}
-	var err error
 	o.Tags, err = tagging.Parse(a.Tagging)
 	return o, err
 }
@@ -75,14 +78,5 @@ func stripChunked(encoding string) string {
 
 // refuse names what is not there, rather than ignore it.
 func (a *Attributes) refuse() error {
-	if err := op.CheckACL(smithy.Val(a.ACL), a.Grants...); err != nil {
-		return err
-	}
-	switch {
-	case a.Class != nil && *a.Class != store.ClassStandard:
-		return fault.New("InvalidStorageClass", 400, "The storage class you specified is not valid")
-	case a.LockMode != nil || a.LockHold != nil || a.LockUntil != nil || a.LockEvent != nil:
-		return s3err.InvalidRequest("Bucket is missing Object Lock Configuration")
-	}
-	return nil
+	return op.CheckACL(smithy.Val(a.ACL), a.Grants...)
 }

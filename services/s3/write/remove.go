@@ -18,6 +18,8 @@ type Removal struct {
 	Match       string  // ETag; empty: any
 	Size        *int64
 	Modified    *time.Time
+	// Bypass: the caller may, and wants to, delete what governance retains.
+	Bypass bool
 }
 
 // Removed is what became of it.
@@ -61,7 +63,7 @@ func (w *Writer) Remove(ctx context.Context, c *service.Call, r Removal) (Remove
 		if r.Version == nil {
 			change, done, err = hide(tx, r, marker)
 		} else {
-			change, done, err = removeVersion(tx, r)
+			change, done, err = removeVersion(tx, r, c.Now)
 		}
 		if err != nil || change.Object == nil {
 			return err
@@ -98,7 +100,14 @@ func hide(tx *store.Tx, r Removal, marker *store.Object) (notify.Change, Removed
 	return notify.Change{Event: "ObjectRemoved:DeleteMarkerCreated", Object: marker}, Removed{Version: new(marker.Version), Marker: true}, nil
 }
 
-func removeVersion(tx *store.Tx, r Removal) (notify.Change, Removed, error) {
+func removeVersion(tx *store.Tx, r Removal, now time.Time) (notify.Change, Removed, error) {
+	locked, err := tx.Find(*r.Version)
+	if err == nil {
+		err = deletable(locked, r.Bypass, now)
+	}
+	if err != nil {
+		return notify.Change{}, Removed{}, err
+	}
 	o, err := tx.RemoveVersion(*r.Version)
 	if err != nil {
 		return notify.Change{}, Removed{}, err

@@ -121,6 +121,9 @@ func (w *Writer) Commit(ctx context.Context, c *service.Call, b *store.Bucket, o
 				return err
 			}
 		}
+		if err := settle(tx.Bucket, o, c.Now.UTC()); err != nil {
+			return err
+		}
 		if err := tx.Put(cur, o, d); err != nil {
 			return err
 		}
