@@ -11,6 +11,7 @@ import (
 var dependencies = map[string]struct{ why, licence string }{
 	"github.com/alecthomas/kong":               {"the command line", "MIT"},
 	"github.com/anishathalye/porcupine":        {"tests: linearizability", "MIT"},
+	"github.com/cespare/xxhash/v2":             {"S3's checksum XXHASH64", "MIT"},
 	"github.com/cockroachdb/apd/v3":            {"decimals of 38 digits", "Apache-2.0"},
 	"github.com/cockroachdb/pebble/v2":         {"the embedded store", "BSD-3-Clause"},
 	"github.com/emersion/go-smtp":              {"tests: a mail server", "MIT"},
@@ -22,6 +23,7 @@ var dependencies = map[string]struct{ why, licence string }{
 	"github.com/rogpeppe/go-internal":          {"tests: scripts", "BSD-3-Clause"},
 	"github.com/santhosh-tekuri/jsonschema/v6": {"API Gateway's models", "Apache-2.0"},
 	"github.com/wneessen/go-mail":              {"outgoing mail", "MIT"},
+	"github.com/zeebo/xxh3":                    {"S3's checksums XXHASH3 and XXHASH128", "BSD-2-Clause"},
 	"golang.org/x/crypto":                      {"password hashes, sealing", "BSD-3-Clause"},
 	"golang.org/x/net":                         {"the system call filter's assembler", "BSD-3-Clause"},
 	"golang.org/x/sync":                        {"bounded groups", "BSD-3-Clause"},

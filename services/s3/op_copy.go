@@ -113,7 +113,7 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 		return nil, err
 	}
 	result := &api.CopyObjectResult{ETag: new(o.QuotedETag()), LastModified: new(o.Modified.UTC().Truncate(time.Millisecond)), ChecksumType: new(o.SumType)}
-	op.SetSums(o.Sums, &result.ChecksumCRC32, &result.ChecksumCRC32C, &result.ChecksumCRC64NVME, &result.ChecksumSHA1, &result.ChecksumSHA256)
+	op.SetSums(o.Sums, result)
 	out := &api.CopyObjectOutput{
 		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.VisibleVersion(b, o),
 		Expiration: o.Expiration(b, c.Now),

@@ -158,7 +158,7 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	}
 	out := &api.UploadPartOutput{ETag: new(`"` + p.ETag + `"`)}
 	sse.Tell(out, u.Template.SSE, asked)
-	op.SetSums(p.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
+	op.SetSums(p.Sums, out)
 	return out, nil
 }
 
@@ -230,7 +230,7 @@ func (s *Service) uploadPartCopy(ctx context.Context, c *service.Call, in *api.U
 		return nil, err
 	}
 	r := &api.CopyPartResult{ETag: new(`"` + p.ETag + `"`), LastModified: new(p.Modified.Truncate(time.Millisecond))}
-	op.SetSums(p.Sums, &r.ChecksumCRC32, &r.ChecksumCRC32C, &r.ChecksumCRC64NVME, &r.ChecksumSHA1, &r.ChecksumSHA256)
+	op.SetSums(p.Sums, r)
 	out := &api.UploadPartCopyOutput{CopyPartResult: r, CopySourceVersionId: store.VisibleVersion(sb, so)}
 	sse.Tell(out, u.Template.SSE, asked)
 	return out, nil
@@ -301,7 +301,7 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 		Expiration: o.Expiration(b, c.Now),
 	}
 	sse.Tell(out, o.SSE, asked)
-	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
+	op.SetSums(o.Sums, out)
 	return out, nil
 }
 
@@ -439,7 +439,7 @@ func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPa
 	for _, p := range parts[:min(size, len(parts))] {
 		item := api.Part{PartNumber: new(int32(p.Number)), LastModified: new(p.Modified.Truncate(time.Millisecond)), ETag: new(`"` + p.ETag + `"`), Size: new(p.Size)}
 		if u.Algorithm != "" {
-			op.SetSums(p.Sums, &item.ChecksumCRC32, &item.ChecksumCRC32C, &item.ChecksumCRC64NVME, &item.ChecksumSHA1, &item.ChecksumSHA256)
+			op.SetSums(p.Sums, &item)
 		}
 		out.Parts = append(out.Parts, item)
 		out.NextPartNumberMarker = item.PartNumber

@@ -60,7 +60,7 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	}
 	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType), Expiration: o.Expiration(b, c.Now)}
 	sse.Tell(out, o.SSE, asked)
-	op.SetSums(o.Sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
+	op.SetSums(o.Sums, out)
 	return out, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -16,7 +17,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/minio/crc64nvme"
+	"github.com/zeebo/xxh3"
 
 	"moln.dev/moln/aws/fault"
 )
@@ -28,7 +31,17 @@ const (
 	CRC64NVME = "CRC64NVME"
 	SHA1      = "SHA1"
 	SHA256    = "SHA256"
+	SHA512    = "SHA512"
+	MD5       = "MD5"
+	XXHASH64  = "XXHASH64"
+	XXHASH3   = "XXHASH3"
+	XXHASH128 = "XXHASH128"
 )
+
+// All are the algorithms, in the order in which answers name them.
+func All() []string {
+	return []string{CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128}
+}
 
 // Checksum types.
 const (
@@ -52,6 +65,16 @@ func New(alg string) hash.Hash {
 		return sha1.New()
 	case SHA256:
 		return sha256.New()
+	case SHA512:
+		return sha512.New()
+	case MD5:
+		return md5.New()
+	case XXHASH64:
+		return xxhash.New()
+	case XXHASH3:
+		return xxh3.New()
+	case XXHASH128:
+		return xxh3.New128()
 	}
 	return nil
 }
@@ -80,7 +103,7 @@ func Expected(h http.Header) (Expectation, error) {
 		}
 		n := New(alg)
 		if n == nil {
-			return e, fault.New("NotImplemented", http.StatusNotImplemented, "moln does not know the checksum algorithm %s", alg)
+			return e, fault.New("InvalidRequest", http.StatusBadRequest, "The algorithm type you specified in x-amz-checksum- header is invalid.")
 		}
 		b, err := base64.StdEncoding.DecodeString(values[0])
 		if err != nil || len(b) != n.Size() {

@@ -43,6 +43,20 @@ func (c Conditions) Judge(etag string, modified time.Time) Outcome {
 	return Proceed
 }
 
+// Header is the header whose condition does not hold, where Judge answers other
+// than Proceed.
+func (c Conditions) Header(etag string, modified time.Time) string {
+	switch {
+	case c.Match != "" && !MatchesETag(c.Match, etag):
+		return "If-Match"
+	case c.Match == "" && c.Unmodified != nil && modified.After(*c.Unmodified):
+		return "If-Unmodified-Since"
+	case c.NoneMatch != "" && MatchesETag(c.NoneMatch, etag):
+		return "If-None-Match"
+	}
+	return "If-Modified-Since"
+}
+
 // MatchesETag looks for an entity tag in a list of them, or *.
 func MatchesETag(list, etag string) bool {
 	for item := range strings.SplitSeq(list, ",") {
@@ -73,7 +87,7 @@ func ParseRange(header string, size int64) (Span, error) {
 	if !ok || strings.Contains(spec, ",") {
 		return whole, nil
 	}
-	from, to, ok := strings.Cut(strings.TrimSpace(spec), "-")
+	from, to, ok := strings.Cut(spec, "-")
 	if !ok {
 		return whole, nil
 	}
@@ -83,7 +97,7 @@ func ParseRange(header string, size int64) (Span, error) {
 			return whole, nil
 		}
 		if n == 0 || size == 0 {
-			return whole, invalidRange(header)
+			return whole, invalidRange(header, size)
 		}
 		n = min(n, size)
 		return Span{Offset: size - n, Length: n, Partial: true}, nil
@@ -101,7 +115,7 @@ func ParseRange(header string, size int64) (Span, error) {
 		last = min(n, size-1)
 	}
 	if first >= size {
-		return whole, invalidRange(header)
+		return whole, invalidRange(header, size)
 	}
 	return Span{Offset: first, Length: last - first + 1, Partial: true}, nil
 }
@@ -112,6 +126,7 @@ func ParsePosition(s string) (int64, error) {
 	return int64(n), err
 }
 
-func invalidRange(string) error {
-	return fault.New("InvalidRange", http.StatusRequestedRangeNotSatisfiable, "The requested range is not satisfiable")
+func invalidRange(header string, size int64) error {
+	return fault.New("InvalidRange", http.StatusRequestedRangeNotSatisfiable, "The requested range is not satisfiable").
+		WithBody(map[string]string{"RangeRequested": header, "ActualObjectSize": strconv.FormatInt(size, 10)})
 }

@@ -6,6 +6,7 @@ package op
 import (
 	"context"
 	"io"
+	"reflect"
 
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
@@ -30,13 +31,27 @@ func verifyDocument(c *service.Call) error {
 	return d.Check(e, c.HTTP.Trailer)
 }
 
-// SetSums sets the members of an answer that tell checksums.
-func SetSums(sums checksum.Values, crc32, crc32c, crc64, sha1, sha256 **string) {
-	for alg, at := range map[string]**string{checksum.CRC32: crc32, checksum.CRC32C: crc32c, checksum.CRC64NVME: crc64, checksum.SHA1: sha1, checksum.SHA256: sha256} {
-		if v, ok := sums[alg]; ok {
-			*at = new(v)
+// SetSums sets the members of an answer that tell checksums: out points to a
+// struct with a member Checksum… for each algorithm.
+func SetSums(sums checksum.Values, out any) {
+	v := reflect.ValueOf(out).Elem()
+	for alg, sum := range sums {
+		if f := v.FieldByName("Checksum" + alg); f.IsValid() {
+			f.Set(reflect.ValueOf(&sum))
 		}
 	}
+}
+
+// GivenSums are the checksums that the members of a request tell.
+func GivenSums(in any) checksum.Values {
+	v := reflect.ValueOf(in).Elem()
+	out := checksum.Values{}
+	for _, alg := range checksum.All() {
+		if p, _ := v.FieldByName("Checksum" + alg).Interface().(*string); p != nil {
+			out[alg] = *p
+		}
+	}
+	return out
 }
 
 // CheckACL accepts the owner's own list, which is the only one there is.
@@ -57,7 +72,7 @@ func CheckACL(canned string, grants ...*string) error {
 // SumNames are the algorithms of an object's checksums.
 func SumNames(sums checksum.Values) []string {
 	var out []string
-	for _, alg := range []string{checksum.CRC32, checksum.CRC32C, checksum.CRC64NVME, checksum.SHA1, checksum.SHA256} {
+	for _, alg := range checksum.All() {
 		if _, ok := sums[alg]; ok {
 			out = append(out, alg)
 		}

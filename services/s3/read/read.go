@@ -179,7 +179,7 @@ func (sel *Selected) Output(c *service.Call, b *store.Bucket, in *api.GetObjectI
 			sums, whole = sel.part.Sums, true
 		}
 		if whole {
-			op.SetSums(sums, &out.ChecksumCRC32, &out.ChecksumCRC32C, &out.ChecksumCRC64NVME, &out.ChecksumSHA1, &out.ChecksumSHA256)
+			op.SetSums(sums, out)
 			out.ChecksumType = new(o.SumType)
 		}
 	}
@@ -268,7 +268,7 @@ func (s *Handlers) getObjectAttributes(ctx context.Context, c *service.Call, in 
 			out.ObjectSize = new(o.Size)
 		case "Checksum":
 			out.Checksum = &api.Checksum{ChecksumType: new(o.SumType)}
-			op.SetSums(o.Sums, &out.Checksum.ChecksumCRC32, &out.Checksum.ChecksumCRC32C, &out.Checksum.ChecksumCRC64NVME, &out.Checksum.ChecksumSHA1, &out.Checksum.ChecksumSHA256)
+			op.SetSums(o.Sums, out.Checksum)
 		case "ObjectParts":
 			if o.Parts == 0 {
 				continue
@@ -305,7 +305,7 @@ func (s *Handlers) attributeParts(ctx context.Context, o *store.Object, in *api.
 			break
 		}
 		item := api.ObjectPart{PartNumber: new(int32(i + 1)), Size: new(p.Size)}
-		op.SetSums(p.Sums, &item.ChecksumCRC32, &item.ChecksumCRC32C, &item.ChecksumCRC64NVME, &item.ChecksumSHA1, &item.ChecksumSHA256)
+		op.SetSums(p.Sums, &item)
 		out.Parts = append(out.Parts, item)
 		out.NextPartNumberMarker = item.PartNumber
 	}

@@ -58,6 +58,21 @@ func PreconditionFailed() error {
 	return fault.New("PreconditionFailed", http.StatusPreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
+// FailedCondition is PreconditionFailed with the header whose condition it was.
+func FailedCondition(header string) error {
+	return fault.As(PreconditionFailed()).WithBody(map[string]string{"Condition": header})
+}
+
+// Argument names an argument that S3 does not take, and its value.
+func Argument(name, value, format string, args ...any) error {
+	return fault.As(InvalidArgument(format, args...)).WithBody(map[string]string{"ArgumentName": name, "ArgumentValue": value})
+}
+
+// VersionID refuses what cannot be the id of a version.
+func VersionID(id string) error {
+	return Argument("versionId", id, "Invalid version id specified")
+}
+
 // NotImplemented says what moln does not have.
 func NotImplemented(format string, args ...any) error {
 	return fault.New("NotImplemented", http.StatusNotImplemented, format, args...)
