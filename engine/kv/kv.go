@@ -70,6 +70,30 @@ func (db *DB) Get(ctx context.Context, key []byte) ([]byte, error) {
 	return db.drv.Get(ctx, full)
 }
 
+// GetMany returns the values of keys, nil for those there are not: as Get of each,
+// not of one moment, but on some stores in one round trip.
+func (db *DB) GetMany(ctx context.Context, keys ...[]byte) ([][]byte, error) {
+	full := make([][]byte, len(keys))
+	for i, k := range keys {
+		var err error
+		if full[i], err = db.full(k); err != nil {
+			return nil, err
+		}
+	}
+	if many, ok := db.drv.(driver.ManyGetter); ok {
+		return many.GetMany(ctx, full)
+	}
+	values := make([][]byte, len(keys))
+	for i, k := range full {
+		v, err := db.drv.Get(ctx, k)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
 // Scan returns items of a range, in its order, as of one moment: at most
 // r.Limit, or MaxScanItems if that is 0 or more. It stops early after the item
 // by which the values reach MaxScanBytes. Use r.More to tell whether the range

@@ -108,11 +108,16 @@ func (s *Service) batchWriteItem(ctx context.Context, c *service.Call, in *api.B
 	out := &api.BatchWriteItemOutput{UnprocessedItems: map[string][]api.WriteRequest{}}
 	used := map[string]*consumed{}
 	tables := map[string]*store.Table{}
-	for _, ch := range changes {
-		res, err := s.store.Write(ctx, ch.Change, in.ReturnConsumedCapacity != nil)
-		if err != nil {
-			return nil, err
-		}
+	all := make([]*store.Change, len(changes))
+	for i, ch := range changes {
+		all[i] = ch.Change
+	}
+	results, err := s.store.WriteEach(ctx, all, in.ReturnConsumedCapacity != nil)
+	if err != nil {
+		return nil, err
+	}
+	for i, ch := range changes {
+		res := results[i]
 		if used[ch.table] == nil {
 			used[ch.table], tables[ch.table] = &consumed{write: true}, ch.Change.Table
 		}

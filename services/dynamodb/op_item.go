@@ -36,15 +36,11 @@ func (s *Service) readItem(ctx context.Context, c *service.Call, in *api.GetItem
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := s.load(ctx, c, in.TableName)
+	name, err := tableName(c, in.TableName)
 	if err != nil {
 		return nil, nil, err
 	}
-	k, err := t.ReadKey(key)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := s.store.Get(ctx, t, k)
+	t, m, err := s.store.GetFrom(ctx, store.PlaceOf(c), name, words.NoTable(), func(t *store.Table) (table.Key, error) { return t.ReadKey(key) })
 	if err != nil {
 		return nil, nil, err
 	}

@@ -120,6 +120,12 @@ type Marker interface {
 	Stands(key []byte, mark uint64) bool
 }
 
+// ManyGetter is implemented by drivers that read several keys in one step.
+type ManyGetter interface {
+	// GetMany returns what Get would of each key; nil for those there are not.
+	GetMany(ctx context.Context, keys [][]byte) ([][]byte, error)
+}
+
 // Checkpointer is implemented by drivers that can copy themselves, while in
 // use, into a directory which does not exist yet and from which the same
 // driver opens.

@@ -1,7 +1,9 @@
 package pgkv
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -10,13 +12,13 @@ import (
 	"moln.dev/moln/engine/kv/driver"
 )
 
-// maxGets is how many keys one statement reads.
+// maxGets is how many calls one statement serves.
 const maxGets = 256
 
-// getCall is a point read that waits to be sent.
+// getCall is point reads that wait to be sent.
 type getCall struct {
-	key   []byte
-	reply chan getReply // has room for one
+	keys  [][]byte
+	reply chan []getReply // has room for one
 }
 
 // getReply is a value with its version, which is 0 if there is no such key.
@@ -28,23 +30,47 @@ type getReply struct {
 
 // get reads a key together with others.
 func (db *DB) get(ctx context.Context, key []byte) getReply {
-	if err := db.use(ctx); err != nil {
+	replies, err := db.getTogether(ctx, [][]byte{key})
+	if err != nil {
 		return getReply{err: err}
 	}
-	call := &getCall{key: key, reply: make(chan getReply, 1)}
+	return replies[0]
+}
+
+func (db *DB) getTogether(ctx context.Context, keys [][]byte) ([]getReply, error) {
+	if err := db.use(ctx); err != nil {
+		return nil, err
+	}
+	call := &getCall{keys: keys, reply: make(chan []getReply, 1)}
 	select {
 	case db.gets <- call:
 	case <-ctx.Done():
-		return getReply{err: ctx.Err()}
+		return nil, ctx.Err()
 	case <-db.running.Done():
-		return getReply{err: driver.ErrClosed}
+		return nil, driver.ErrClosed
 	}
 	select {
 	case r := <-call.reply:
-		return r
+		return r, nil
 	case <-ctx.Done():
-		return getReply{err: ctx.Err()}
+		return nil, ctx.Err()
 	}
+}
+
+// GetMany implements driver.ManyGetter.
+func (db *DB) GetMany(ctx context.Context, keys [][]byte) ([][]byte, error) {
+	replies, err := db.getTogether(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	values := make([][]byte, len(keys))
+	for i, r := range replies {
+		if r.err != nil && !errors.Is(r.err, driver.ErrNotFound) {
+			return nil, r.err
+		}
+		values[i] = r.value
+	}
+	return values, nil
 }
 
 // readLoop sends the reads that wait, all in one statement.
@@ -52,10 +78,7 @@ func (db *DB) readLoop() {
 	for {
 		select {
 		case first := <-db.gets:
-			calls := drain(first, db.gets, maxGets)
-			for i, r := range db.getMany(calls) {
-				calls[i].reply <- r
-			}
+			db.answer(drain(first, db.gets, maxGets))
 		case <-db.running.Done():
 			return
 		}
@@ -80,13 +103,42 @@ const getSQL = `SELECT r.i, kv.value, kv.version
 FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS r(head, tailid, i)
 JOIN moln_kv kv ON kv.head = r.head AND kv.tailid = r.tailid`
 
-func (db *DB) getMany(calls []*getCall) []getReply {
-	heads, ids := make([][]byte, len(calls)), make([][]byte, len(calls))
-	for i, c := range calls {
-		k := split(c.key)
+// answer reads what calls ask for. Many ask for the same key, such as what is
+// stored of a table: it is read once.
+func (db *DB) answer(calls []*getCall) {
+	var keys [][]byte
+	at := make(map[string]int)
+	for _, c := range calls {
+		for _, k := range c.keys {
+			if _, known := at[string(k)]; !known {
+				at[string(k)] = len(keys)
+				keys = append(keys, k)
+			}
+		}
+	}
+	replies := db.getMany(keys)
+	taken := make([]bool, len(keys))
+	for _, c := range calls {
+		mine := make([]getReply, len(c.keys))
+		for i, k := range c.keys {
+			n := at[string(k)]
+			mine[i] = replies[n]
+			if taken[n] { // values belong to who receives them
+				mine[i].value = bytes.Clone(mine[i].value)
+			}
+			taken[n] = true
+		}
+		c.reply <- mine
+	}
+}
+
+func (db *DB) getMany(keys [][]byte) []getReply {
+	heads, ids := make([][]byte, len(keys)), make([][]byte, len(keys))
+	for i, key := range keys {
+		k := split(key)
 		heads[i], ids[i] = k.head, k.tailID
 	}
-	replies := make([]getReply, len(calls))
+	replies := make([]getReply, len(keys))
 	err := db.retryRead(db.running, func(ctx context.Context) error {
 		clear(replies)
 		rows, err := db.pool.Query(ctx, getSQL, heads, ids)

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"bytes"
+	"context"
 	"sync"
 
 	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/table"
 )
 
 // fresh are tables that are known to be as they are stored, without reading, for
@@ -48,4 +52,43 @@ func (f *fresh) drop(p Place, name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.tables, tableName{p, name})
+}
+
+// guess gives the table as it was last seen, where nothing tells whether it
+// still is so.
+func (s *Store) guess(p Place, name string) *Table {
+	if s.fresh.get(p, name) != nil {
+		return nil
+	}
+	s.fresh.mu.RLock()
+	defer s.fresh.mu.RUnlock()
+	return s.fresh.tables[tableName{p, name}].Table
+}
+
+// GetFrom loads a table and reads the item of it that has the key which key
+// makes. On a store that is shared both are read at once, by the table as it was
+// last seen; if it is another by now, once more.
+func (s *Store) GetFrom(ctx context.Context, p Place, name string, missing error, key func(*Table) (table.Key, error)) (*Table, item.Map, error) {
+	if t := s.guess(p, name); t != nil {
+		if k, err := key(t); err == nil {
+			values, err := s.db.GetMany(ctx, p.tableKey(name), t.RowKey(k))
+			if err != nil {
+				return nil, nil, err
+			}
+			if bytes.Equal(values[0], t.raw) {
+				m, err := decodeRow(values[1], nil)
+				return t, m, err
+			}
+		}
+	}
+	t, err := s.Table(ctx, p, name, missing)
+	if err != nil {
+		return nil, nil, err
+	}
+	k, err := key(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := s.Get(ctx, t, k)
+	return t, m, err
 }

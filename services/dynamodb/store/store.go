@@ -347,7 +347,7 @@ func (s *Store) Get(ctx context.Context, t *Table, k table.Key) (item.Map, error
 
 // decodeRow reads a stored item; none is nil.
 func decodeRow(v []byte, err error) (item.Map, error) {
-	if errors.Is(err, kv.ErrNotFound) {
+	if errors.Is(err, kv.ErrNotFound) || err == nil && v == nil {
 		return nil, nil
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func (s *Store) Write(ctx context.Context, ch *Change, needOld bool) (Outcome, e
 		if err := table.CheckSize(size, false); err != nil {
 			return Outcome{}, err
 		}
-		err := s.db.Put(ctx, key, item.Append(make([]byte, 0, size+len(ch.Whole)*4+16), ch.Whole))
+		err := s.db.Put(ctx, key, stored(ch.Whole, size))
 		return Outcome{New: ch.Whole, Units: WriteUnits(size)}, err
 	}
 	var out Outcome
@@ -131,7 +131,7 @@ func applyChange(tx *kv.Tx, ch *Change) (Outcome, error) {
 			err = tx.Delete(key)
 		}
 	} else {
-		err = tx.Put(key, item.Append(make([]byte, 0, size+64), out.New))
+		err = tx.Put(key, stored(out.New, size))
 	}
 	if err != nil {
 		return out, err
@@ -178,7 +178,7 @@ func changeIndex(tx *kv.Tx, t *Table, x *table.Index, k table.Key, old, new item
 	}
 	size := after.Size()
 	units += WriteUnits(size)
-	return units, tx.Put(is, item.Append(make([]byte, 0, size+64), after))
+	return units, tx.Put(is, stored(after, size))
 }
 
 // indexed is an item's row in an index; nil where it has none.
