@@ -26,7 +26,7 @@ func TestTablesOfAnotherNode(t *testing.T) {
 		}
 	}
 	get := func(b *bench, key map[string]av) (string, error) {
-		out, err := call(b, api.GetItem, &api.GetItemInput{TableName: new("t"), Key: key})
+		out, err := call(b, api.GetItem, &api.GetItemInput{TableName: new("things"), Key: key})
 		if err != nil {
 			return "", err
 		}
@@ -37,10 +37,10 @@ func TestTablesOfAnotherNode(t *testing.T) {
 	}
 	make := func(b *bench, hash, value string) {
 		must(b, api.CreateTable, &api.CreateTableInput{
-			TableName: new("t"), BillingMode: new("PAY_PER_REQUEST"),
+			TableName: new("things"), BillingMode: new("PAY_PER_REQUEST"),
 			AttributeDefinitions: []api.AttributeDefinition{definition(hash, "S")}, KeySchema: []api.KeySchemaElement{element(hash, "HASH")},
 		})
-		must(b, api.PutItem, &api.PutItemInput{TableName: new("t"), Item: map[string]av{hash: str("x"), "v": str(value)}})
+		must(b, api.PutItem, &api.PutItemInput{TableName: new("things"), Item: map[string]av{hash: str("x"), "v": str(value)}})
 	}
 	make(one, "id", "first")
 	for _, b := range []*bench{one, two, one, two} {
@@ -48,7 +48,7 @@ func TestTablesOfAnotherNode(t *testing.T) {
 			t.Fatal(v, err)
 		}
 	}
-	must(one, api.DeleteTable, &api.DeleteTableInput{TableName: new("t")})
+	must(one, api.DeleteTable, &api.DeleteTableInput{TableName: new("things")})
 	if v, err := get(two, map[string]av{"id": str("x")}); err == nil {
 		t.Errorf("read %q of a table that is gone", v)
 	}
