@@ -39,6 +39,7 @@ var sources = []source{
 	{"lambda", "lambda", "lambda"},
 	{"logs", "logs", "logs"},
 	{"s3", "s3", "s3"},
+	{"s3control", "s3control", "s3"},
 	{"scheduler", "scheduler", "scheduler"},
 	{"secretsmanager", "secretsmanager", "secretsmanager"},
 	{"sesv2", "sesv2", "ses"},
