@@ -13,6 +13,7 @@ import (
 	"moln.dev/moln/api/apigatewayv2"
 	"moln.dev/moln/api/lambda"
 	"moln.dev/moln/api/s3"
+	"moln.dev/moln/api/s3control"
 	"moln.dev/moln/api/scheduler"
 	"moln.dev/moln/api/sesv2"
 	"moln.dev/moln/aws/smithy"
@@ -21,7 +22,7 @@ import (
 
 // restServices are the services whose operations have URIs.
 func restServices() []*smithy.Service {
-	return []*smithy.Service{&apigateway.Schema, &apigatewayv2.Schema, &lambda.Schema, &s3.Schema, &scheduler.Schema, &sesv2.Schema}
+	return []*smithy.Service{&apigateway.Schema, &apigatewayv2.Schema, &lambda.Schema, &s3.Schema, &s3control.Schema, &scheduler.Schema, &sesv2.Schema}
 }
 
 // shadowed are the operations that no request can tell apart from another one:

@@ -37,14 +37,6 @@ const (
 	BucketAccelerateStatusSuspended = "Suspended"
 )
 
-// Values of BucketCannedACL.
-const (
-	BucketCannedACLPrivate           = "private"
-	BucketCannedACLPublicRead        = "public-read"
-	BucketCannedACLPublicReadWrite   = "public-read-write"
-	BucketCannedACLAuthenticatedRead = "authenticated-read"
-)
-
 // Values of BucketLocationConstraint.
 const (
 	BucketLocationConstraintAfSouth1     = "af-south-1"
@@ -342,17 +334,6 @@ const (
 	ObjectAttributesObjectSize   = "ObjectSize"
 )
 
-// Values of ObjectCannedACL.
-const (
-	ObjectCannedACLPrivate                = "private"
-	ObjectCannedACLPublicRead             = "public-read"
-	ObjectCannedACLPublicReadWrite        = "public-read-write"
-	ObjectCannedACLAuthenticatedRead      = "authenticated-read"
-	ObjectCannedACLAwsExecRead            = "aws-exec-read"
-	ObjectCannedACLBucketOwnerRead        = "bucket-owner-read"
-	ObjectCannedACLBucketOwnerFullControl = "bucket-owner-full-control"
-)
-
 // Values of ObjectLockEnabled.
 const (
 	ObjectLockEnabledEnabled = "Enabled"
@@ -433,15 +414,6 @@ const (
 const (
 	PayerRequester   = "Requester"
 	PayerBucketOwner = "BucketOwner"
-)
-
-// Values of Permission.
-const (
-	PermissionFullControl = "FULL_CONTROL"
-	PermissionWrite       = "WRITE"
-	PermissionWriteAcp    = "WRITE_ACP"
-	PermissionRead        = "READ"
-	PermissionReadAcp     = "READ_ACP"
 )
 
 // Values of Protocol.
@@ -582,11 +554,4 @@ const (
 	TransitionStorageClassIntelligentTiering = "INTELLIGENT_TIERING"
 	TransitionStorageClassDeepArchive        = "DEEP_ARCHIVE"
 	TransitionStorageClassGlacierIr          = "GLACIER_IR"
-)
-
-// Values of Type.
-const (
-	TypeCanonicalUser         = "CanonicalUser"
-	TypeAmazonCustomerByEmail = "AmazonCustomerByEmail"
-	TypeGroup                 = "Group"
 )

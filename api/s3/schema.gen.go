@@ -149,7 +149,7 @@ var Schema = smithy.Service{
 		50: {Name: "BucketAlreadyOwnedByYou", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "BucketAlreadyOwnedByYou", Status: 409, Sender: true, Query: ""}, Members: []smithy.Member{
 			{Name: "BucketName", WireName: "BucketName", Shape: 59},
 		}},
-		51: {Name: "BucketCannedACL", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"private", "public-read", "public-read-write", "authenticated-read"}}},
+		51: {Name: "BucketCannedACL", Kind: smithy.KindString, Payload: -1},
 		52: {Name: "BucketInfo", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "DataRedundancy", WireName: "DataRedundancy", Shape: 138},
 			{Name: "Type", WireName: "Type", Shape: 62, Field: 1},
@@ -1858,7 +1858,7 @@ var Schema = smithy.Service{
 		465: {Name: "ObjectAttributesList", Kind: smithy.KindList, Payload: -1, Members: []smithy.Member{
 			{Name: "member", WireName: "member", Shape: 464},
 		}},
-		466: {Name: "ObjectCannedACL", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"}}},
+		466: {Name: "ObjectCannedACL", Kind: smithy.KindString, Payload: -1},
 		467: {Name: "ObjectEncryption", Kind: smithy.KindUnion, Payload: -1, Members: []smithy.Member{
 			{Name: "SSEKMS", WireName: "SSE-KMS", Shape: 640},
 		}},
@@ -1997,7 +1997,7 @@ var Schema = smithy.Service{
 			{Name: "member", WireName: "member", Shape: 489},
 		}},
 		516: {Name: "Payer", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"Requester", "BucketOwner"}}},
-		517: {Name: "Permission", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"FULL_CONTROL", "WRITE", "WRITE_ACP", "READ", "READ_ACP"}}},
+		517: {Name: "Permission", Kind: smithy.KindString, Payload: -1},
 		518: {Name: "Policy", Kind: smithy.KindString, Payload: -1},
 		519: {Name: "PolicyStatus", Kind: smithy.KindStructure, Payload: -1, Members: []smithy.Member{
 			{Name: "IsPublic", WireName: "IsPublic", Shape: 353},
@@ -2735,7 +2735,7 @@ var Schema = smithy.Service{
 			{Name: "member", WireName: "member", Shape: 695},
 		}},
 		698: {Name: "TransitionStorageClass", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"}}},
-		699: {Name: "Type", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"CanonicalUser", "AmazonCustomerByEmail", "Group"}}},
+		699: {Name: "Type", Kind: smithy.KindString, Payload: -1},
 		700: {Name: "URI", Kind: smithy.KindString, Payload: -1},
 		701: {Name: "UnsupportedMediaType", Kind: smithy.KindStructure, Payload: -1, Error: &smithy.ErrorTrait{Code: "UnsupportedMediaType", Status: 415, Sender: true, Query: ""}},
 		702: {Name: "UpdateBucketMetadataAnnotationTableConfigurationRequest", Kind: smithy.KindStructure, Payload: 3, Members: []smithy.Member{

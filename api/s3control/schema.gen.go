@@ -11,6 +11,7 @@ var Schema = smithy.Service{
 	SigningName:    "s3",
 	EndpointPrefix: "s3-control",
 	Version:        "2018-08-20",
+	XMLNamespace:   "http://awss3control.amazonaws.com/doc/2018-08-20/",
 	Protocols:      []smithy.Protocol{smithy.RESTXML},
 	QueryCompat:    false,
 	IAMPrefix:      "s3",

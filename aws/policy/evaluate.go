@@ -44,6 +44,7 @@ type Request struct {
 type Set struct {
 	Identity    []*Policy // of the user and its groups, or of the role
 	Resource    *Policy   // nil: the resource has none
+	Grants      *Policy   // what an access control list grants beside Resource; nil: nothing
 	Boundary    *Policy
 	Session     []*Policy
 	HasBoundary bool
@@ -149,8 +150,8 @@ func Evaluate(req Request, set Set) Decision {
 		v.boundary = e.judge(LayerBoundary, []*Policy{set.Boundary})
 	}
 	v.session = e.judge(LayerSession, set.Session)
-	if set.Resource != nil {
-		v.resource = e.judge(LayerResource, []*Policy{set.Resource})
+	if resource := present(set.Resource, set.Grants); len(resource) > 0 {
+		v.resource = e.judge(LayerResource, resource)
 	}
 	d := v.decide(&req)
 	slices.Sort(e.missing)
@@ -159,6 +160,11 @@ func Evaluate(req Request, set Set) Decision {
 		d.Near = e.near
 	}
 	return d
+}
+
+// present leaves out the policies that a resource does not have.
+func present(policies ...*Policy) []*Policy {
+	return slices.DeleteFunc(policies, func(p *Policy) bool { return p == nil })
 }
 
 // judge runs a layer's policies. A Deny ends it: nothing can outweigh it.

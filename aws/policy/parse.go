@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -96,6 +97,17 @@ func (p *Policy) Named(name string) *Policy {
 	named := *p
 	named.name = name
 	return &named
+}
+
+// Denials gives what p denies and nothing that it allows, for resources that
+// another account owns.
+func (p *Policy) Denials() *Policy {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	out.statements = slices.DeleteFunc(slices.Clone(p.statements), func(s statement) bool { return s.effect != Deny })
+	return &out
 }
 
 // Principals lists every principal the document names, wildcards left out.

@@ -68,12 +68,16 @@ func (g *Gateway) judge(ctx context.Context, c *service.Call, t *target, check s
 		account = c.Account
 	}
 	keys := &requestContext{call: c, account: account, own: check.Context, more: check.More}
+	who := c.Caller.Principal
+	if who.CanonicalID == "" && (check.Policy != nil || check.Grants != nil) {
+		who.CanonicalID = identity.CanonicalID(who.AccountID)
+	}
 	d := policy.Evaluate(policy.Request{
-		Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource,
+		Principal: who, Action: check.Action, Resource: check.Resource,
 		ResourceAccount: account, ResourcePolicyMandatory: check.PolicyMandatory,
 		Context: keys,
 	}, policy.Set{
-		Identity: set.Identity, Resource: check.Policy,
+		Identity: set.Identity, Resource: check.Policy, Grants: check.Grants,
 		Boundary: set.Boundary, HasBoundary: set.HasBoundary,
 		Session: set.Session, HasSession: set.HasSession,
 	})

@@ -36,6 +36,10 @@ type Call struct {
 	// HTTP is the request as it came in, and what the handler may add to the
 	// answer; nil for calls from inside.
 	HTTP *HTTP
+	// Found is what Authorize found out about the request and leaves to the
+	// handler of the same call, such as the access point that S3 was reached
+	// through. Only the service knows its type.
+	Found any
 	// Trace collects what the audit record should say about the call.
 	Trace *Trace
 
@@ -86,7 +90,7 @@ func (c *Call) Note(s string) {
 func (c *Call) As(p identity.Principal) *Call {
 	d := *c
 	d.Caller = p
-	d.HTTP = nil
+	d.HTTP, d.Found = nil, nil
 	return &d
 }
 
@@ -101,6 +105,18 @@ type Backend interface {
 	// policy has been judged for c.Caller (a service principal or a web
 	// identity session).
 	Assume(ctx context.Context, c *Call, a Assume) (Session, error)
+	// Authenticate makes the holder of a proof c.Caller; the error is the
+	// fault that the caller sees.
+	Authenticate(ctx context.Context, c *Call, p Proof) error
+}
+
+// Proof is a signature over a text, as upload forms carry it where requests
+// have a signed header.
+type Proof struct {
+	AccessKeyID, Token string
+	Date, Region       string // of the credential's scope: "20260102", "us-east-1"
+	Service            string
+	Text, Signature    string
 }
 
 // Assume asks for a session of a role.
@@ -169,7 +185,7 @@ func Invoke[In, Out any](ctx context.Context, c *Call, op smithy.Op[In, Out], in
 	}
 	d := *c
 	d.Depth++
-	d.HTTP = nil
+	d.HTTP, d.Found = nil, nil
 	d.Via = c.Service
 	out, err := c.backend.Dispatch(ctx, &d, op, in)
 	if err != nil {
@@ -185,6 +201,29 @@ func (c *Call) Judge(ctx context.Context, check Check) error {
 		return errors.New("service: call has no backend")
 	}
 	return c.backend.Judge(ctx, c, check)
+}
+
+// Authenticate makes the holder of a proof the caller of c, as the gateway does
+// for signed requests. Data planes whose requests are not signed as AWS's API
+// wants it use it.
+func (c *Call) Authenticate(ctx context.Context, p Proof) error {
+	if c.backend == nil {
+		return errors.New("service: call has no backend")
+	}
+	return c.backend.Authenticate(ctx, c, p)
+}
+
+// Serve carries out an operation that a data plane's request means, as c.Caller:
+// validated, authorized and recorded as if it had come as an API request.
+func Serve[In, Out any](ctx context.Context, c *Call, op smithy.Op[In, Out], in *In) (*Out, error) {
+	if c.backend == nil {
+		return nil, errors.New("service: call has no backend")
+	}
+	out, err := c.backend.Dispatch(ctx, c, op, in)
+	if err != nil {
+		return nil, err
+	}
+	return out.(*Out), nil
 }
 
 // AssumeRole opens a session of a role as c.Caller.

@@ -97,6 +97,9 @@ type Check struct {
 	More func() (policy.Keys, error)
 	// Policy is the resource's policy, compiled; nil: it has none.
 	Policy *policy.Policy
+	// Grants is what an access control list grants beside Policy, compiled;
+	// nil: nothing.
+	Grants *policy.Policy
 	// PolicyMandatory: without an Allow in Policy nobody gets in (trust
 	// policies, key policies).
 	PolicyMandatory bool

@@ -10,11 +10,11 @@ import (
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/grant"
 	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
-	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/tagging"
 )
 
@@ -45,18 +45,19 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.
 	if model.Name == "DeleteObjects" {
 		return nil, nil // each key is judged by the handler
 	}
-	resource := naming.BucketARN(b.Name)
-	if at.Key != "" {
-		resource = naming.ObjectARN(b.Name, at.Key)
-	}
+	ask := op.Ask{Bucket: b, Action: op.ActionFor(model.Actions[0], at.Version), Key: at.Key, Keys: keys}
 	if readsTags(model.Name) {
-		if err := op.ExistingTags(ctx, s.store, b, at, keys); err != nil {
+		if ask.Object, err = op.Stored(ctx, s.store, b, at); err != nil {
 			return nil, err
 		}
+		op.TagKeys(ask.Object, keys)
 	}
 	listKeys(in, keys)
-	checks := []service.Check{op.Check(c, b, op.ActionFor(model.Actions[0], at.Version), resource, keys)}
-	more, err := s.moreChecks(ctx, c, b, in, resource, keys)
+	checks, err := ask.Checks(c)
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.moreChecks(ctx, c, ask, in)
 	return append(checks, more...), err
 }
 
@@ -69,7 +70,7 @@ func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
 	if in.ObjectOwnership != nil {
 		checks = append(checks, service.Check{Action: "s3:PutBucketOwnershipControls", Resource: resource, Context: keys})
 	}
-	if in.ACL != nil {
+	if list := op.BucketList(in); list.Given() {
 		checks = append(checks, service.Check{Action: "s3:PutBucketAcl", Resource: resource, Context: keys})
 	}
 	if smithy.Val(in.ObjectLockEnabledForBucket) {
@@ -84,52 +85,59 @@ func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
 }
 
 // moreChecks are the actions that a request needs besides its operation's own.
-func (s *Service) moreChecks(ctx context.Context, c *service.Call, b *store.Bucket, in any, resource string, keys policy.Keys) ([]service.Check, error) {
-	var out []service.Check
+func (s *Service) moreChecks(ctx context.Context, c *service.Call, ask op.Ask, in any) (out []service.Check, err error) {
 	add := func(needed bool, action string) {
-		if needed {
-			out = append(out, op.Check(c, b, action, resource, keys))
+		if !needed || err != nil {
+			return
 		}
+		var checks []service.Check
+		ask.Action = action
+		checks, err = ask.Checks(c)
+		out = append(out, checks...)
+	}
+	// A new object's list and tags are its writer's to set: the version that
+	// it replaces has no say.
+	attributes := func(list grant.Request, tags *string) {
+		tagKeys(tags, ask.Keys)
+		add(tags != nil, "s3:PutObjectTagging")
+		add(list.Given(), "s3:PutObjectAcl")
 	}
 	locks := func(mode *string, until *time.Time, hold *string) {
-		lock.Keys(keys, mode, until, hold, c.Now)
+		lock.Keys(ask.Keys, mode, until, hold, c.Now)
 		add(mode != nil || until != nil, "s3:PutObjectRetention")
 		add(hold != nil, "s3:PutObjectLegalHold")
 	}
 	switch in := in.(type) {
 	case *api.PutObjectInput:
 		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
-		tagKeys(in.Tagging, keys)
-		add(in.Tagging != nil, "s3:PutObjectTagging")
-		add(in.ACL != nil, "s3:PutObjectAcl")
+		attributes(op.PutList(in), in.Tagging)
 	case *api.CreateMultipartUploadInput:
 		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
-		tagKeys(in.Tagging, keys)
-		add(in.Tagging != nil, "s3:PutObjectTagging")
-		add(in.ACL != nil, "s3:PutObjectAcl")
+		attributes(op.UploadList(in), in.Tagging)
 	case *api.CopyObjectInput:
+		ask.Keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
 		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
-		tagKeys(in.Tagging, keys)
-		add(in.Tagging != nil, "s3:PutObjectTagging")
-		add(in.ACL != nil, "s3:PutObjectAcl")
-		keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
+		attributes(op.CopyList(in), in.Tagging)
+		if err != nil {
+			return nil, err
+		}
 		src, err := s.sourceCheck(ctx, c, in.CopySource)
 		return append(out, src...), err
 	case *api.UploadPartCopyInput:
-		keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
+		ask.Keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
 		return s.sourceCheck(ctx, c, in.CopySource)
 	case *api.PutObjectRetentionInput:
 		if r := in.Retention; r != nil {
-			lock.Keys(keys, r.Mode, r.RetainUntilDate, nil, c.Now)
+			lock.Keys(ask.Keys, r.Mode, r.RetainUntilDate, nil, c.Now)
 		}
 	case *api.PutObjectLegalHoldInput:
 		if h := in.LegalHold; h != nil {
-			lock.Keys(keys, nil, nil, h.Status, c.Now)
+			lock.Keys(ask.Keys, nil, nil, h.Status, c.Now)
 		}
 	case *api.GetObjectAttributesInput:
 		add(true, op.ActionFor("s3:GetObject", in.VersionId))
 	}
-	return out, nil
+	return out, err
 }
 
 func (s *Service) sourceCheck(ctx context.Context, c *service.Call, header *string) ([]service.Check, error) {
@@ -145,10 +153,12 @@ func (s *Service) sourceCheck(ctx context.Context, c *service.Call, header *stri
 	if src.version != nil {
 		keys["s3:versionid"] = []string{*src.version}
 	}
-	if err := op.ExistingTags(ctx, s.store, b, op.Aim{Bucket: src.bucket, Key: src.key, Version: src.version}, keys); err != nil {
+	o, err := op.Stored(ctx, s.store, b, op.Aim{Bucket: src.bucket, Key: src.key, Version: src.version})
+	if err != nil {
 		return nil, err
 	}
-	return []service.Check{op.Check(c, b, op.ActionFor("s3:GetObject", src.version), naming.ObjectARN(b.Name, src.key), keys)}, nil
+	op.TagKeys(o, keys)
+	return op.Ask{Bucket: b, Action: op.ActionFor("s3:GetObject", src.version), Key: src.key, Object: o, Keys: keys}.Checks(c)
 }
 
 // listKeys are the condition keys of listings.

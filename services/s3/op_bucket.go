@@ -8,6 +8,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/grant"
 	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/naming"
@@ -45,10 +46,8 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*store.
 	if ownership == "" {
 		ownership = store.OwnerEnforced
 	}
-	if err := op.CheckACL(smithy.Val(in.ACL), in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP); err != nil {
-		if ownership == store.OwnerEnforced {
-			return nil, fault.New("InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
-		}
+	list, err := newList(op.BucketList(in), ownership, naming.OwnerID(c.Account))
+	if err != nil {
 		return nil, err
 	}
 	conf := in.CreateBucketConfiguration
@@ -70,13 +69,30 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*store.
 	}
 	b := &store.Bucket{
 		Name: smithy.Val(in.Bucket), ID: s.deps.Ident.Sortable(), Account: c.Account, Region: region,
-		Created: c.Now.UTC(), Ownership: ownership, Tags: tags,
+		Created: c.Now.UTC(), Ownership: ownership, ACL: list, Tags: tags,
 		Public: &store.PublicAccess{BlockACLs: true, IgnoreACLs: true, BlockPolicy: true, Restrict: true},
 	}
 	if smithy.Val(in.ObjectLockEnabledForBucket) {
 		b.Lock, b.Versioning = &lock.Configuration{}, store.VersioningEnabled
 	}
 	return b, nil
+}
+
+// newList is the access control list of a new bucket, to which public access is
+// blocked.
+func newList(asked grant.Request, ownership, owner string) (grant.List, error) {
+	list, err := asked.List(grant.Parties{Owner: owner, BucketOwner: owner}, false)
+	switch {
+	case err != nil:
+		return nil, err
+	case ownership == grant.Enforced && !list.Private(owner):
+		return nil, grant.ErrOwnership()
+	case list.Public():
+		return nil, grant.ErrPublicBlocked()
+	case ownership == grant.Enforced:
+		return nil, nil
+	}
+	return list, nil
 }
 
 // takenBy answers a second creation. In us-east-1 AWS lets an owner create his

@@ -12,7 +12,6 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
 	"moln.dev/moln/services/s3/condition"
-	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/sse"
@@ -141,15 +140,17 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 		return nil, s3err.NotImplemented("moln does not know the checksum algorithm %s", alg)
 	}
 	o, err := write.NewObject(write.Attributes{
-		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, ACL: in.ACL, Class: in.StorageClass,
+		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, Class: in.StorageClass,
 		Headers: map[string]*string{
 			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		Grants:   []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold, Now: c.Now,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := write.Own(c, b, o, op.CopyList(in)); err != nil {
 		return nil, err
 	}
 	replace := directive == "REPLACE"
@@ -175,10 +176,10 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 	if o.Tags = so.Tags; len(o.Tags) == 0 {
 		return o, nil
 	}
-	if err := c.Judge(ctx, op.Check(c, sb, "s3:GetObjectTagging", naming.ObjectARN(sb.Name, so.Key), op.RequestKeys(c))); err != nil {
+	if err := (op.Ask{Bucket: sb, Action: "s3:GetObjectTagging", Key: so.Key, Object: so, Keys: op.RequestKeys(c)}).Judge(ctx, c); err != nil {
 		return nil, err
 	}
-	return o, c.Judge(ctx, op.Check(c, b, "s3:PutObjectTagging", naming.ObjectARN(b.Name, o.Key), op.RequestKeys(c)))
+	return o, op.Ask{Bucket: b, Action: "s3:PutObjectTagging", Key: o.Key, Keys: op.RequestKeys(c)}.Judge(ctx, c)
 }
 
 // copyBody takes in a part of another object's body, encrypted anew.

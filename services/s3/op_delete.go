@@ -8,7 +8,6 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/locking"
-	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
@@ -94,7 +93,7 @@ func (s *Service) removeOne(ctx context.Context, c *service.Call, b *store.Bucke
 		action = "s3:DeleteObjectVersion"
 		keys["s3:versionid"] = []string{*r.Version}
 	}
-	if err := c.Judge(ctx, op.Check(c, b, action, naming.ObjectARN(b.Name, r.Key), keys)); err != nil {
+	if err := (op.Ask{Bucket: b, Action: action, Key: r.Key, Keys: keys}).Judge(ctx, c); err != nil {
 		if f := fault.As(err); f != nil {
 			return write.Removed{}, s3err.AccessDenied()
 		}

@@ -36,15 +36,17 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 		return nil, err
 	}
 	o, err := write.NewObject(write.Attributes{
-		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, ACL: in.ACL, Class: in.StorageClass,
+		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, Class: in.StorageClass,
 		Headers: map[string]*string{
 			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		Grants:   []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold, Now: c.Now,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := write.Own(c, b, o, op.UploadList(in)); err != nil {
 		return nil, err
 	}
 	if err := write.CheckLock(c, b, o, nil); err != nil {
@@ -430,7 +432,7 @@ func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPa
 	out := &api.ListPartsOutput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, MaxParts: new(int32(size)), PartNumberMarker: new(int32(marker)),
 		IsTruncated: new(len(parts) > size), NextPartNumberMarker: new(int32(0)), StorageClass: new(class.Full(u.Template.Class)),
-		Owner: naming.Owner(b.Account), Initiator: initiator(b, u),
+		Owner: naming.Owner(b.OwnerOf(&u.Template)), Initiator: initiator(b, u),
 	}
 	out.AbortDate, out.AbortRuleId = aborted(b, u)
 	if u.Algorithm != "" {
@@ -480,7 +482,7 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 	p, err := s.store.ListUploads(ctx, b, l, marker, func(u *store.Upload) {
 		item := api.MultipartUpload{
 			UploadId: new(u.ID), Key: enc(u.Key), Initiated: new(u.Initiated.Truncate(time.Millisecond)), StorageClass: new(class.Full(u.Template.Class)),
-			Owner: naming.Owner(b.Account), Initiator: initiator(b, u),
+			Owner: naming.Owner(b.OwnerOf(&u.Template)), Initiator: initiator(b, u),
 		}
 		if u.Algorithm != "" {
 			item.ChecksumAlgorithm, item.ChecksumType = new(u.Algorithm), new(u.SumType)

@@ -25,6 +25,9 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	if err != nil {
 		return nil, err
 	}
+	if err := write.Own(c, b, o, op.PutList(in)); err != nil {
+		return nil, err
+	}
 	if in.WriteOffsetBytes != nil {
 		return nil, s3err.NotImplemented("moln does not append to objects")
 	}
@@ -66,12 +69,11 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 
 func putAttributes(in *api.PutObjectInput, now time.Time) write.Attributes {
 	return write.Attributes{
-		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, ACL: in.ACL, Class: in.StorageClass,
+		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, Class: in.StorageClass,
 		Headers: map[string]*string{
 			store.HeaderContentType: in.ContentType, store.HeaderCacheControl: in.CacheControl, store.HeaderContentDisposition: in.ContentDisposition,
 			store.HeaderContentEncoding: in.ContentEncoding, store.HeaderContentLanguage: in.ContentLanguage, store.HeaderExpires: in.Expires, store.HeaderRedirect: in.WebsiteRedirectLocation,
 		},
-		Grants:   []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP},
 		LockMode: in.ObjectLockMode, LockHold: in.ObjectLockLegalHoldStatus, LockUntil: in.ObjectLockRetainUntilDate, LockEvent: in.ObjectLockEventHold,
 		Now: now,
 	}

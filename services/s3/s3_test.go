@@ -44,7 +44,7 @@ func (judge) Dispatch(context.Context, *service.Call, smithy.Descriptor, any) (a
 }
 
 func (judge) Judge(_ context.Context, c *service.Call, check service.Check) error {
-	d := policy.Evaluate(policy.Request{Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource, ResourceAccount: check.Account, Context: check.Context}, policy.Set{Resource: check.Policy})
+	d := policy.Evaluate(policy.Request{Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource, ResourceAccount: check.Account, Context: check.Context}, policy.Set{Resource: check.Policy, Grants: check.Grants})
 	if d.Allowed {
 		return nil
 	}
@@ -53,6 +53,10 @@ func (judge) Judge(_ context.Context, c *service.Call, check service.Check) erro
 
 func (judge) Assume(context.Context, *service.Call, service.Assume) (service.Session, error) {
 	return service.Session{}, fault.New("AccessDenied", 403, "no")
+}
+
+func (judge) Authenticate(context.Context, *service.Call, service.Proof) error {
+	return fault.New("AccessDenied", 403, "no")
 }
 
 type runner struct{ requests chan functions.Request }

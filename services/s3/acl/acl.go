@@ -1,5 +1,6 @@
 // Package acl answers the operations on object ownership and on access control
-// lists. The owner's own list is the only one there is.
+// lists. What lists say and mean is in package grant; that they count is the
+// gateway's business, which judges them beside the bucket's policy.
 package acl
 
 import (
@@ -8,6 +9,7 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/grant"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
@@ -20,12 +22,12 @@ type Handlers struct{ store *store.Store }
 // New returns the handlers over a store.
 func New(st *store.Store) *Handlers { return &Handlers{st} }
 
-const noteACL = "the owner's own list is the only one: private and bucket-owner-full-control are accepted, everything else is refused"
+const noteACL = "the canned list aws-exec-read, which is for Amazon EC2, is refused"
 
 // Operations are those on ownership and lists.
 func (s *Handlers) Operations() []service.Operation {
 	return service.Table[*Handlers]{
-		service.Partial(api.PutBucketOwnershipControls, op.Verified((*Handlers).putBucketOwnershipControls), "kept and told; objects belong to the bucket's owner whatever it says, since there are no access control lists"),
+		service.Full(api.PutBucketOwnershipControls, op.Verified((*Handlers).putBucketOwnershipControls)),
 		service.Full(api.GetBucketOwnershipControls, (*Handlers).getBucketOwnershipControls),
 		service.Full(api.DeleteBucketOwnershipControls, (*Handlers).deleteBucketOwnershipControls),
 		service.Full(api.GetBucketAcl, (*Handlers).getBucketACL),
@@ -40,7 +42,16 @@ func (s *Handlers) putBucketOwnershipControls(ctx context.Context, _ *service.Ca
 		return nil, s3err.MalformedXML()
 	}
 	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		b.Ownership = smithy.Val(in.OwnershipControls.Rules[0].ObjectOwnership)
+		ownership := smithy.Val(in.OwnershipControls.Rules[0].ObjectOwnership)
+		switch ownership {
+		case grant.Enforced, grant.Preferred, grant.Writer:
+		default:
+			return s3err.MalformedXML()
+		}
+		if ownership == grant.Enforced && b.HasLists() && !b.ACL.Private(naming.OwnerID(b.Account)) {
+			return grant.ErrOwnership()
+		}
+		b.Ownership = ownership
 		return nil
 	})
 }
@@ -65,17 +76,20 @@ func (s *Handlers) deleteBucketOwnershipControls(ctx context.Context, _ *service
 	})
 }
 
-// ownerGrants is the access control list of every bucket and object.
-func ownerGrants(account string) []api.Grant {
-	return []api.Grant{{Grantee: &api.Grantee{ID: new(naming.OwnerID(account)), Type: new("CanonicalUser")}, Permission: new("FULL_CONTROL")}}
-}
-
 func (s *Handlers) getBucketACL(ctx context.Context, _ *service.Call, in *api.GetBucketAclInput) (*api.GetBucketAclOutput, error) {
 	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetBucketAclOutput{Owner: naming.Owner(b.Account), Grants: ownerGrants(b.Account)}, nil
+	return &api.GetBucketAclOutput{Owner: naming.Owner(b.Account), Grants: listOf(b).API(naming.OwnerID(b.Account))}, nil
+}
+
+// listOf is the bucket's list; where lists are off, the owner's own.
+func listOf(b *store.Bucket) grant.List {
+	if !b.HasLists() {
+		return nil
+	}
+	return b.ACL
 }
 
 func (s *Handlers) getObjectACL(ctx context.Context, c *service.Call, in *api.GetObjectAclInput) (*api.GetObjectAclOutput, error) {
@@ -83,21 +97,27 @@ func (s *Handlers) getObjectACL(ctx context.Context, c *service.Call, in *api.Ge
 	if err != nil {
 		return nil, err
 	}
-	if _, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId); err != nil {
-		return nil, err
-	}
-	return &api.GetObjectAclOutput{Owner: naming.Owner(b.Account), Grants: ownerGrants(b.Account)}, nil
-}
-
-func (s *Handlers) putBucketACL(ctx context.Context, _ *service.Call, in *api.PutBucketAclInput) (*api.PutBucketAclOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	o, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId)
 	if err != nil {
 		return nil, err
 	}
-	if err := op.CheckACL(smithy.Val(in.ACL), in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP); err != nil {
-		return nil, err
+	owner := b.OwnerOf(o)
+	return &api.GetObjectAclOutput{Owner: naming.Owner(owner), Grants: b.ListOf(o).API(naming.OwnerID(owner))}, nil
+}
+
+func (s *Handlers) putBucketACL(ctx context.Context, c *service.Call, in *api.PutBucketAclInput) (*api.PutBucketAclOutput, error) {
+	asked := grant.Request{
+		Canned: in.ACL, FullControl: in.GrantFullControl, Read: in.GrantRead, ReadACP: in.GrantReadACP,
+		Write: in.GrantWrite, WriteACP: in.GrantWriteACP, Document: in.AccessControlPolicy,
 	}
-	return nil, checkACLDocument(in.AccessControlPolicy, b.Account)
+	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		owner := naming.OwnerID(b.Account)
+		list, err := judge(c, b, asked, grant.Parties{Owner: owner, BucketOwner: owner}, "")
+		if err == nil && b.HasLists() {
+			b.ACL = list
+		}
+		return err
+	})
 }
 
 func (s *Handlers) putObjectACL(ctx context.Context, c *service.Call, in *api.PutObjectAclInput) (*api.PutObjectAclOutput, error) {
@@ -105,24 +125,53 @@ func (s *Handlers) putObjectACL(ctx context.Context, c *service.Call, in *api.Pu
 	if err != nil {
 		return nil, err
 	}
-	if _, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId); err != nil {
+	key := smithy.Val(in.Key)
+	if _, err := op.Find(ctx, c, s.store, b, key, in.VersionId); err != nil {
 		return nil, err
 	}
-	if err := op.CheckACL(smithy.Val(in.ACL), in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP); err != nil {
-		return nil, err
+	asked := grant.Request{
+		Canned: in.ACL, FullControl: in.GrantFullControl, Read: in.GrantRead, ReadACP: in.GrantReadACP,
+		Write: in.GrantWrite, WriteACP: in.GrantWriteACP, Document: in.AccessControlPolicy,
 	}
-	return nil, checkACLDocument(in.AccessControlPolicy, b.Account)
+	return nil, s.store.Update(ctx, b, key, func(tx *store.Tx) error {
+		o, err := tx.Change(smithy.Val(in.VersionId), func(o *store.Object) error {
+			if o.Marker {
+				return s3err.NoSuchKey(key)
+			}
+			who := grant.Parties{Owner: naming.OwnerID(tx.Bucket.OwnerOf(o)), BucketOwner: naming.OwnerID(tx.Bucket.Account)}
+			list, err := judge(c, tx.Bucket, asked, who, key)
+			if err == nil && tx.Bucket.HasLists() {
+				o.ACL = list
+			}
+			return err
+		})
+		if err == nil && o == nil {
+			return s3err.NoSuchKey(key)
+		}
+		return err
+	})
 }
 
-// checkACLDocument accepts the list that Get…Acl answers.
-func checkACLDocument(p *api.AccessControlPolicy, account string) error {
-	if p == nil {
-		return nil
+// judge reads the list that a request asks for, and refuses what Object
+// Ownership or the public access block do not allow. key is empty for a bucket's
+// list.
+func judge(c *service.Call, b *store.Bucket, asked grant.Request, who grant.Parties, key string) (grant.List, error) {
+	if !asked.Given() {
+		return nil, grant.ErrNone()
 	}
-	for _, g := range p.Grants {
-		if g.Grantee == nil || smithy.Val(g.Grantee.ID) != naming.OwnerID(account) || smithy.Val(g.Permission) != "FULL_CONTROL" {
-			return s3err.ACLNotSupported()
+	if err := asked.Allowed(b.Ownership, who.BucketOwner); err != nil {
+		return nil, err
+	}
+	list, err := asked.List(who, key != "")
+	if err != nil {
+		return nil, err
+	}
+	if list.Public() && b.Block().BlockACLs {
+		action, resource := "s3:PutBucketAcl", naming.BucketARN(b.Name)
+		if key != "" {
+			action, resource = "s3:PutObjectAcl", naming.ObjectARN(b.Name, key)
 		}
+		return nil, grant.ErrBlocked(c.Caller.ARN, action, resource)
 	}
-	return nil
+	return list, nil
 }

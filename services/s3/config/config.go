@@ -147,7 +147,7 @@ func (s *Handlers) putBucketPolicy(ctx context.Context, c *service.Call, in *api
 	}
 	public := access.IsPublic([]byte(document))
 	return nil, s.store.ChangeBucket(ctx, name, func(b *store.Bucket) error {
-		if public && b.Public != nil && b.Public.BlockPolicy {
+		if public && b.Block().BlockPolicy {
 			return api.ErrAccessDenied("User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.", c.Caller.ARN, naming.BucketARN(name))
 		}
 		b.Policy = document

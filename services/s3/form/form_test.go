@@ -91,7 +91,8 @@ func TestReadRefuses(t *testing.T) {
 		{"endless field", "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n" + strings.Repeat("x", 1<<20), "multipart/form-data; boundary=b", "MaxPostPreDataLengthExceeded"},
 		{"endless header", "--b\r\nContent-Disposition: " + strings.Repeat("x", 1<<20), "multipart/form-data; boundary=b", "MaxPostPreDataLengthExceeded"},
 		{"endless preamble", strings.Repeat("x\r\n", 1<<20), "multipart/form-data; boundary=b", "MaxPostPreDataLengthExceeded"},
-		{"cut in a field", good[:len(kind)+10], kind, "MalformedPOSTRequest"},
+		{"cut in a header", good[:len(kind)+10], kind, "InvalidArgument"},
+		{"cut in a field", good[:strings.Index(good, "\r\n\r\n")+5], kind, "MalformedPOSTRequest"},
 	}
 	for _, tt := range tests {
 		if _, err := Read(strings.NewReader(tt.body), tt.kind); code(err) != tt.code {

@@ -118,7 +118,7 @@ func (s *Handlers) listObjects(ctx context.Context, c *service.Call, in *api.Lis
 	}
 	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
 		e := entry(o, enc)
-		e.Owner = naming.Owner(b.Account)
+		e.Owner = naming.Owner(b.OwnerOf(o))
 		e.RestoreStatus = restores(o)
 		out.Contents = append(out.Contents, e)
 	})
@@ -162,7 +162,7 @@ func (s *Handlers) listObjectsV2(ctx context.Context, c *service.Call, in *api.L
 	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
 		e := entry(o, enc)
 		if smithy.Val(in.FetchOwner) {
-			e.Owner = naming.Owner(b.Account)
+			e.Owner = naming.Owner(b.OwnerOf(o))
 		}
 		e.RestoreStatus = restores(o)
 		out.Contents = append(out.Contents, e)
@@ -242,12 +242,12 @@ func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *
 func addVersion(out *api.ListObjectVersionsOutput, b *store.Bucket, o *store.Object, latest bool, enc func(string) *string, restores func(*store.Object) *api.RestoreStatus) {
 	if o.Marker {
 		out.DeleteMarkers = append(out.DeleteMarkers, api.DeleteMarkerEntry{
-			Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.Account),
+			Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.OwnerOf(o)),
 		})
 		return
 	}
 	out.Versions = append(out.Versions, api.ObjectVersion{
-		Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.Account),
+		Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.OwnerOf(o)),
 		ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(class.Full(o.Class)), ChecksumAlgorithm: op.SumNames(o.Sums), ChecksumType: NonEmpty(o.SumType, func(s string) *string { return new(s) }),
 		RestoreStatus: restores(o),
 	})

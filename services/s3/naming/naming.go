@@ -3,14 +3,13 @@
 package naming
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"net/netip"
 	"net/url"
 	"strings"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
-	"net/netip"
+	"moln.dev/moln/platform/identity"
 )
 
 // RegionClassic is the region whose buckets have no location constraint.
@@ -86,10 +85,19 @@ func BucketARN(name string) string { return "arn:aws:s3:::" + name }
 // ObjectARN names an object.
 func ObjectARN(bucket, key string) string { return "arn:aws:s3:::" + bucket + "/" + key }
 
+// Anonymous stands for the account of callers without one: what they write where
+// the writer owns it belongs to nobody.
+const Anonymous = "anonymous"
+
+// anonymousID is the canonical user id by which S3 names them.
+const anonymousID = "65a011a29cdf8ec533ec3d1ccaae921c"
+
 // OwnerID is the canonical user id of an account, which S3 names owners by.
 func OwnerID(account string) string {
-	sum := sha256.Sum256([]byte("canonical user of account " + account))
-	return hex.EncodeToString(sum[:])
+	if account == Anonymous {
+		return anonymousID
+	}
+	return identity.CanonicalID(account)
 }
 
 // Owner is how answers name the owner of a bucket or an object.

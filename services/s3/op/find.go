@@ -6,7 +6,6 @@ import (
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
 )
@@ -58,9 +57,7 @@ func findVersion(ctx context.Context, c *service.Call, st *store.Store, b *store
 // MayKnow tells whether the caller may learn that an object does not exist:
 // only who may list the bucket.
 func MayKnow(ctx context.Context, c *service.Call, b *store.Bucket) error {
-	check := Check(c, b, "s3:ListBucket", naming.BucketARN(b.Name), nil)
-	check.Fault = nil
-	err := c.Judge(ctx, check)
+	err := Ask{Bucket: b, Action: "s3:ListBucket"}.Judge(ctx, c)
 	if fault.As(err) != nil {
 		return s3err.AccessDenied()
 	}

@@ -1,7 +1,6 @@
 package op
 
 import (
-	"context"
 	"reflect"
 	"strings"
 
@@ -51,15 +50,15 @@ func ActionFor(action string, version *string) string {
 	return action
 }
 
-// Check is an action on a bucket or an object in it. The bucket's policy counts
-// for nobody outside its account where public policies are restricted.
+// Check is an action on a bucket, or on an object that its owner decides about.
+// Neither policy nor list let anybody in from outside where public policies are
+// restricted.
 func Check(c *service.Call, b *store.Bucket, action, resource string, keys policy.Keys) service.Check {
-	p := b.Compiled
-	restricted := b.Public != nil && b.Public.Restrict && b.IsPublic
-	if restricted && c.Caller.Kind != policy.Service && c.Caller.AccountID != b.Account {
-		p = nil
+	check := service.Check{Action: action, Resource: resource, Account: b.Account, Context: keys, Policy: b.Compiled, Grants: b.Grants()}
+	if cutOff(c, b) {
+		check.Policy, check.Grants = b.Compiled.Denials(), nil
 	}
-	return service.Check{Action: action, Resource: resource, Account: b.Account, Context: keys, Policy: p}
+	return check
 }
 
 // RequestKeys are the condition keys that headers and signature give.
@@ -89,20 +88,12 @@ func RequestKeys(c *service.Call) policy.Keys {
 	return keys
 }
 
-// ExistingTags are the condition keys of the tags that an object has.
-func ExistingTags(ctx context.Context, st *store.Store, b *store.Bucket, at Aim, keys policy.Keys) error {
-	var o *store.Object
-	var err error
-	if at.Version != nil {
-		o, err = st.Version(ctx, b, at.Key, *at.Version)
-	} else {
-		o, err = st.Current(ctx, b, at.Key)
-	}
-	if err != nil || o == nil {
-		return err
+// TagKeys are the condition keys of the tags that an object has.
+func TagKeys(o *store.Object, keys policy.Keys) {
+	if o == nil {
+		return
 	}
 	for _, t := range o.Tags {
 		keys["s3:existingobjecttag/"+strings.ToLower(t.Key)] = []string{t.Value}
 	}
-	return nil
 }

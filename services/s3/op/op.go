@@ -11,7 +11,6 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
 	"moln.dev/moln/services/s3/cors"
-	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
 )
 
@@ -52,21 +51,6 @@ func GivenSums(in any) checksum.Values {
 		}
 	}
 	return out
-}
-
-// CheckACL accepts the owner's own list, which is the only one there is.
-func CheckACL(canned string, grants ...*string) error {
-	switch canned {
-	case "", "private", "bucket-owner-full-control":
-	default:
-		return s3err.ACLNotSupported()
-	}
-	for _, g := range grants {
-		if g != nil {
-			return s3err.ACLNotSupported()
-		}
-	}
-	return nil
 }
 
 // SumNames are the algorithms of an object's checksums.

@@ -14,7 +14,6 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/read"
 	"moln.dev/moln/services/s3/s3err"
@@ -168,11 +167,13 @@ func (v *visit) exists(ctx context.Context, key string) bool {
 
 // mayRead judges an anonymous s3:GetObject.
 func (v *visit) mayRead(ctx context.Context, key string) error {
-	keys := op.RequestKeys(v.c)
-	if err := op.ExistingTags(ctx, v.s.store, v.b, op.Aim{Key: key}, keys); err != nil {
+	o, err := op.Stored(ctx, v.s.store, v.b, op.Aim{Key: key})
+	if err != nil {
 		return err
 	}
-	return v.c.Judge(ctx, op.Check(v.c, v.b, "s3:GetObject", naming.ObjectARN(v.b.Name, key), keys))
+	keys := op.RequestKeys(v.c)
+	op.TagKeys(o, keys)
+	return op.Ask{Bucket: v.b, Action: "s3:GetObject", Key: key, Object: o, Keys: keys}.Judge(ctx, v.c)
 }
 
 // object answers a key; status 0 is that of the read. A fault means that

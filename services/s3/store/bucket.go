@@ -14,6 +14,7 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/services/s3/access"
+	"moln.dev/moln/services/s3/grant"
 	"moln.dev/moln/services/s3/lifecycle"
 	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/s3err"
@@ -27,7 +28,7 @@ const (
 )
 
 // OwnerEnforced is the ownership of new buckets: access control lists are off.
-const OwnerEnforced = "BucketOwnerEnforced"
+const OwnerEnforced = grant.Enforced
 
 // Bucket is one bucket and its configuration. What store hands out is shared
 // and must not be changed; mutate works on a copy.
@@ -37,22 +38,28 @@ type Bucket struct {
 	Account    string
 	Region     string
 	Created    time.Time
-	Versioning string                         `json:",omitempty"`
-	Ownership  string                         `json:",omitempty"`
-	Policy     string                         `json:",omitempty"`
-	Public     *PublicAccess                  `json:",omitempty"`
-	CORS       []api.CORSRule                 `json:",omitempty"`
-	Website    *api.WebsiteConfiguration      `json:",omitempty"`
-	Notify     *api.NotificationConfiguration `json:",omitempty"`
-	Tags       []tagging.Tag                  `json:",omitempty"`
-	Encryption *api.ServerSideEncryptionRule  `json:",omitempty"`
-	Lifecycle  *lifecycle.Configuration       `json:",omitempty"`
+	Versioning string        `json:",omitempty"`
+	Ownership  string        `json:",omitempty"`
+	Policy     string        `json:",omitempty"`
+	ACL        grant.List    `json:",omitzero"` // nil: the owner's own
+	Public     *PublicAccess `json:",omitempty"`
+	// AccountPublic is the account's public access block, which is written
+	// into all of its buckets.
+	AccountPublic *PublicAccess                  `json:",omitempty"`
+	CORS          []api.CORSRule                 `json:",omitempty"`
+	Website       *api.WebsiteConfiguration      `json:",omitempty"`
+	Notify        *api.NotificationConfiguration `json:",omitempty"`
+	Tags          []tagging.Tag                  `json:",omitempty"`
+	Encryption    *api.ServerSideEncryptionRule  `json:",omitempty"`
+	Lifecycle     *lifecycle.Configuration       `json:",omitempty"`
 	// Lock is there where Object Lock is on.
 	Lock    *lock.Configuration                   `json:",omitempty"`
 	Tiering []api.IntelligentTieringConfiguration `json:",omitempty"`
 
 	Compiled *policy.Policy `json:"-"` // of Policy; nil where there is none
 	IsPublic bool           `json:"-"` // Policy grants to everyone
+
+	grants, grantsNamed *policy.Policy // of ACL; without its public grants
 }
 
 // PublicAccess is the public access block.
@@ -121,6 +128,9 @@ func decodeBucket(raw []byte) (*Bucket, error) {
 	b := new(Bucket)
 	if err := json.Unmarshal(raw, b); err != nil {
 		return nil, fmt.Errorf("s3: bucket record: %w", err)
+	}
+	if err := b.compile(); err != nil {
+		return nil, fmt.Errorf("s3: access control list of bucket %s: %w", b.Name, err)
 	}
 	if b.Policy == "" {
 		return b, nil

@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/services/s3/checksum"
+	"moln.dev/moln/services/s3/grant"
 	"moln.dev/moln/services/s3/tagging"
 )
 
@@ -43,6 +44,9 @@ type Object struct {
 	Sequence string // sortable; orders the versions of a key
 	Marker   bool   `json:",omitempty"`
 	Modified time.Time
+	// Owner is the account that owns the object; empty: the bucket's.
+	Owner string     `json:",omitempty"`
+	ACL   grant.List `json:",omitzero"` // nil: the owner's own
 
 	Body
 

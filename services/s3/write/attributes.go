@@ -6,7 +6,6 @@ import (
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
-	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/tagging"
 )
@@ -18,8 +17,7 @@ type Attributes struct {
 	Meta                          map[string]string
 	Headers                       map[string]*string
 	Tagging                       *string
-	ACL, Class                    *string
-	Grants                        []*string
+	Class                         *string
 	LockMode, LockHold, LockEvent *string
 	LockUntil                     *time.Time
 	Now                           time.Time
@@ -31,9 +29,6 @@ func NewObject(a Attributes) (*store.Object, error) {
 		return nil, err
 	}
 	if err := store.CheckMeta(a.Meta); err != nil {
-		return nil, err
-	}
-	if err := a.refuse(); err != nil {
 		return nil, err
 	}
 	aging, err := a.aging()
@@ -74,9 +69,4 @@ func stripChunked(encoding string) string {
 		}
 	}
 	return strings.Join(kept, ",")
-}
-
-// refuse names what is not there, rather than ignore it.
-func (a *Attributes) refuse() error {
-	return op.CheckACL(smithy.Val(a.ACL), a.Grants...)
 }

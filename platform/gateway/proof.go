@@ -1,0 +1,40 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/sigv4"
+	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/service"
+)
+
+// Authenticate implements service.Backend: the signature over a form's policy
+// proves who sends it as a signed request would.
+func (g *Gateway) Authenticate(ctx context.Context, c *service.Call, p service.Proof) error {
+	x := &exchange{target: g.targetOfSigning(p.Service), call: c}
+	if x.target == nil || !plausibleRegion(p.Region) {
+		return fault.New("InvalidArgument", http.StatusBadRequest, "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+	}
+	cred, err := g.cfg.Directory.Credential(ctx, p.AccessKeyID, p.Token)
+	if err == nil && cred.Inactive {
+		err = identity.ErrUnknownKey
+	}
+	if err != nil {
+		return g.credentialFault(x, err)
+	}
+	text := sigv4.Text{Date: p.Date, Region: p.Region, Service: p.Service, Text: p.Text, Signature: p.Signature}
+	if err := text.Verify(cred.Secret, g.keys); err != nil {
+		return g.signatureFault(x, err)
+	}
+	g.setCaller(x, cred.Principal, &sigv4.Signed{AccessKeyID: p.AccessKeyID, Region: p.Region})
+	return nil
+}
+
+func (g *Gateway) targetOfSigning(name string) *target {
+	if ts := g.bySigning[name]; len(ts) > 0 {
+		return ts[0]
+	}
+	return nil
+}
