@@ -10,7 +10,9 @@ import (
 	"moln.dev/moln/platform/service"
 )
 
-// Authenticate implements service.Backend: the signature over a form's policy
+var _ service.Authenticator = (*Gateway)(nil)
+
+// Authenticate implements service.Authenticator: the signature over a form's policy
 // proves who sends it as a signed request would.
 func (g *Gateway) Authenticate(ctx context.Context, c *service.Call, p service.Proof) error {
 	x := &exchange{target: g.targetOfSigning(p.Service), call: c}

@@ -105,6 +105,10 @@ type Backend interface {
 	// policy has been judged for c.Caller (a service principal or a web
 	// identity session).
 	Assume(ctx context.Context, c *Call, a Assume) (Session, error)
+}
+
+// Authenticator is a Backend that knows credentials; the gateway is one.
+type Authenticator interface {
 	// Authenticate makes the holder of a proof c.Caller; the error is the
 	// fault that the caller sees.
 	Authenticate(ctx context.Context, c *Call, p Proof) error
@@ -207,10 +211,11 @@ func (c *Call) Judge(ctx context.Context, check Check) error {
 // for signed requests. Data planes whose requests are not signed as AWS's API
 // wants it use it.
 func (c *Call) Authenticate(ctx context.Context, p Proof) error {
-	if c.backend == nil {
-		return errors.New("service: call has no backend")
+	backend, ok := c.backend.(Authenticator)
+	if !ok {
+		return errors.New("service: call has no backend that knows credentials")
 	}
-	return c.backend.Authenticate(ctx, c, p)
+	return backend.Authenticate(ctx, c, p)
 }
 
 // Serve carries out an operation that a data plane's request means, as c.Caller:

@@ -55,10 +55,6 @@ func (judge) Assume(context.Context, *service.Call, service.Assume) (service.Ses
 	return service.Session{}, fault.New("AccessDenied", 403, "no")
 }
 
-func (judge) Authenticate(context.Context, *service.Call, service.Proof) error {
-	return fault.New("AccessDenied", 403, "no")
-}
-
 type runner struct{ requests chan functions.Request }
 
 func (r *runner) InvokeFunction(_ context.Context, q functions.Request) (functions.Response, error) {

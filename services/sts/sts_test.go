@@ -100,11 +100,6 @@ func (b *backend) Assume(ctx context.Context, c *service.Call, a service.Assume)
 	return b.s.AssumeRole(ctx, c, a)
 }
 
-// Authenticate implements service.Backend.
-func (b *backend) Authenticate(context.Context, *service.Call, service.Proof) error {
-	return errors.New("nobody signs forms here")
-}
-
 type harness struct {
 	t       *testing.T
 	s       *Service
