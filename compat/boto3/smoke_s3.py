@@ -237,3 +237,50 @@ def cors_and_settings():
     s3.put_bucket_tagging(Bucket=b, Tagging={"TagSet": [{"Key": "a", "Value": "1"}]})
     equal(s3.get_bucket_tagging(Bucket=b)["TagSet"], [{"Key": "a", "Value": "1"}])
     equal(s3.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256")
+
+
+@test
+def encryption_with_kms():
+    s3, kms, bucket = client("s3"), client("kms"), unique("sse")
+    s3.create_bucket(Bucket=bucket)
+    arn = kms.create_key()["KeyMetadata"]["Arn"]
+    put = s3.put_object(Bucket=bucket, Key="o", Body=b"hello", ServerSideEncryption="aws:kms", SSEKMSKeyId=arn, BucketKeyEnabled=True)
+    equal((put["ServerSideEncryption"], put["SSEKMSKeyId"], put["BucketKeyEnabled"]), ("aws:kms", arn, True))
+    got = s3.get_object(Bucket=bucket, Key="o", Range="bytes=1-3")
+    equal((got["Body"].read(), got["ServerSideEncryption"], got["SSEKMSKeyId"]), (b"ell", "aws:kms", arn))
+    equal(s3.head_object(Bucket=bucket, Key="o")["SSEKMSKeyId"], arn)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    equal(s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"], [rule])
+    managed = s3.put_object(Bucket=bucket, Key="m", Body=b"managed")["SSEKMSKeyId"]
+    described = kms.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
+    equal((described["KeyManager"], described["Arn"]), ("AWS", managed))
+    equal(s3.get_object(Bucket=bucket, Key="m")["Body"].read(), b"managed")
+    s3.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/o", ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=arn)
+    equal(s3.get_object(Bucket=bucket, Key="c")["Body"].read(), b"hello")
+    single = s3.put_object(Bucket=bucket, Key="s", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=arn, BucketKeyEnabled=False)
+    equal("BucketKeyEnabled" in single, False)
+    kms.disable_key(KeyId=arn)
+    refused("KMS.DisabledException", 400, s3.get_object, Bucket=bucket, Key="s")
+
+
+@test
+def encryption_with_a_customers_key():
+    s3, bucket = client("s3"), unique("ssec")
+    s3.create_bucket(Bucket=bucket)
+    mine, other = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}, {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"o" * 32}
+    put = s3.put_object(Bucket=bucket, Key="o", Body=b"hello", **mine)
+    equal((put["SSECustomerAlgorithm"], "ServerSideEncryption" in put), ("AES256", False))
+    got = s3.get_object(Bucket=bucket, Key="o", **mine)
+    equal((got["Body"].read(), got["SSECustomerKeyMD5"]), (b"hello", put["SSECustomerKeyMD5"]))
+    refused("InvalidRequest", 400, s3.get_object, Bucket=bucket, Key="o")
+    refused("AccessDenied", 403, s3.get_object, Bucket=bucket, Key="o", **other)
+    refused("400", 400, s3.head_object, Bucket=bucket, Key="o")
+    equal([o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]], ["o"])
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="p", **mine)["UploadId"]
+    refused("InvalidRequest", 400, s3.upload_part, Bucket=bucket, Key="p", UploadId=upload, PartNumber=1, Body=b"x", **other)
+    part = s3.upload_part(Bucket=bucket, Key="p", UploadId=upload, PartNumber=1, Body=b"part", **mine)["ETag"]
+    s3.complete_multipart_upload(Bucket=bucket, Key="p", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part}]}, **mine)
+    equal(s3.get_object(Bucket=bucket, Key="p", **mine)["Body"].read(), b"part")
+    s3.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/p", CopySourceSSECustomerAlgorithm="AES256", CopySourceSSECustomerKey=b"k" * 32)
+    equal(s3.get_object(Bucket=bucket, Key="c")["Body"].read(), b"part")
