@@ -256,6 +256,9 @@ func TestEncryptionNeedsItsKey(t *testing.T) {
 	invoked(t, bob, s3.GetObject, m.getInput(v, "o"))
 	refusedWith(t, bob, kms.Decrypt, &kms.DecryptInput{CiphertextBlob: invoked(t, v.c, kms.Encrypt, &kms.EncryptInput{KeyId: key.KeyId, Plaintext: []byte("x")}).CiphertextBlob}, "AccessDeniedException", "kms:Decrypt")
 	refusedWith(t, v.c.As(identity.Anonymous()), s3.GetObject, m.getInput(v, "o"), "AccessDenied", "")
+	invoked(t, v.c, s3.DeletePublicAccessBlock, &s3.DeletePublicAccessBlockInput{Bucket: &v.bucket})
+	invoked(t, v.c, s3.PutBucketPolicy, &s3.PutBucketPolicyInput{Bucket: &v.bucket, Policy: new(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::guarded/*"}]}`)})
+	refusedWith(t, v.c.As(identity.Anonymous()), s3.GetObject, m.getInput(v, "o"), "InvalidArgument", "require AWS Signature Version 4.")
 
 	invoked(t, v.c, kms.DisableKey, &kms.DisableKeyInput{KeyId: key.KeyId})
 	refusedWith(t, v.c, s3.GetObject, m.getInput(v, "o"), "KMS.DisabledException", *key.Arn+" is disabled.")

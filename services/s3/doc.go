@@ -53,7 +53,8 @@
 // under the wrapped data key and a second one. With a bucket key the outer key is
 // one of the bucket's, used for five minutes by each requester before KMS is
 // asked again. Of a customer's key a salted proof is kept. ETags of such objects
-// are random. See package sse.
+// are random; their checksums, which are of the plaintext, stand in the records.
+// See package sse.
 //
 // # Time
 //

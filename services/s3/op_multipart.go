@@ -271,7 +271,7 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 		return nil, s3err.MalformedXML()
 	}
 	asked := sse.AskedBy(in)
-	if err := sse.Finish(u, asked); err != nil {
+	if err := sse.Finish(c, u, asked); err != nil {
 		return nil, err
 	}
 	have, err := s.store.UploadParts(ctx, u, 0, 0)

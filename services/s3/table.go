@@ -6,7 +6,7 @@ import (
 	"moln.dev/moln/services/s3/op"
 )
 
-const noteStored = "SSE-C is taken over plain HTTP as well; event holds and access control lists are refused"
+const noteStored = "SSE-C is taken over plain HTTP from the same machine; event holds and access control lists are refused"
 
 func table() service.Table[*Service] {
 	t := service.Table[*Service]{

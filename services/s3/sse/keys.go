@@ -2,7 +2,10 @@ package sse
 
 import (
 	"context"
+	"maps"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +34,9 @@ const managedAlias = "alias/aws/s3"
 // AES256.
 func Begin(ctx context.Context, c *service.Call, st *store.Store, ids *ident.Source, b *store.Bucket, key string, a Asked) (*store.Encryption, store.Protection, error) {
 	p, err := decide(b, a)
+	if err == nil && p.customer != nil {
+		err = secure(c)
+	}
 	if err != nil {
 		return nil, store.Protection{}, err
 	}
@@ -46,7 +52,7 @@ func Begin(ctx context.Context, c *service.Call, st *store.Store, ids *ident.Sou
 	e := &store.Encryption{Algorithm: p.algorithm, BucketKey: p.bucketKey, Given: smithy.Val(a.Context)}
 	e.Context = bound(p.context, naming.ObjectARN(b.Name, key))
 	if p.bucketKey {
-		e.Context = bound(nil, naming.BucketARN(b.Name))
+		e.Context = bound(p.context, naming.BucketARN(b.Name))
 	}
 	if p.keyID == "" {
 		p.keyID = managedAlias
@@ -61,7 +67,7 @@ func Begin(ctx context.Context, c *service.Call, st *store.Store, ids *ident.Sou
 
 // generate gets a data key from KMS, or the bucket's that is still good.
 func generate(ctx context.Context, c *service.Call, st *store.Store, b *store.Bucket, e *store.Encryption, keyID string) (store.CachedKey, error) {
-	name := cacheName(c, "generate", b.ID, keyID)
+	name := cacheName(c, append([]string{"generate", b.ID, keyID}, pairs(e.Context)...)...)
 	if e.BucketKey {
 		if have, ok := st.BucketKeys.Get(name, c.Now); ok {
 			return have, nil
@@ -105,6 +111,28 @@ func cacheName(c *service.Call, parts ...string) string {
 	return strings.Join(append(append(who, p.SessionPolicies...), parts...), "\x00")
 }
 
+// pairs are the names and values of a context, in the order of the names.
+func pairs(context map[string]string) []string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(context)) {
+		out = append(out, k, context[k])
+	}
+	return out
+}
+
+// secure refuses customers' keys that came in the clear over a network. Where a
+// proxy ended TLS it says so.
+func secure(c *service.Call) error {
+	if c.HTTP == nil || c.HTTP.Request.TLS != nil || c.HTTP.Request.Header.Get("X-Forwarded-Proto") == "https" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(c.HTTP.Request.RemoteAddr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && !ip.IsLoopback() {
+		return s3err.InvalidRequest("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
+	}
+	return nil
+}
+
 // asked is the call in the bucket's region, whose keys its objects are under.
 func asked(c *service.Call, b *store.Bucket) *service.Call {
 	d := *c
@@ -131,7 +159,7 @@ func worded(c *service.Call, err error) error {
 // Unlock checks what a request brings against what an object needs, and makes
 // its bytes readable.
 func Unlock(ctx context.Context, c *service.Call, st *store.Store, b *store.Bucket, o *store.Object, a Asked) error {
-	if err := Check(o, a); err != nil || o.SSE == nil {
+	if err := Check(c, o, a); err != nil || o.SSE == nil {
 		return err
 	}
 	outer, err := outerKey(ctx, c, st, b, o.SSE, a)
@@ -141,7 +169,7 @@ func Unlock(ctx context.Context, c *service.Call, st *store.Store, b *store.Buck
 
 // Check is the part of Unlock that needs no KMS: reading properties is allowed
 // to who may not read the bytes.
-func Check(o *store.Object, a Asked) error {
+func Check(c *service.Call, o *store.Object, a Asked) error {
 	switch {
 	case !o.SSE.Customer():
 		if a.Customer.given() {
@@ -150,6 +178,9 @@ func Check(o *store.Object, a Asked) error {
 		return nil
 	case !a.Customer.given():
 		return s3err.InvalidRequest("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
+	}
+	if err := secure(c); err != nil {
+		return err
 	}
 	key, err := a.Customer.key()
 	if err != nil {
@@ -178,14 +209,14 @@ func outerKey(ctx context.Context, c *service.Call, st *store.Store, b *store.Bu
 // with.
 func Part(ctx context.Context, c *service.Call, st *store.Store, b *store.Bucket, u *store.Upload, a Asked) (store.Protection, error) {
 	e := u.Template.SSE
-	if err := checkPart(e, a); err != nil || e == nil {
+	if err := checkPart(c, e, a); err != nil || e == nil {
 		return store.Protection{}, err
 	}
 	outer, err := outerKey(ctx, c, st, b, e, a)
 	return store.Protection{Outer: outer, Dual: e.Algorithm == store.EncryptionDual}, err
 }
 
-func checkPart(e *store.Encryption, a Asked) error {
+func checkPart(c *service.Call, e *store.Encryption, a Asked) error {
 	switch {
 	case !e.Customer():
 		if a.Customer.given() {
@@ -194,6 +225,9 @@ func checkPart(e *store.Encryption, a Asked) error {
 		return nil
 	case !a.Customer.given():
 		return s3err.InvalidRequest("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+	}
+	if err := secure(c); err != nil {
+		return err
 	}
 	key, err := a.Customer.key()
 	if err != nil {
@@ -207,9 +241,9 @@ func checkPart(e *store.Encryption, a Asked) error {
 }
 
 // Finish checks the key that a completion may bring.
-func Finish(u *store.Upload, a Asked) error {
+func Finish(c *service.Call, u *store.Upload, a Asked) error {
 	if !a.Customer.given() {
 		return nil
 	}
-	return checkPart(u.Template.SSE, a)
+	return checkPart(c, u.Template.SSE, a)
 }
