@@ -55,6 +55,8 @@ const (
 	KindInvalidChunk                     // aws-chunked framing is broken
 	KindInvalidChunkSize                 // a chunk that is not the last is too small
 	KindMalformedTrailer                 // a trailer is missing, unannounced or broken
+	KindDate                             // header: there is no time in it, or none that can be read
+	KindScopeDate                        // the scope's day is not that of the time
 )
 
 // Error is why a request is not authentic. Message is AWS's text; S3 words some

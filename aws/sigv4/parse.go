@@ -82,10 +82,10 @@ func parseHeader(r *http.Request, header string) (*Signed, *Error) {
 		}
 		key, value, found := strings.Cut(part, "=")
 		if !found {
-			return nil, incomplete("Invalid key=value pair (missing equal-sign) in Authorization header", header)
+			return nil, incomplete("Invalid key=value pair (missing equal-sign) in Authorization header", header, `the authorization component "`+part+`" is malformed.`)
 		}
 		if params.has(key) {
-			return nil, incomplete("Authorization header has '"+key+"' more than once.", header)
+			return nil, incomplete("Authorization header has '"+key+"' more than once.", header, `the authorization component "`+part+`" is malformed.`)
 		}
 		params.set(key, value)
 	}
@@ -93,28 +93,19 @@ func parseHeader(r *http.Request, header string) (*Signed, *Error) {
 	if date == "" {
 		date = r.Header.Get("Date")
 	}
-	var missing []string
-	for _, key := range [...]string{"Credential", "Signature", "SignedHeaders"} {
-		if params.get(key) == "" {
-			missing = append(missing, "Authorization header requires '"+key+"' parameter.")
-		}
-	}
-	if date == "" {
-		missing = append(missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-	}
-	if len(missing) > 0 {
-		return nil, incomplete(strings.Join(missing, " "), header)
+	if bad := params.missing(header, date); bad != nil {
+		return nil, bad
 	}
 	at, ok := parseTime(date)
 	if !ok {
-		return nil, &Error{Kind: KindIncomplete, Message: "Date must be in ISO-8601 'basic format'. Got '" + date + "'. See http://en.wikipedia.org/wiki/ISO_8601"}
+		return nil, &Error{Kind: KindDate, Message: "Date must be in ISO-8601 'basic format'. Got '" + date + "'. See http://en.wikipedia.org/wiki/ISO_8601", s3: dateTextS3}
 	}
 	s := &Signed{
 		Time: at, Signature: params.get("Signature"), SignedHeaders: splitHeaders(params.get("SignedHeaders")),
 		SessionToken: r.Header.Get("X-Amz-Security-Token"), PayloadHash: r.Header.Get("X-Amz-Content-Sha256"),
 	}
 	if !s.setScope(params.get("Credential")) {
-		return nil, &Error{Kind: KindIncomplete, Message: scopeText + " got '" + params.get("Credential") + "'"}
+		return nil, &Error{Kind: KindIncomplete, Message: scopeText + " got '" + params.get("Credential") + "'", s3: malformedHeaderS3 + "; " + scopeFaultS3(params.get("Credential"))}
 	}
 	return s, nil
 }
@@ -145,12 +136,63 @@ func (p authParams) get(key string) string {
 	return ""
 }
 
+// missing names the parameters that a header lacks.
+func (p authParams) missing(header, date string) *Error {
+	var missing []string
+	var first string
+	for _, key := range [...]string{"Credential", "Signature", "SignedHeaders"} {
+		if p.get(key) == "" {
+			missing = append(missing, "Authorization header requires '"+key+"' parameter.")
+			if first == "" {
+				first = key
+			}
+		}
+	}
+	absent := len(missing)
+	if date == "" {
+		missing = append(missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+	}
+	switch {
+	case len(missing) == 0:
+		return nil
+	case absent == 0:
+		bad := incomplete(strings.Join(missing, " "), header, "")
+		bad.Kind, bad.s3 = KindDate, dateTextS3
+		return bad
+	case len(p) == 0:
+		return incomplete(strings.Join(missing, " "), header, "the authorization header requires three components: Credential, SignedHeaders, and Signature.")
+	}
+	return incomplete(strings.Join(missing, " "), header, "missing "+first+".")
+}
+
+// What S3 says where the others say what follows in Message.
+const (
+	malformedHeaderS3 = "The authorization header is malformed"
+	malformedQueryS3  = "Error parsing the X-Amz-Credential parameter"
+	dateTextS3        = "AWS authentication requires a valid Date or x-amz-date header"
+)
+
+// scopeFaultS3 is what S3 finds wrong with a credential.
+func scopeFaultS3(credential string) string {
+	parts := strings.Split(credential, "/")
+	switch {
+	case len(parts) != scopeParts || slices.Contains(parts, ""):
+		return `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
+	case parts[4] != terminator:
+		return `incorrect terminal "` + parts[4] + `". This endpoint uses "aws4_request".`
+	}
+	return `incorrect date format "` + parts[1] + `". This date in the credential must be in the format "yyyyMMdd".`
+}
+
 const scopeText = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term,"
 
 // incomplete adds the header's digest, as AWS does so as not to echo secrets.
-func incomplete(text, header string) *Error {
+func incomplete(text, header, s3 string) *Error {
 	sum := sha256.Sum256([]byte(header))
-	return &Error{Kind: KindIncomplete, Message: text + " (Hashed with SHA-256 and encoded with Base64) Authorization=" + base64.StdEncoding.EncodeToString(sum[:])}
+	return &Error{
+		Kind: KindIncomplete, Message: text + " (Hashed with SHA-256 and encoded with Base64) Authorization=" + base64.StdEncoding.EncodeToString(sum[:]),
+		s3: malformedHeaderS3 + "; " + s3,
+	}
 }
 
 func unsupported(name string) *Error {
@@ -160,9 +202,11 @@ func unsupported(name string) *Error {
 	}
 }
 
+// scopeParts are those of keyid/date/region/service/aws4_request.
+const scopeParts = 5
+
 // setScope reads keyid/date/region/service/aws4_request.
 func (s *Signed) setScope(credential string) bool {
-	const scopeParts = 5
 	parts := strings.Split(credential, "/")
 	if len(parts) != scopeParts || parts[4] != terminator || slices.Contains(parts, "") {
 		return false
@@ -226,7 +270,7 @@ func parseQuery(r *http.Request) (*Signed, *Error) {
 	}
 	if !s.setScope(q.Get("X-Amz-Credential")) {
 		bad := queryError(scopeText + " got '" + q.Get("X-Amz-Credential") + "'")
-		bad.s3 = `Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
+		bad.s3 = malformedQueryS3 + "; " + scopeFaultS3(q.Get("X-Amz-Credential"))
 		return nil, bad
 	}
 	return s, nil

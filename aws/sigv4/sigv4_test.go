@@ -212,8 +212,8 @@ func TestParseErrors(t *testing.T) {
 		{"bearer", "/", "Bearer x", "", KindUnsupported, "Unsupported AWS 'algorithm': 'Bearer'"},
 		{"sigv4a", "/", "AWS4-ECDSA-P256-SHA256 Credential=A", "", KindUnsupported, "Unsupported AWS 'algorithm'"},
 		{"everything missing", "/", "AWS4-HMAC-SHA256", "", KindIncomplete, "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."},
-		{"no date", "/", good, "", KindIncomplete, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."},
-		{"bad date", "/", good, "2013", KindIncomplete, "Date must be in ISO-8601 'basic format'. Got '2013'"},
+		{"no date", "/", good, "", KindDate, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."},
+		{"bad date", "/", good, "2013", KindDate, "Date must be in ISO-8601 'basic format'. Got '2013'"},
 		{"no equal sign", "/", algorithm + " Credential", "20130524T000000Z", KindIncomplete, "Invalid key=value pair (missing equal-sign)"},
 		{"twice", "/", good + ",Signature=cd", "20130524T000000Z", KindIncomplete, "more than once"},
 		{"short scope", "/", strings.Replace(good, "/aws4_request", "", 1), "20130524T000000Z", KindIncomplete, "Credential must have exactly 5 slash-delimited elements"},
@@ -274,7 +274,7 @@ func TestVerifyRefuses(t *testing.T) {
 		}, want: KindMismatch},
 		{name: "date of scope", change: func(r *http.Request) {
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/20240601/", "/20240602/", 1))
-		}, want: KindMismatch},
+		}, want: KindScopeDate},
 		{name: "late", now: MaxSkew},
 		{name: "too late", now: MaxSkew + time.Second, want: KindTimeSkewed},
 		{name: "too early", now: -MaxSkew - time.Second, want: KindTimeSkewed},

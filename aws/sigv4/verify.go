@@ -44,6 +44,15 @@ func (s *Signed) Verify(r *http.Request, secret, payloadHash string, opts Option
 	return mismatch()
 }
 
+// Texts are what the signature was made of as the server sees it: the canonical
+// request, and the text under the signature. S3 tells both to those whose
+// signature is not the right one.
+func (s *Signed) Texts(r *http.Request, payloadHash string, s3 bool) (canonical, toSign string) {
+	raw := canonicalRequest(r, s.SignedHeaders, r.Host, payloadHash, s3, s.Presigned)
+	digest := sha256.Sum256(raw)
+	return string(raw), s.stringToSign(algorithm, hex.EncodeToString(digest[:]))
+}
+
 // signs reports whether the signature is key's over r.
 func (s *Signed) signs(r *http.Request, key *macKey, host, payloadHash string, s3 bool) bool {
 	var room [canonicalBytes]byte
@@ -109,7 +118,19 @@ func (s *Signed) checkScopeDate() *Error {
 		return nil
 	}
 	day := s.Time.Format(dateFormat)
-	return &Error{Kind: KindMismatch, Message: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" + s.Date + "' != '" + day + "', from '" + s.Time.Format(timeFormat) + "'."}
+	bad := &Error{Kind: KindScopeDate, Message: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" + s.Date + "' != '" + day + "', from '" + s.Time.Format(timeFormat) + "'."}
+	_, err := time.Parse(dateFormat, s.Date)
+	switch {
+	case err != nil && s.Presigned:
+		bad.s3 = malformedQueryS3 + `; incorrect date format "` + s.Date + `". This date in the credential must be in the format "yyyyMMdd".`
+	case err != nil:
+		bad.s3 = malformedHeaderS3 + `; incorrect date format "` + s.Date + `". This date in the credential must be in the format "yyyyMMdd".`
+	case s.Presigned:
+		bad.s3 = `Invalid credential date "` + s.Date + `". This date is not the same as X-Amz-Date: "` + day + `".`
+	default:
+		bad.s3 = malformedHeaderS3 + "; Invalid credential date. Date is not the same as X-Amz-Date."
+	}
+	return bad
 }
 
 // checkHeaders refuses requests whose meaning could be changed without breaking

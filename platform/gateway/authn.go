@@ -3,8 +3,11 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
@@ -22,8 +25,10 @@ func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
 		return nil, g.signatureFault(x, x.unsignedWhy)
 	}
 	signed := x.signed
-	if signed == nil && x.target == g.s3 && isSigV2(x.r) {
-		return nil, fault.New("InvalidRequest", http.StatusBadRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	if signed == nil && x.target == g.s3 {
+		if err := unknownMechanism(x.r); err != nil {
+			return nil, err
+		}
 	}
 	if signed == nil {
 		return g.anonymous(x)
@@ -42,7 +47,7 @@ func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
 	}
 	opts := sigv4.Options{Now: g.cfg.Wall.Now(), S3: x.target == g.s3, Keys: g.keys}
 	if err := signed.Verify(x.r, cred.Secret, hash, opts); err != nil {
-		return nil, g.signatureFault(x, err)
+		return nil, g.mismatch(x, signed, hash, g.signatureFault(x, err))
 	}
 	if err := g.openChunks(x, signed, cred.Secret, req); err != nil {
 		return nil, err
@@ -79,6 +84,24 @@ func (g *Gateway) anonymous(x *exchange) (*wire.Request, error) {
 	}
 	req, _, err := g.openBody(x, nil)
 	return req, err
+}
+
+// unknownMechanism refuses what callers of S3 put where a signature should be;
+// taking them for anonymous ones would tell them nothing.
+func unknownMechanism(r *http.Request) error {
+	header := r.Header.Get("Authorization")
+	const name = "Authorization"
+	switch {
+	case isSigV2(r):
+		return fault.New("InvalidRequest", http.StatusBadRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	case header == "":
+		return nil
+	case !strings.Contains(header, " "):
+		return fault.New("InvalidArgument", http.StatusBadRequest, "Authorization header is invalid -- one and only one ' ' (space) required.").
+			WithBody(map[string]string{"ArgumentName": name, "ArgumentValue": header})
+	}
+	return fault.New("InvalidArgument", http.StatusBadRequest, "Unsupported Authorization Type").
+		WithBody(map[string]string{"ArgumentName": name, "ArgumentValue": header})
 }
 
 // isSigV2 recognises the signature version that S3 gave up; taking its holder
@@ -118,7 +141,8 @@ func (g *Gateway) credentialFault(x *exchange, err error) error {
 	case !errors.Is(err, identity.ErrUnknownKey) && !errors.Is(err, identity.ErrBadToken):
 		return err
 	case s3:
-		return fault.New("InvalidAccessKeyId", http.StatusForbidden, "The AWS Access Key Id you provided does not exist in our records.")
+		return fault.New("InvalidAccessKeyId", http.StatusForbidden, "The AWS Access Key Id you provided does not exist in our records.").
+			WithBody(map[string]string{"AWSAccessKeyId": x.signed.AccessKeyID})
 	case json:
 		return fault.New("UnrecognizedClientException", g.authStatus(x), "The security token included in the request is invalid.")
 	}
@@ -153,6 +177,8 @@ var s3Codes = map[sigv4.Kind]struct {
 	sigv4.KindInvalidChunk:     {"InvalidRequest", http.StatusBadRequest},
 	sigv4.KindInvalidChunkSize: {"InvalidChunkSizeError", http.StatusForbidden},
 	sigv4.KindMalformedTrailer: {"MalformedTrailerError", http.StatusBadRequest},
+	sigv4.KindDate:             {"AccessDenied", http.StatusForbidden},
+	sigv4.KindScopeDate:        {"AuthorizationHeaderMalformed", http.StatusBadRequest},
 }
 
 // signatureFault words what sigv4 found wrong; errors that are not its own are
@@ -163,11 +189,10 @@ func (g *Gateway) signatureFault(x *exchange, err error) error {
 		return err
 	}
 	if x.target == g.s3 {
-		c := s3Codes[e.Kind]
-		return fault.New(c.code, c.status, "%s", e.S3Message())
+		return g.s3SignatureFault(x, e)
 	}
 	json := x.target.json() || x.target.kind == smithy.RESTJSON1
-	incomplete := e.Kind == sigv4.KindIncomplete || e.Kind == sigv4.KindQueryParameters || e.Kind == sigv4.KindUnsupported
+	incomplete := e.Kind == sigv4.KindIncomplete || e.Kind == sigv4.KindQueryParameters || e.Kind == sigv4.KindUnsupported || e.Kind == sigv4.KindDate
 	switch {
 	case e.Kind == sigv4.KindMissingToken:
 		return g.missingToken(x.target)
@@ -180,6 +205,48 @@ func (g *Gateway) signatureFault(x *exchange, err error) error {
 	}
 	return fault.New("SignatureDoesNotMatch", http.StatusForbidden, "%s", e.Message)
 }
+
+// s3SignatureFault adds what S3 says beside its message.
+func (g *Gateway) s3SignatureFault(x *exchange, e *sigv4.Error) error {
+	c := s3Codes[e.Kind]
+	f := fault.New(c.code, c.status, "%s", e.S3Message())
+	switch e.Kind {
+	case sigv4.KindUnsignedHeaders:
+		return f.WithBody(map[string]string{"HeadersNotSigned": e.Detail})
+	case sigv4.KindPayloadMismatch:
+		return f.WithBody(map[string]string{"ClientComputedContentSHA256": payloadHash(x.r, x.signed), "S3ComputedContentSHA256": e.Detail})
+	case sigv4.KindScopeDate:
+		if x.signed.Presigned {
+			f.Code = "AuthorizationQueryParametersError"
+		}
+	case sigv4.KindExpired:
+		return f.WithBody(map[string]string{
+			"X-Amz-Expires": strconv.Itoa(int(x.signed.Expires.Seconds())), "Expires": x.signed.Time.Add(x.signed.Expires).Format(time.RFC3339), "ServerTime": g.cfg.Wall.Now().UTC().Format(time.RFC3339),
+		})
+	case sigv4.KindTimeSkewed:
+		return f.WithBody(map[string]string{
+			"RequestTime": x.signed.Time.Format("20060102T150405Z"), "ServerTime": g.cfg.Wall.Now().UTC().Format(time.RFC3339), "MaxAllowedSkewMilliseconds": strconv.FormatInt(sigv4.MaxSkew.Milliseconds(), 10),
+		})
+	}
+	return f
+}
+
+// mismatch tells a caller of S3 what his signature should have been made of.
+// There is no secret in it: all of it is in his own request.
+func (g *Gateway) mismatch(x *exchange, signed *sigv4.Signed, hash string, err error) error {
+	f := fault.As(err)
+	if x.target != g.s3 || f == nil || f.Code != "SignatureDoesNotMatch" {
+		return err
+	}
+	canonical, toSign := signed.Texts(x.r, hash, true)
+	return f.WithBody(map[string]string{
+		"AWSAccessKeyId": signed.AccessKeyID, "SignatureProvided": signed.Signature, "StringToSign": toSign, "StringToSignBytes": hexBytes(toSign),
+		"CanonicalRequest": canonical, "CanonicalRequestBytes": hexBytes(canonical),
+	})
+}
+
+// hexBytes writes a text as S3 does: "41 57 53".
+func hexBytes(s string) string { return fmt.Sprintf("% x", s) }
 
 // missingToken is the answer to an anonymous caller where AWS wants a signature.
 func (g *Gateway) missingToken(t *target) error {

@@ -77,10 +77,20 @@ func (g *Gateway) openS3Body(x *exchange, signed *sigv4.Signed, req *wire.Reques
 		return req, hash, nil // openChunks, once the signature was verified
 	}
 	var body io.Reader = x.r.Body
-	if len(hash) == sha256.Size*2 {
+	if hash != sigv4.UnsignedPayload {
+		if _, err := hex.DecodeString(hash); err != nil || len(hash) != sha256.Size*2 {
+			return nil, "", badPayloadHash(hash)
+		}
 		body = sigv4.NewPayloadReader(x.r.Body, hash)
 	}
 	return req, hash, g.setBody(x, req, body)
+}
+
+// badPayloadHash refuses a digest that is none: the body behind it would not be
+// checked.
+func badPayloadHash(hash string) error {
+	return fault.New("InvalidArgument", http.StatusBadRequest, "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.").
+		WithBody(map[string]string{"ArgumentName": "x-amz-content-sha256", "ArgumentValue": hash})
 }
 
 // payloadHash is x-amz-content-sha256, which presigned and anonymous requests

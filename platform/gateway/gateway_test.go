@@ -178,7 +178,7 @@ func TestIncompleteSignatures(t *testing.T) {
 			"json":     {400, "IncompleteSignatureException", "Authorization header requires 'Signature' parameter."},
 			"restjson": {403, "IncompleteSignatureException", "Authorization header requires 'Signature' parameter."},
 			"query":    {400, "IncompleteSignature", "Authorization header requires 'Signature' parameter."},
-			"s3":       {400, "AuthorizationHeaderMalformed", "requires 'Signature' parameter."},
+			"s3":       {400, "AuthorizationHeaderMalformed", "The authorization header is malformed; missing Signature."},
 		}},
 		{"AWS4-ECDSA-P256-SHA256 Credential=x", map[string]answer{
 			"json":     {400, "IncompleteSignatureException", "Unsupported AWS 'algorithm'"},

@@ -58,7 +58,7 @@ func (s *Service) openSource(ctx context.Context, c *service.Call, src source, c
 		return nil, nil, err
 	}
 	if cond.Judge(o.ETag, o.LastModified()) != condition.Proceed {
-		return nil, nil, s3err.PreconditionFailed()
+		return nil, nil, s3err.FailedCondition("x-amz-copy-source-" + cond.Header(o.ETag, o.LastModified()))
 	}
 	return b, o, write.SourceReadable(b, o, c.Now)
 }
@@ -137,7 +137,7 @@ func copyAlgorithms(asked string, so *store.Object) []string {
 func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Bucket, so *store.Object, in *api.CopyObjectInput) (*store.Object, error) {
 	directive, tagging := smithy.Val(in.MetadataDirective), smithy.Val(in.TaggingDirective)
 	if alg := smithy.Val(in.ChecksumAlgorithm); alg != "" && checksum.New(alg) == nil {
-		return nil, s3err.NotImplemented("moln does not know the checksum algorithm %s", alg)
+		return nil, s3err.UnknownChecksum()
 	}
 	o, err := write.NewObject(write.Attributes{
 		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, Class: in.StorageClass,

@@ -77,7 +77,7 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 }
 
 // uploadSumType decides how an upload's checksum is made: CRC64NVME sums the
-// whole object only, SHAs the parts only, the other CRCs either.
+// whole object only, the other CRCs either, what cannot be joined the parts only.
 func uploadSumType(alg, asked string) (string, error) {
 	switch {
 	case alg == "" && asked != "":
@@ -85,8 +85,8 @@ func uploadSumType(alg, asked string) (string, error) {
 	case alg == "":
 		return "", nil
 	case checksum.New(alg) == nil:
-		return "", s3err.NotImplemented("moln does not know the checksum algorithm %s", alg)
-	case alg == checksum.CRC64NVME && asked == checksum.Composite, (alg == checksum.SHA1 || alg == checksum.SHA256) && asked == checksum.FullObject:
+		return "", s3err.UnknownChecksum()
+	case alg == checksum.CRC64NVME && asked == checksum.Composite, asked == checksum.FullObject && !checksum.Joins(alg):
 		return "", s3err.InvalidRequest("The %s checksum type cannot be used with the %s checksum algorithm.", asked, strings.ToLower(alg))
 	case asked != "":
 		return asked, nil
@@ -107,7 +107,7 @@ func aborted(b *store.Bucket, u *store.Upload) (*time.Time, *string) {
 
 func checkPartNumber(n *int32) (int, error) {
 	if smithy.Val(n) < 1 || smithy.Val(n) > store.PartsMax {
-		return 0, s3err.InvalidArgument("Part number must be an integer between 1 and 10000, inclusive")
+		return 0, s3err.Argument("partNumber", strconv.Itoa(int(smithy.Val(n))), "Part number must be an integer between 1 and 10000, inclusive")
 	}
 	return int(*n), nil
 }
@@ -141,6 +141,9 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	if take.Algorithms, err = partAlgorithms(u, take); err != nil {
 		return nil, err
 	}
+	if u.SumType == checksum.Composite && c.HTTP != nil && len(take.Expect.Algorithms()) == 0 {
+		return nil, sumMismatch(u, "null")
+	}
 	take.AsBlob = true
 	asked := sse.AskedBy(in)
 	if take.Protect, err = sse.Part(ctx, c, s.store, b, u, asked); err != nil {
@@ -172,10 +175,15 @@ func partAlgorithms(u *store.Upload, take store.Intake) ([]string, error) {
 	}
 	for _, alg := range take.Expect.Algorithms() {
 		if alg != u.Algorithm {
-			return nil, s3err.InvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(u.Algorithm), strings.ToLower(alg))
+			return nil, sumMismatch(u, alg)
 		}
 	}
 	return []string{u.Algorithm}, nil
+}
+
+// sumMismatch refuses a part whose checksum cannot become a part of the whole's.
+func sumMismatch(u *store.Upload, actual string) error {
+	return s3err.InvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(u.Algorithm), strings.ToLower(actual))
 }
 
 func (s *Service) keepPart(ctx context.Context, c *service.Call, b *store.Bucket, u *store.Upload, number int, got *store.Received) (*store.Part, error) {
@@ -264,6 +272,9 @@ func copyRange(header *string, size int64) (condition.Span, error) {
 
 func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, in *api.CompleteMultipartUploadInput) (*api.CompleteMultipartUploadOutput, error) {
 	b, u, err := s.openUpload(ctx, in.Bucket, in.Key, in.UploadId)
+	if fault.Is(err, "NoSuchUpload") {
+		return s.completedBefore(ctx, in, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +289,7 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := chooseParts(in.MultipartUpload.Parts, have)
+	chosen, err := chooseParts(u, in.MultipartUpload.Parts, have)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +297,7 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 	if err != nil {
 		return nil, err
 	}
-	o.ID = s.deps.Ident.Sortable()
+	o.ID, o.Upload = s.deps.Ident.Sortable(), u.ID
 	err = s.writer.Commit(ctx, c, b, o, store.Data{Parts: chosen}, write.Options{
 		Event: "ObjectCreated:CompleteMultipartUpload",
 		Condition: func(cur *store.Object) error {
@@ -294,55 +305,17 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 		},
 		Also: func(tx *store.Tx) error { return tx.FinishUpload(u, chosen, invalidPart()) },
 	})
+	if fault.Is(err, "NoSuchUpload") {
+		return s.completedBefore(ctx, in, err) // another of the same was faster
+	}
 	if err != nil {
 		return nil, err
 	}
-	out := &api.CompleteMultipartUploadOutput{
-		Location: new(s.deps.Site.Endpoint + "/" + b.Name + "/" + (&url.URL{Path: o.Key}).EscapedPath()), Bucket: in.Bucket, Key: in.Key,
-		ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType),
-		Expiration: o.Expiration(b, c.Now),
-	}
-	sse.Tell(out, o.SSE, asked)
-	op.SetSums(o.Sums, out)
-	return out, nil
+	return s.completed(in, b, o, asked), nil
 }
 
 func invalidPart() error {
 	return fault.New("InvalidPart", 400, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
-}
-
-// chooseParts finds the parts that a completion lists: in ascending order, with
-// their ETags and checksums, and all but the last of the least size.
-func chooseParts(listed []api.CompletedPart, have []store.Part) ([]store.Part, error) {
-	byNumber := map[int]*store.Part{}
-	for i := range have {
-		byNumber[have[i].Number] = &have[i]
-	}
-	var out []store.Part
-	last := 0
-	for _, l := range listed {
-		n := int(smithy.Val(l.PartNumber))
-		if n <= last {
-			return nil, fault.New("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.")
-		}
-		last = n
-		p := byNumber[n]
-		if p == nil || strings.Trim(smithy.Val(l.ETag), `"`) != p.ETag {
-			return nil, invalidPart()
-		}
-		for alg, v := range map[string]*string{checksum.CRC32: l.ChecksumCRC32, checksum.CRC32C: l.ChecksumCRC32C, checksum.CRC64NVME: l.ChecksumCRC64NVME, checksum.SHA1: l.ChecksumSHA1, checksum.SHA256: l.ChecksumSHA256} {
-			if v != nil && *v != p.Sums[alg] {
-				return nil, invalidPart()
-			}
-		}
-		out = append(out, *p)
-	}
-	for _, p := range out[:len(out)-1] {
-		if p.Size < store.PartBytesMin {
-			return nil, fault.New("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size")
-		}
-	}
-	return out, nil
 }
 
 // assemble makes the record of the finished object.
@@ -361,6 +334,9 @@ func assemble(u *store.Upload, parts []store.Part, in *api.CompleteMultipartUplo
 	if o.Size > store.ObjectBytesMax {
 		return nil, s3err.EntityTooLarge()
 	}
+	if want := in.MpuObjectSize; want != nil && *want < 0 {
+		return nil, s3err.InvalidRequest("Value for x-amz-mp-object-size header is less than zero: '%d'", *want)
+	}
 	if want := in.MpuObjectSize; want != nil && *want != o.Size {
 		return nil, s3err.InvalidRequest("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", *want, o.Size)
 	}
@@ -377,11 +353,8 @@ func assemble(u *store.Upload, parts []store.Part, in *api.CompleteMultipartUplo
 		return nil, err
 	}
 	o.Sums, o.SumType = checksum.Values{alg: total}, sumType
-	given := map[string]*string{checksum.CRC32: in.ChecksumCRC32, checksum.CRC32C: in.ChecksumCRC32C, checksum.CRC64NVME: in.ChecksumCRC64NVME, checksum.SHA1: in.ChecksumSHA1, checksum.SHA256: in.ChecksumSHA256}
-	for a, v := range given {
-		if v != nil && (a != alg || strings.TrimSuffix(*v, "-"+strconv.Itoa(len(parts))) != strings.TrimSuffix(total, "-"+strconv.Itoa(len(parts)))) {
-			return nil, s3err.BadDigest("The %s you specified did not match the calculated checksum.", a)
-		}
+	if err := checkTotal(u, op.GivenSums(in), o.Sums, len(parts)); err != nil {
+		return nil, err
 	}
 	return &o, nil
 }

@@ -356,10 +356,13 @@ func TestMultipart(t *testing.T) {
 	if n := w.blobCount(); n != len(bodies) {
 		t.Errorf("%d blobs, want %d", n, len(bodies))
 	}
-	if _, err := complete(parts); code(err) != "NoSuchUpload" {
-		t.Errorf("completed twice: %v", err)
+	if again, err := complete(parts); err != nil || *again.ETag != *out.ETag {
+		t.Errorf("completed again, as after a lost answer: %+v, %v", again, err)
 	}
 	must[api.DeleteObjectOutput](w, "DeleteObject", &api.DeleteObjectInput{Bucket: b, Key: k})
+	if _, err := complete(parts); code(err) != "NoSuchUpload" {
+		t.Errorf("completed after the object was deleted: %v", err)
+	}
 	if n := w.blobCount(); n != 0 {
 		t.Errorf("%d blobs are left", n)
 	}

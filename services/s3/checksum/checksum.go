@@ -91,9 +91,10 @@ type Expectation struct {
 // Expected reads Content-MD5, x-amz-checksum-* and x-amz-trailer.
 func Expected(h http.Header) (Expectation, error) {
 	e := Expectation{Sums: map[string]string{}}
-	if e.MD5 = h.Get("Content-Md5"); e.MD5 != "" {
+	if sent := h["Content-Md5"]; len(sent) > 0 {
+		e.MD5 = sent[0]
 		if b, err := base64.StdEncoding.DecodeString(e.MD5); err != nil || len(b) != md5.Size {
-			return e, badMD5()
+			return e, badMD5(e.MD5)
 		}
 	}
 	for name, values := range h {
@@ -105,14 +106,16 @@ func Expected(h http.Header) (Expectation, error) {
 		if n == nil {
 			return e, fault.New("InvalidRequest", http.StatusBadRequest, "The algorithm type you specified in x-amz-checksum- header is invalid.")
 		}
-		b, err := base64.StdEncoding.DecodeString(values[0])
-		if err != nil || len(b) != n.Size() {
+		if b, err := base64.StdEncoding.DecodeString(values[0]); err != nil || len(b) != n.Size() || len(values) > 1 {
+			if several(h) {
+				return e, multiple()
+			}
 			return e, fault.New("InvalidRequest", http.StatusBadRequest, "Value for %s%s header is invalid.", checksumPrefix, strings.ToLower(alg))
 		}
 		e.Sums[alg] = values[0]
 	}
 	if len(e.Sums) > 1 {
-		return e, fault.New("InvalidRequest", http.StatusBadRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		return e, multiple()
 	}
 	for _, v := range h.Values("X-Amz-Trailer") {
 		for name := range strings.SplitSeq(v, ",") {
@@ -126,11 +129,29 @@ func Expected(h http.Header) (Expectation, error) {
 			e.Trailers = append(e.Trailers, alg)
 		}
 	}
+	if len(e.Sums)+len(e.Trailers) > 1 {
+		return e, multiple()
+	}
 	return e, nil
 }
 
-func badMD5() error {
-	return fault.New("InvalidDigest", http.StatusBadRequest, "The Content-MD5 you specified was invalid.")
+func multiple() error {
+	return fault.New("InvalidRequest", http.StatusBadRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+}
+
+// several reports whether more than one checksum is in the headers.
+func several(h http.Header) bool {
+	n := 0
+	for name := range h {
+		if _, ok := checksumHeader(name); ok {
+			n++
+		}
+	}
+	return n > 1
+}
+
+func badMD5(sent string) error {
+	return fault.New("InvalidDigest", http.StatusBadRequest, "The Content-MD5 you specified was invalid.").WithBody(map[string]string{"Content-MD5": sent})
 }
 
 // checksumHeader gives the algorithm of a header's name.
@@ -184,7 +205,9 @@ func (d *Digester) Sums() Values {
 // Check compares what was summed with what the client said (B4).
 func (d *Digester) Check(e Expectation, trailer func(string) string) error {
 	if e.MD5 != "" && base64.StdEncoding.EncodeToString(d.md5.Sum(nil)) != e.MD5 {
-		return fault.New("BadDigest", http.StatusBadRequest, "The Content-MD5 you specified did not match what we received.")
+		want, _ := base64.StdEncoding.DecodeString(e.MD5)
+		return fault.New("BadDigest", http.StatusBadRequest, "The Content-MD5 you specified did not match what we received.").
+			WithBody(map[string]string{"ExpectedDigest": hex.EncodeToString(want), "CalculatedDigest": base64.StdEncoding.EncodeToString(d.md5.Sum(nil))})
 	}
 	got := d.Sums()
 	for alg, want := range e.Sums {
@@ -196,6 +219,9 @@ func (d *Digester) Check(e Expectation, trailer func(string) string) error {
 		want := ""
 		if trailer != nil {
 			want = trailer(checksumPrefix + strings.ToLower(alg))
+		}
+		if raw, err := base64.StdEncoding.DecodeString(want); err != nil || len(raw) != New(alg).Size() {
+			return fault.New("InvalidRequest", http.StatusBadRequest, "Value for %s%s trailing header is invalid.", checksumPrefix, strings.ToLower(alg))
 		}
 		if got[alg] != want {
 			return fault.New("BadDigest", http.StatusBadRequest, "The %s you specified did not match the calculated checksum.", alg)
@@ -212,6 +238,10 @@ func (e Expectation) Algorithms() []string {
 	}
 	return out
 }
+
+// Joins reports whether the checksum of a whole can be had from those of its
+// parts: only CRCs can.
+func Joins(alg string) bool { return alg == CRC32 || alg == CRC32C || alg == CRC64NVME }
 
 // OfParts is the checksum of the checksums of an upload's parts.
 func OfParts(alg string, parts []string) (string, bool) {

@@ -34,7 +34,7 @@ func Find(ctx context.Context, c *service.Call, st *store.Store, b *store.Bucket
 
 func findVersion(ctx context.Context, c *service.Call, st *store.Store, b *store.Bucket, key, version string) (*store.Object, error) {
 	if _, ok := store.SequenceOf(version); !ok && version != store.NullVersion {
-		return nil, s3err.InvalidArgument("Invalid version id specified")
+		return nil, s3err.VersionID(version)
 	}
 	o, err := st.Version(ctx, b, key, version)
 	if err != nil {

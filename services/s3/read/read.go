@@ -95,7 +95,7 @@ func (s *Handlers) Select(ctx context.Context, c *service.Call, b *store.Bucket,
 	cond := condition.Conditions{Match: smithy.Val(in.IfMatch), NoneMatch: smithy.Val(in.IfNoneMatch), ModifiedSince: in.IfModifiedSince, Unmodified: in.IfUnmodifiedSince}
 	switch cond.Judge(o.ETag, o.LastModified()) {
 	case condition.Failed:
-		return nil, s3err.PreconditionFailed()
+		return nil, s3err.FailedCondition(cond.Header(o.ETag, o.LastModified()))
 	case condition.NotModified:
 		f := fault.New("NotModified", http.StatusNotModified, "Not Modified")
 		f.Header = http.Header{"Etag": {o.QuotedETag()}, "Last-Modified": {o.LastModified().Format(http.TimeFormat)}}

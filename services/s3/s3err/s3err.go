@@ -73,6 +73,11 @@ func VersionID(id string) error {
 	return Argument("versionId", id, "Invalid version id specified")
 }
 
+// UnknownChecksum refuses an algorithm that S3 does not have.
+func UnknownChecksum() error {
+	return InvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]")
+}
+
 // NotImplemented says what moln does not have.
 func NotImplemented(format string, args ...any) error {
 	return fault.New("NotImplemented", http.StatusNotImplemented, format, args...)

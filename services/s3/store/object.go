@@ -59,6 +59,8 @@ type Object struct {
 	SumType string `json:",omitempty"`
 	// SSE is whose key protects the bytes besides the server's; nil: nobody's.
 	SSE *Encryption `json:",omitempty"`
+	// Upload is the id of the multipart upload that became this version.
+	Upload string `json:",omitempty"`
 	// NullSequence, on the current version only, is the sequence of the
 	// version NullVersion where that is not current.
 	NullSequence string `json:",omitempty"`

@@ -35,10 +35,12 @@ func (r *Removal) condition(o *store.Object) error {
 	switch {
 	case o == nil || o.Marker:
 		return s3err.NoSuchKey(r.Key)
-	case r.Match != "" && !condition.MatchesETag(r.Match, o.ETag),
-		r.Size != nil && *r.Size != o.Size,
-		r.Modified != nil && !r.Modified.Equal(o.LastModified()):
-		return s3err.PreconditionFailed()
+	case r.Match != "" && !condition.MatchesETag(r.Match, o.ETag):
+		return s3err.FailedCondition("If-Match")
+	case r.Size != nil && *r.Size != o.Size:
+		return s3err.FailedCondition("x-amz-if-match-size")
+	case r.Modified != nil && !r.Modified.Equal(o.LastModified()):
+		return s3err.FailedCondition("x-amz-if-match-last-modified-time")
 	}
 	return nil
 }
@@ -52,7 +54,7 @@ func (w *Writer) Remove(ctx context.Context, c *service.Call, r Removal) (Remove
 	}
 	if r.Version != nil {
 		if _, ok := store.SequenceOf(*r.Version); !ok && *r.Version != store.NullVersion {
-			return Removed{}, s3err.InvalidArgument("Invalid version id specified")
+			return Removed{}, s3err.VersionID(*r.Version)
 		}
 	}
 	var done Removed

@@ -8,6 +8,7 @@ package write
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/engine/ident"
@@ -36,7 +37,7 @@ func IntakeOf(c *service.Call, algorithm string) (store.Intake, error) {
 	take := store.Intake{Max: store.PutBytesMax}
 	if algorithm != "" {
 		if checksum.New(algorithm) == nil {
-			return take, s3err.NotImplemented("moln does not know the checksum algorithm %s", algorithm)
+			return take, s3err.UnknownChecksum()
 		}
 		take.Algorithms = []string{algorithm}
 	}
@@ -52,12 +53,31 @@ func IntakeOf(c *service.Call, algorithm string) (store.Intake, error) {
 		if take.Expect, err = checksum.Expected(c.HTTP.Request.Header); err != nil {
 			return take, err
 		}
+		if err := announcedSum(c, algorithm, take.Expect); err != nil {
+			return take, err
+		}
 		take.Trailer = c.HTTP.Trailer
 	}
 	if len(take.Algorithms) == 0 && len(take.Expect.Algorithms()) == 0 {
 		take.Algorithms = []string{checksum.CRC64NVME} // as S3 does for clients that name none
 	}
 	return take, nil
+}
+
+// announcedSum wants the checksum that x-amz-sdk-checksum-algorithm announces, as
+// a header or after the body.
+func announcedSum(c *service.Call, algorithm string, e checksum.Expectation) error {
+	if algorithm == "" || c.HTTP.Request.Header.Get("X-Amz-Sdk-Checksum-Algorithm") == "" {
+		return nil
+	}
+	sent := e.Algorithms()
+	switch {
+	case len(sent) == 0:
+		return s3err.InvalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	case !slices.Contains(sent, algorithm):
+		return s3err.InvalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	}
+	return nil
 }
 
 // announced is the length that the client says its body has, or -1.
@@ -89,13 +109,13 @@ func Condition(ifMatch, ifNoneMatch, key string, cur *store.Object) error {
 	case ifNoneMatch != "" && ifNoneMatch != "*":
 		return s3err.NotImplemented("A header you provided implies functionality that is not implemented")
 	case ifNoneMatch == "*" && exists:
-		return s3err.PreconditionFailed()
+		return s3err.FailedCondition("If-None-Match")
 	case ifMatch == "":
 		return nil
 	case !exists:
 		return s3err.NoSuchKey(key)
 	case !condition.MatchesETag(ifMatch, cur.ETag):
-		return s3err.PreconditionFailed()
+		return s3err.FailedCondition("If-Match")
 	}
 	return nil
 }
