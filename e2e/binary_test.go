@@ -83,8 +83,15 @@ func start(t testing.TB, args ...string) *process {
 // launch runs moln with args on a port of its own choice.
 func launch(t testing.TB, env, args []string) *process {
 	t.Helper()
+	return launchBy(t, nil, env, args)
+}
+
+// launchBy is launch through another program, which ends with its arguments.
+func launchBy(t testing.TB, by, env, args []string) *process {
+	t.Helper()
+	argv := append(append(append([]string{}, by...), needBinary(t)), append(args, "--listen", "127.0.0.1:0", "--json")...)
 	p := &process{
-		cmd:    exec.Command(needBinary(t), append(args, "--listen", "127.0.0.1:0", "--json")...),
+		cmd:    exec.Command(argv[0], argv[1:]...),
 		stderr: &lockedBuffer{}, exited: make(chan struct{}), ready: make(chan struct{}),
 	}
 	p.cmd.Env = append(cleanEnvironment(), env...)

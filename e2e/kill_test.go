@@ -62,15 +62,21 @@ func postgres(t *testing.T) string {
 	return dsn
 }
 
-func killRounds(t *testing.T, args ...string) {
-	rounds := killRoundsDefault
-	if text := os.Getenv("MOLN_KILL_ROUNDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			t.Fatalf("MOLN_KILL_ROUNDS=%q is not a number of rounds", text)
-		}
-		rounds = n
+// rounds is how often moln is killed.
+func rounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("MOLN_KILL_ROUNDS")
+	if text == "" {
+		return killRoundsDefault
 	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("MOLN_KILL_ROUNDS=%q is not a number of rounds", text)
+	}
+	return n
+}
+
+func killRounds(t *testing.T, args ...string) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, seed))
@@ -84,7 +90,7 @@ func killRounds(t *testing.T, args ...string) {
 		}
 	}
 	var all []*diary
-	for round := range rounds {
+	for round := range rounds(t) {
 		after := killAfterMin + time.Duration(rng.Int64N(int64(killAfterMax-killAfterMin)))
 		diaries := writeUntilKilled(t, p, kinds, round, after)
 		began := time.Now()

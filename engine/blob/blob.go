@@ -57,6 +57,7 @@ var (
 	ErrTooLarge = driver.ErrTooLarge // beyond SizeMax or the driver's limit
 	ErrLocked   = driver.ErrLocked   // the directory is in use by another process
 	ErrClosed   = driver.ErrClosed   // used after Close
+	ErrFull     = driver.ErrFull     // there is no room for the blob
 	ErrCorrupt  = errors.New("blob: corrupt")
 	ErrRange    = errors.New("blob: range outside the blob")
 	ErrFinished = errors.New("blob: writer is finished")

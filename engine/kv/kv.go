@@ -29,6 +29,7 @@ var (
 	ErrLocked      = driver.ErrLocked      // the data directory is in use by another process
 	ErrNewerFormat = driver.ErrNewerFormat // written by a newer version of this program
 	ErrCorrupt     = driver.ErrCorrupt     // what is stored is damaged
+	ErrFull        = driver.ErrFull        // there is no room for the write; deleting makes some
 )
 
 // DB is a store, or the part of one below a prefix.

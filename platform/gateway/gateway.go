@@ -15,8 +15,10 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/sigv4"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/ident"
+	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/observe"
 	"moln.dev/moln/platform/audit"
 	"moln.dev/moln/platform/identity"
@@ -302,6 +304,18 @@ func (g *Gateway) answer(x *exchange, out any) error {
 	return nil
 }
 
+// ours makes a fault of an error that is none of the caller's, and logs it.
+func (g *Gateway) ours(x *exchange, err error) *fault.Fault {
+	x.call.Log.Error("internal failure", "operation", x.record.Operation, "service", x.record.Service, "error", err)
+	switch {
+	case errors.Is(err, kv.ErrFull), errors.Is(err, blob.ErrFull):
+		return fault.New("InsufficientStorage", http.StatusInsufficientStorage, "The storage of this moln is full: delete something, or give it more room.")
+	case x.target != nil && x.target == g.s3:
+		return fault.New("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.")
+	}
+	return fault.New("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure.")
+}
+
 // fail answers err: a fault as it is, anything else as InternalFailure.
 func (g *Gateway) fail(x *exchange, err error) {
 	f := fault.As(err)
@@ -309,11 +323,7 @@ func (g *Gateway) fail(x *exchange, err error) {
 		if errors.Is(err, context.Canceled) && x.r.Context().Err() != nil {
 			f = fault.New("RequestCanceled", 499, "The client went away.")
 		} else {
-			x.call.Log.Error("internal failure", "operation", x.record.Operation, "service", x.record.Service, "error", err)
-			f = fault.New("InternalFailure", http.StatusInternalServerError, "The request processing has failed because of an unknown error, exception or failure.")
-			if x.target == g.s3 {
-				f.Code, f.Message = "InternalError", "We encountered an internal error. Please try again."
-			}
+			f = g.ours(x, err)
 		}
 	}
 	x.record.Code, x.record.Message = f.Code, f.Message

@@ -17,6 +17,7 @@ var (
 	ErrTooLarge = errors.New("blob: too large")
 	ErrLocked   = errors.New("blob: store is in use")
 	ErrClosed   = errors.New("blob: store is closed")
+	ErrFull     = errors.New("blob: store is full")
 )
 
 // Key names a blob. Scope is of lower-case letters, digits and '-'; ID is of

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"moln.dev/moln/engine/blob/driver"
+	"moln.dev/moln/engine/space"
 )
 
 const (
@@ -40,6 +41,7 @@ const (
 type store struct {
 	dir    string
 	lock   *os.File
+	room   *space.Guard
 	closed atomic.Bool
 	// leaves are the directories of blobs whose names are known to be durable:
 	// at most 32 times 32 a scope.
@@ -51,7 +53,7 @@ var _ driver.Driver = (*store)(nil)
 // Open opens the directory, which it makes when it is missing. It fails with
 // driver.ErrLocked while another process uses it.
 func Open(dir string) (driver.Driver, error) {
-	s := &store{dir: dir}
+	s := &store{dir: dir, room: space.New(dir)}
 	for _, d := range []string{dir, s.writing(), s.blobs()} {
 		if err := makeDir(d); err != nil {
 			return nil, fmt.Errorf("filesblob: %w", err)
@@ -104,10 +106,13 @@ func (s *store) Create(_ context.Context, key driver.Key) (driver.Writer, error)
 	if s.closed.Load() {
 		return nil, driver.ErrClosed
 	}
+	if err := s.room.Room(space.Bulk); err != nil {
+		return nil, full(err)
+	}
 	temporary := filepath.Join(s.writing(), key.Scope+"."+key.ID)
 	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
 	if err != nil {
-		return nil, err
+		return nil, full(err)
 	}
 	return &writer{File: f, store: s, final: s.path(key)}, nil
 }
@@ -117,6 +122,23 @@ type writer struct {
 	*os.File
 	store *store
 	final string
+}
+
+// Write implements io.Writer.
+func (w *writer) Write(p []byte) (int, error) {
+	if err := w.store.room.Room(space.Bulk); err != nil {
+		return 0, full(err)
+	}
+	n, err := w.File.Write(p)
+	return n, full(err)
+}
+
+// full gives an error that says that there is no room its name in the contract.
+func full(err error) error {
+	if err = space.Of(err); errors.Is(err, space.ErrFull) {
+		return fmt.Errorf("%w: %w", driver.ErrFull, err)
+	}
+	return err
 }
 
 func (w *writer) Commit(ctx context.Context) error {
@@ -130,7 +152,7 @@ func (w *writer) Commit(ctx context.Context) error {
 	if err != nil {
 		_ = w.Abort() // after a rename there is nothing left to remove
 	}
-	return err
+	return full(err)
 }
 
 // publish syncs the file, gives it its name, and syncs the directory.

@@ -30,6 +30,7 @@ var (
 	ErrLocked      = errors.New("kv: store is in use")
 	ErrNewerFormat = errors.New("kv: store was written by a newer version")
 	ErrCorrupt     = errors.New("kv: store is corrupt")
+	ErrFull        = errors.New("kv: store is full")
 )
 
 // Range is the keys from Start up to, not including, End; a nil End has no

@@ -29,6 +29,7 @@ import (
 
 	"moln.dev/moln/engine/kv/driver"
 	"moln.dev/moln/engine/kv/internal/serial"
+	"moln.dev/moln/engine/space"
 )
 
 const (
@@ -64,7 +65,7 @@ func Open(dir string, log *slog.Logger) (driver.DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	s := &store{db: db, lock: lock}
+	s := &store{db: db, lock: lock, room: space.New(dir)}
 	return &DB{serial.New(s), s}, nil
 }
 

@@ -11,12 +11,14 @@ import (
 
 	"moln.dev/moln/engine/kv/driver"
 	"moln.dev/moln/engine/kv/internal/serial"
+	"moln.dev/moln/engine/space"
 )
 
 // store implements serial.Store.
 type store struct {
 	db   *pebble.DB
 	lock *os.File
+	room *space.Guard
 }
 
 // reader is what a Pebble database and its snapshots have in common.
@@ -49,6 +51,39 @@ func (s *store) Apply(b *driver.Batch) (func() error, error) {
 		}
 		return batch.Close()
 	}, nil
+}
+
+// Room implements serial.Limited.
+func (s *store) Room(b *driver.Batch) error {
+	if err := s.room.Room(levelOf(b)); err != nil {
+		return fmt.Errorf("%w: %w", driver.ErrFull, err)
+	}
+	return nil
+}
+
+// smallBatchBytes is up to where a batch is what keeps a server going: times,
+// leases, what is due.
+const smallBatchBytes = 4 << 10
+
+// levelOf says how much a batch matters when the disk is nearly full. Pebble
+// ends the process when its log cannot be written, so that must not come.
+func levelOf(b *driver.Batch) space.Level {
+	deletes, bytes := len(b.Ranges), 0
+	for _, w := range b.Points {
+		if w.Delete {
+			deletes++
+		}
+		bytes += len(w.Key) + len(w.Value)
+	}
+	switch {
+	case b.Empty():
+		return space.Vital // nothing is written
+	case bytes > smallBatchBytes && deletes <= len(b.Points)/2:
+		return space.Record
+	case deletes == 0:
+		return space.Small
+	}
+	return space.Vital
 }
 
 func (s *store) encode(b *driver.Batch) (*pebble.Batch, error) {

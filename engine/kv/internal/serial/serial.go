@@ -203,6 +203,11 @@ func (db *DB) order(t *tx, b *driver.Batch, entry *entry) (wait func() error, er
 	if t != nil && !t.stands() {
 		return nil, driver.ErrConflict
 	}
+	if limited, ok := db.store.(Limited); ok {
+		if err := limited.Room(b); err != nil {
+			return nil, err
+		}
+	}
 	// Readers look at the store first and at these second, so they must say
 	// so before the store shows anything.
 	number := db.last.Load() + 1
@@ -216,6 +221,12 @@ func (db *DB) order(t *tx, b *driver.Batch, entry *entry) (wait func() error, er
 	}
 	db.last.Store(number)
 	return wait, nil
+}
+
+// Limited is a Store that can be full. It says so before anything is written,
+// for a write that fails puts the store out of service.
+type Limited interface {
+	Room(b *driver.Batch) error
 }
 
 func (db *DB) breakWith(err error) error {
