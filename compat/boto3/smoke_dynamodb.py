@@ -114,3 +114,36 @@ def resource_interface():
         for i in range(40):
             w.put_item(Item={"pk": f"i{i}"})
     equal(tbl.scan(Select="COUNT")["Count"], 41)
+
+
+@test
+def streams():
+    ddb, t = table(StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+    streams = client("dynamodbstreams")
+    arn = ddb.describe_table(TableName=t)["Table"]["LatestStreamArn"]
+    equal([s["StreamArn"] for s in streams.list_streams(TableName=t)["Streams"]], [arn])
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+
+    def iterator(kind, **more):
+        return streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType=kind, **more)["ShardIterator"]
+
+    latest = iterator("LATEST")
+    equal(streams.get_records(ShardIterator=latest)["Records"], [])
+    ddb.put_item(TableName=t, Item={"pk": {"S": "a"}, "b": {"B": b"\x00\xff"}, "n": {"N": "1"}})
+    ddb.put_item(TableName=t, Item={"pk": {"S": "a"}, "b": {"B": b"\x00\xff"}, "n": {"N": "1.0"}})
+    ddb.update_item(TableName=t, Key={"pk": {"S": "a"}}, UpdateExpression="SET n = n + :x", ExpressionAttributeValues={":x": {"N": "1"}})
+    ddb.delete_item(TableName=t, Key={"pk": {"S": "a"}})
+    got = streams.get_records(ShardIterator=latest)
+    equal([r["eventName"] for r in got["Records"]], ["INSERT", "MODIFY", "REMOVE"])
+    change = got["Records"][1]["dynamodb"]
+    equal((change["Keys"], change["OldImage"]["n"], change["NewImage"]["n"], change["NewImage"]["b"]), ({"pk": {"S": "a"}}, {"N": "1"}, {"N": "2"}, {"B": b"\x00\xff"}))
+    numbers = [r["dynamodb"]["SequenceNumber"] for r in got["Records"]]
+    equal((numbers == sorted(numbers), len({r["eventID"] for r in got["Records"]})), (True, 3))
+    rest = streams.get_records(ShardIterator=iterator("AFTER_SEQUENCE_NUMBER", SequenceNumber=numbers[0]), Limit=1)
+    equal([r["dynamodb"]["SequenceNumber"] for r in rest["Records"]], numbers[1:2])
+    equal(streams.get_records(ShardIterator=got["NextShardIterator"])["Records"], [])
+    ddb.update_table(TableName=t, StreamSpecification={"StreamEnabled": False})
+    equal(streams.describe_stream(StreamArn=arn)["StreamDescription"]["StreamStatus"], "DISABLED")
+    equal("NextShardIterator" in streams.get_records(ShardIterator=iterator("TRIM_HORIZON")), False)
+    refused("ValidationException", 400, ddb.update_table, TableName=t, StreamSpecification={"StreamEnabled": False})
+    refused("ResourceNotFoundException", 400, streams.describe_stream, StreamArn=arn[:-3] + "999")

@@ -18,7 +18,7 @@ import (
 	"moln.dev/moln/services/dynamodb/words"
 )
 
-// tableProperties are AWS::DynamoDB::Table's. Streams, KMS keys, backups,
+// tableProperties are AWS::DynamoDB::Table's. KMS keys, backups,
 // replicas, resource policies, imports and on-demand limits are not there.
 type tableProperties struct {
 	TableName                 *string
@@ -29,6 +29,7 @@ type tableProperties struct {
 	GlobalSecondaryIndexes    []globalProperties
 	LocalSecondaryIndexes     []api.LocalSecondaryIndex
 	TimeToLiveSpecification   *api.TimeToLiveSpecification
+	StreamSpecification       *streamProperties
 	DeletionProtectionEnabled *bool
 	TableClass                *string
 	SSESpecification          *sseProperties
@@ -40,6 +41,16 @@ type globalProperties struct {
 	KeySchema             []api.KeySchemaElement
 	Projection            *api.Projection
 	ProvisionedThroughput *api.ProvisionedThroughput
+}
+
+// streamProperties turn a stream on by being there.
+type streamProperties struct{ StreamViewType *string }
+
+func (p *streamProperties) specification() *api.StreamSpecification {
+	if p == nil {
+		return nil
+	}
+	return &api.StreamSpecification{StreamEnabled: new(true), StreamViewType: p.StreamViewType}
 }
 
 // sseProperties may say what is so anyway: no key of one's own.
@@ -64,6 +75,7 @@ func createTableResource(ctx context.Context, c *service.Call, r *service.Resour
 		TableName: p.TableName, AttributeDefinitions: p.AttributeDefinitions, KeySchema: p.KeySchema, BillingMode: p.BillingMode,
 		ProvisionedThroughput: p.ProvisionedThroughput, LocalSecondaryIndexes: p.LocalSecondaryIndexes,
 		DeletionProtectionEnabled: p.DeletionProtectionEnabled, TableClass: p.TableClass, Tags: resourceTags(p, r),
+		StreamSpecification: p.StreamSpecification.specification(),
 	}
 	if p.SSESpecification != nil {
 		in.SSESpecification = &api.SSESpecification{Enabled: p.SSESpecification.SSEEnabled}
@@ -78,11 +90,21 @@ func createTableResource(ctx context.Context, c *service.Call, r *service.Resour
 		return err
 	}
 	r.PhysicalID = *p.TableName
-	r.Attributes = map[string]any{"Arn": *out.TableDescription.TableArn}
+	r.Attributes = attributes(out.TableDescription)
 	if t := p.TimeToLiveSpecification; t != nil && smithy.Val(t.Enabled) {
 		_, err = service.Invoke(ctx, c, api.UpdateTimeToLive, &api.UpdateTimeToLiveInput{TableName: p.TableName, TimeToLiveSpecification: t})
 	}
 	return err
+}
+
+// attributes are what templates may ask of a table: StreamArn only where it has a
+// stream.
+func attributes(t *api.TableDescription) map[string]any {
+	out := map[string]any{"Arn": *t.TableArn}
+	if t.StreamSpecification != nil {
+		out["StreamArn"] = *t.LatestStreamArn
+	}
+	return out
 }
 
 func resourceTags(p *tableProperties, r *service.Resource) []api.Tag {
@@ -102,7 +124,7 @@ func updateTableResource(ctx context.Context, c *service.Call, r *service.Resour
 	if err != nil {
 		return err
 	}
-	r.Attributes = map[string]any{"Arn": *t.Table.TableArn}
+	r.Attributes = attributes(t.Table)
 	if s := p.SSESpecification; s != nil && smithy.Val(s.SSEEnabled) {
 		return words.NoKMS()
 	}
@@ -115,7 +137,36 @@ func updateTableResource(ctx context.Context, c *service.Call, r *service.Resour
 	if err := updateResourceExpiry(ctx, c, name, p.TimeToLiveSpecification, old.TimeToLiveSpecification); err != nil {
 		return err
 	}
+	if !reflect.DeepEqual(p.StreamSpecification, old.StreamSpecification) {
+		if err := updateResourceStream(ctx, c, r, p.StreamSpecification.specification(), t.Table.StreamSpecification); err != nil {
+			return err
+		}
+	}
 	return updateResourceTags(ctx, c, r, p, old)
+}
+
+// updateResourceStream ends the stream that there is and begins the one that is
+// wanted: a stream of another view is another stream.
+func updateResourceStream(ctx context.Context, c *service.Call, r *service.Resource, want, have *api.StreamSpecification) error {
+	if reflect.DeepEqual(want, have) { // an update that is tried again
+		return nil
+	}
+	set := func(s *api.StreamSpecification) error {
+		out, err := service.Invoke(ctx, c, api.UpdateTable, &api.UpdateTableInput{TableName: &r.PhysicalID, StreamSpecification: s})
+		if err == nil {
+			r.Attributes = attributes(out.TableDescription)
+		}
+		return err
+	}
+	if have != nil {
+		if err := set(&api.StreamSpecification{StreamEnabled: new(false)}); err != nil {
+			return err
+		}
+	}
+	if want == nil {
+		return nil
+	}
+	return set(want)
 }
 
 func updateResourceSettings(ctx context.Context, c *service.Call, name *string, p, old *tableProperties) error {

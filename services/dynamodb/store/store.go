@@ -123,6 +123,9 @@ func (s *Store) Change(ctx context.Context, p Place, name string, missing error,
 	}
 	t.writing.Lock()
 	defer t.writing.Unlock()
+	if t, err = s.Table(ctx, p, name, missing); err != nil { // as it is now
+		return nil, err
+	}
 	key := p.tableKey(name)
 	var raw []byte
 	err = s.ending(ctx, t, func(tx *kv.Tx) error {
@@ -197,6 +200,9 @@ func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing e
 	}
 	t.writing.Lock() // no write under way is to leave an item behind
 	defer t.writing.Unlock()
+	if t, err = s.Table(ctx, p, name, missing); err != nil { // as it is now
+		return nil, err
+	}
 	key := p.tableKey(name)
 	var gone table.Table
 	err = s.ending(ctx, t, func(tx *kv.Tx) error {
