@@ -12,6 +12,7 @@ import (
 	api "moln.dev/moln/api/dynamodb"
 	streamsapi "moln.dev/moln/api/dynamodbstreams"
 	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/dynamodb/words"
 )
 
@@ -401,4 +402,49 @@ func TestAnswersOfRecordsAreBounded(t *testing.T) {
 	if got = must(b, streamsapi.GetRecords, &streamsapi.GetRecordsInput{ShardIterator: got.NextShardIterator}); len(got.Records) != 2 {
 		t.Errorf("%d records in the next", len(got.Records))
 	}
+}
+
+func TestStreamsAreJudgedByARN(t *testing.T) {
+	b := newBench(t)
+	arn := streamed(b, "KEYS_ONLY")
+	shard := shardsOf(b, arn)[0].ShardId
+	it := iteratorAt(b, arn, streamsapi.GetShardIteratorInput{ShardIteratorType: new("LATEST")})
+	tests := []struct {
+		op     smithy.Descriptor
+		in     any
+		want   string
+		action string
+	}{
+		{streamsapi.DescribeStream, &streamsapi.DescribeStreamInput{StreamArn: &arn}, arn, "dynamodb:DescribeStream"},
+		{streamsapi.GetShardIterator, &streamsapi.GetShardIteratorInput{StreamArn: &arn, ShardId: shard, ShardIteratorType: new("LATEST")}, arn, "dynamodb:GetShardIterator"},
+		{streamsapi.GetRecords, &streamsapi.GetRecordsInput{ShardIterator: it}, arn, "dynamodb:GetRecords"},
+		{streamsapi.ListStreams, &streamsapi.ListStreamsInput{}, "*", "dynamodb:ListStreams"},
+		{streamsapi.ListStreams, &streamsapi.ListStreamsInput{TableName: new("notes")}, "arn:aws:dynamodb:eu-north-1:123456789012:table/notes/stream/*", "dynamodb:ListStreams"},
+	}
+	authorize := b.s.StreamsDefinition().Authorize
+	for _, tt := range tests {
+		_, op := tt.op.Of()
+		checks, err := authorize(context.Background(), b.caller(), op, tt.in)
+		if err != nil || len(checks) != 1 || checks[0].Resource != tt.want || checks[0].Action != tt.action {
+			t.Errorf("%s: %+v, %v", op.Name, checks, err)
+		}
+	}
+	_, op := streamsapi.GetRecords.Of()
+	for _, text := range []string{"x", "arn:aws:s3:::b|1|e30", "|1|e30"} {
+		if checks, err := authorize(context.Background(), b.caller(), op, &streamsapi.GetRecordsInput{ShardIterator: &text}); err == nil {
+			t.Errorf("the iterator %q is judged by %+v", text, checks)
+		}
+	}
+}
+
+func FuzzIterator(f *testing.F) {
+	f.Add("arn:aws:dynamodb:eu-north-1:123456789012:table/notes/stream/2026-11-03T04:05:06.000|1|eyJsIjowfQ")
+	b := newBench(f)
+	streamed(b, "KEYS_ONLY")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := b.ops["GetRecords"].Call(context.Background(), b.caller(), &streamsapi.GetRecordsInput{ShardIterator: &text})
+		if err != nil && fault.As(err) == nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
 }
