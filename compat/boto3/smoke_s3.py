@@ -174,7 +174,6 @@ def presigned():
 
 
 @test
-@lacks("uploads by HTML form")
 def presigned_post():
     _, b = bucket()
     s3 = client("s3", signature_version="s3v4")

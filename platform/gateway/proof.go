@@ -30,6 +30,9 @@ func (g *Gateway) Authenticate(ctx context.Context, c *service.Call, p service.P
 	if err := text.Verify(cred.Secret, g.keys); err != nil {
 		return g.signatureFault(x, err)
 	}
+	if !g.cfg.Wall.Now().Before(p.Expires) {
+		return p.Expired
+	}
 	g.setCaller(x, cred.Principal, &sigv4.Signed{AccessKeyID: p.AccessKeyID, Region: p.Region})
 	return nil
 }

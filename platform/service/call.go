@@ -53,6 +53,8 @@ type HTTP struct {
 	// covers, "" where there was none; Presigned and AuthType tell how.
 	SignedPayload string
 	Presigned     bool
+	// Form: the request was made from a form's fields (S3's POST uploads).
+	Form bool
 	// Body is the decoded body stream (aws-chunked framing removed); Trailer
 	// gives a trailer once Body has been read to the end. May be nil.
 	Body    io.Reader
@@ -121,6 +123,10 @@ type Proof struct {
 	Date, Region       string // of the credential's scope: "20260102", "us-east-1"
 	Service            string
 	Text, Signature    string
+	// Expires is until when the text is good, by the clock that signatures are
+	// judged by; afterwards Expired is the answer.
+	Expires time.Time
+	Expired error
 }
 
 // Assume asks for a session of a role.

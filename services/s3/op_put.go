@@ -57,7 +57,7 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 		return nil, err
 	}
 	o.Body, o.ETag, o.Sums, o.SumType = got.Body, got.ETag, got.Sums, checksum.FullObject
-	if err := s.writer.Commit(ctx, c, b, o, store.Data{Inline: got.Inline}, write.Options{Event: "ObjectCreated:Put", Condition: holds}); err != nil {
+	if err := s.writer.Commit(ctx, c, b, o, store.Data{Inline: got.Inline}, write.Options{Event: putEvent(c), Condition: holds}); err != nil {
 		s.store.Undo(ctx, got, err)
 		return nil, err
 	}
@@ -65,6 +65,14 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	sse.Tell(out, o.SSE, asked)
 	op.SetSums(o.Sums, out)
 	return out, nil
+}
+
+// putEvent is what is told of an upload, by the way it came.
+func putEvent(c *service.Call) string {
+	if c.HTTP != nil && c.HTTP.Form {
+		return "ObjectCreated:Post"
+	}
+	return "ObjectCreated:Put"
 }
 
 func putAttributes(in *api.PutObjectInput, now time.Time) write.Attributes {

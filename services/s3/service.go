@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/services/s3/list"
 	"moln.dev/moln/services/s3/locking"
 	"moln.dev/moln/services/s3/notify"
+	"moln.dev/moln/services/s3/post"
 	"moln.dev/moln/services/s3/read"
 	"moln.dev/moln/services/s3/site"
 	"moln.dev/moln/services/s3/store"
@@ -77,7 +78,7 @@ func (s *Service) Definition() service.Definition {
 		Operations: s.keeper.Metered(operations),
 		Authorize:  s.authorize,
 		Resources:  template.Types(s.deps.Site.Port, s.taken),
-		Endpoints:  s.site.Endpoints(),
+		Endpoints:  append(s.site.Endpoints(), post.New(s.store).Endpoint()),
 		Scrub:      s.store.Scrub,
 		Workers:    []service.Worker{s.keeper.Worker()},
 	}

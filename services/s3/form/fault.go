@@ -46,6 +46,9 @@ func errAccording(message string) error {
 	return fault.New("AccessDenied", http.StatusForbidden, "Invalid according to Policy: %s", message)
 }
 
+// ErrExpired is the answer to a form whose policy has expired.
+func ErrExpired() error { return errAccording("Policy expired.") }
+
 func errTooLarge(size, limit int64) error {
 	return fault.New("EntityTooLarge", http.StatusBadRequest, "Your proposed upload exceeds the maximum allowed size").
 		WithBody(map[string]string{"ProposedSize": strconv.FormatInt(size, 10), "MaxSizeAllowed": strconv.FormatInt(limit, 10)})

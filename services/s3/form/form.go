@@ -176,9 +176,11 @@ var headers = map[string]string{
 	"content-encoding": "Content-Encoding", "content-language": "Content-Language", "expires": "Expires", "content-md5": "Content-Md5",
 }
 
-// signing are the fields that are about who signed.
-var signing = map[string]bool{
+// noHeaders are the fields that are about who signed, and those that as headers
+// would be about a transfer that forms do not have.
+var noHeaders = map[string]bool{
 	"x-amz-algorithm": true, "x-amz-credential": true, "x-amz-date": true, "x-amz-signature": true, "x-amz-security-token": true,
+	"x-amz-content-sha256": true, "x-amz-decoded-content-length": true, "x-amz-trailer": true, "x-amz-write-offset-bytes": true,
 }
 
 // Headers are the headers that a PutObject of the same meaning would have;
@@ -189,7 +191,7 @@ func (f *Form) Headers() http.Header {
 		switch {
 		case headers[name] != "":
 			out.Set(headers[name], v)
-		case strings.HasPrefix(name, "x-amz-") && !signing[name]:
+		case strings.HasPrefix(name, "x-amz-") && !noHeaders[name]:
 			out.Set(name, v)
 		}
 	}

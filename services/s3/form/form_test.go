@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -182,7 +183,6 @@ func TestParsePolicyRefuses(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	now := time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)
 	all := `["starts-with","$key","up/"],{"bucket":"b"}`
 	tests := []struct {
 		name, conditions string
@@ -216,14 +216,58 @@ func TestCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(tt.name, err)
 		}
-		err = p.Check(now, f, "b")
+		err = p.Check(f, "b")
 		switch {
 		case tt.message == "" && err == nil:
 		case code(err) != "AccessDenied" || fault.As(err).Message != "Invalid according to Policy: "+tt.message:
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if err := p.Check(now.Add(2*time.Second), f, "b"); code(err) != "AccessDenied" || !strings.HasSuffix(fault.As(err).Message, ": Policy expired.") {
-			t.Errorf("%s, too late: %v", tt.name, err)
+	}
+}
+
+func TestExpires(t *testing.T) {
+	p, err := ParsePolicy(encoded(`{"expiration":"2029-01-01T00:00:01.5+01:00","conditions":[]}`))
+	if err != nil || !p.Expires.Equal(time.Date(2028, 12, 31, 23, 0, 1, 5e8, time.UTC)) {
+		t.Error(p, err)
+	}
+}
+
+func TestSigned(t *testing.T) {
+	good := map[string]string{
+		"policy": "p", "x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-credential": "AKID/20260102/us-east-1/s3/aws4_request",
+		"x-amz-date": "20260102T030405Z", "x-amz-signature": "s", "x-amz-security-token": "t",
+	}
+	got, err := (&Form{fields: good}).Signed()
+	if want := (Signature{"AKID", "t", "20260102", "us-east-1", "s3", "p", "s"}); err != nil || *got != want {
+		t.Errorf("%v %v", got, err)
+	}
+	if got, err := (&Form{fields: map[string]string{"key": "k"}}).Signed(); got != nil || err != nil {
+		t.Errorf("nobody: %v %v", got, err)
+	}
+	for _, tt := range []struct{ name, value, code string }{
+		{"policy", "", "InvalidArgument"}, {"x-amz-signature", "", "InvalidArgument"}, {"x-amz-date", "", "InvalidArgument"},
+		{"x-amz-algorithm", "AWS4-HMAC-SHA1", "InvalidArgument"}, {"x-amz-date", "20260103T030405Z", "InvalidArgument"},
+		{"x-amz-date", "today", "InvalidArgument"}, {"x-amz-credential", "AKID/20260102/us-east-1/sqs/aws4_request", "InvalidArgument"},
+		{"x-amz-credential", "AKID", "InvalidArgument"}, {"awsaccesskeyid", "AKID", "InvalidRequest"},
+	} {
+		fields := maps.Clone(good)
+		fields[tt.name] = tt.value
+		if _, err := (&Form{fields: fields}).Signed(); code(err) != tt.code {
+			t.Errorf("%s=%q: %v", tt.name, tt.value, err)
+		}
+	}
+}
+
+func TestTagging(t *testing.T) {
+	for _, tt := range []struct{ document, want, code string }{
+		{"", "", ""},
+		{"<Tagging><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag><Tag><Key>c</Key><Value/></Tag></TagSet></Tagging>", "a+b=1%262&c=", ""},
+		{"<Tags/>", "", "MalformedXML"},
+		{"a=b", "", "MalformedXML"},
+	} {
+		got, err := (&Form{fields: map[string]string{"tagging": tt.document}}).Tagging()
+		if got != tt.want || code(err) != tt.code {
+			t.Errorf("%s: %s %v", tt.document, got, err)
 		}
 	}
 }
@@ -318,7 +362,7 @@ func FuzzPolicy(f *testing.F) {
 			return
 		}
 		form := &Form{fields: map[string]string{"key": "k", "acl": "private"}}
-		if err := p.Check(time.Time{}, form, "b"); err == nil && !strings.Contains(strings.ToLower(document), "key") && !strings.Contains(document, `\u`) {
+		if err := p.Check(form, "b"); err == nil && !strings.Contains(strings.ToLower(document), "key") && !strings.Contains(document, `\u`) {
 			t.Fatal("a form passed without a condition for its key")
 		}
 	})

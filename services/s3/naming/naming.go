@@ -79,6 +79,9 @@ func Location(constraint, endpointRegion string) (string, error) {
 	return constraint, nil
 }
 
+// AliasSuffix ends the names by which access points stand for buckets.
+const AliasSuffix = "-s3alias"
+
 // BucketARN names a bucket.
 func BucketARN(name string) string { return "arn:aws:s3:::" + name }
 

@@ -71,7 +71,10 @@ func RequestKeys(c *service.Call) policy.Keys {
 	if c.Caller.Kind != policy.Anonymous {
 		keys["s3:signatureversion"] = []string{"AWS4-HMAC-SHA256"}
 		keys["s3:authtype"] = []string{"REST-HEADER"}
-		if c.HTTP.Presigned {
+		switch {
+		case c.HTTP.Form:
+			keys["s3:authtype"] = []string{"POST"}
+		case c.HTTP.Presigned:
 			keys["s3:authtype"] = []string{"REST-QUERY-STRING"}
 		}
 	}
