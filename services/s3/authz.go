@@ -149,6 +149,11 @@ func (s *Service) sourceCheck(ctx context.Context, c *service.Call, header *stri
 	if err != nil {
 		return nil, err
 	}
+	if c.HTTP != nil {
+		if owner := c.HTTP.Request.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); owner != "" && owner != b.Account {
+			return nil, s3err.AccessDenied()
+		}
+	}
 	keys := op.RequestKeys(c)
 	if src.version != nil {
 		keys["s3:versionid"] = []string{*src.version}

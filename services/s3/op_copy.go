@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/checksum"
 	"moln.dev/moln/services/s3/condition"
+	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/sse"
@@ -33,12 +35,17 @@ func parseSource(header string) (source, error) {
 		return source{}, s3err.NotImplemented("moln has no access points")
 	}
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
-	if err != nil {
-		return source{}, bad
+	if err != nil || !utf8.ValidString(path) {
+		return source{}, s3err.Argument("x-amz-copy-source", header, "Invalid copy source encoding")
 	}
 	name, key, ok := strings.Cut(path, "/")
-	if !ok || name == "" || key == "" {
+	switch {
+	case !ok:
 		return source{}, bad
+	case !naming.ValidBucket(name):
+		return source{}, s3err.Argument("x-amz-copy-source", header, "Invalid copy source bucket name")
+	case key == "":
+		return source{}, s3err.Argument("x-amz-copy-source", header, "Invalid copy source object key")
 	}
 	src := source{bucket: name, key: key}
 	if hasQuery {

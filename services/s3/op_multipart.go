@@ -393,7 +393,7 @@ func (s *Service) listParts(ctx context.Context, _ *service.Call, in *api.ListPa
 	if err != nil {
 		return nil, err
 	}
-	size, err := list.PageSize(in.MaxParts)
+	size, err := list.PageSize("max-parts", in.MaxParts)
 	if err != nil {
 		return nil, err
 	}
@@ -439,7 +439,7 @@ func (s *Service) listMultipartUploads(ctx context.Context, _ *service.Call, in 
 	if err != nil {
 		return nil, err
 	}
-	size, err := list.PageSize(in.MaxUploads)
+	size, err := list.PageSize("max-uploads", in.MaxUploads)
 	if err != nil {
 		return nil, err
 	}

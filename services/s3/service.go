@@ -77,6 +77,7 @@ func (s *Service) Definition() service.Definition {
 		Schema:     &api.Schema,
 		Operations: s.keeper.Metered(operations),
 		Authorize:  s.authorize,
+		Invalid:    invalid,
 		Resources:  template.Types(s.deps.Site.Port, s.taken),
 		Endpoints:  append(s.site.Endpoints(), post.New(s.store).Endpoint()),
 		Scrub:      s.store.Scrub,

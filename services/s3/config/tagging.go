@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"net/http"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
@@ -18,6 +19,9 @@ func (s *Handlers) putBucketTagging(ctx context.Context, c *service.Call, in *ap
 	tags, err := tagging.Of(in.Tagging.TagSet, tagging.BucketMax)
 	if err != nil {
 		return nil, err
+	}
+	if c.HTTP != nil {
+		c.HTTP.Status = http.StatusNoContent // as S3 answers, whatever its model says
 	}
 	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
 		b.Tags = tags

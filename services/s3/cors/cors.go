@@ -40,6 +40,11 @@ func Check(rules []api.CORSRule) error {
 				return invalid("AllowedOrigin \"%s\" can not have more than one wildcard.", o)
 			}
 		}
+		for _, h := range slices.Concat(r.AllowedHeaders, r.ExposeHeaders) {
+			if !ValidHeader(h) {
+				return invalid("AllowedHeader \"%s\" contains invalid character.", h)
+			}
+		}
 		for _, h := range r.AllowedHeaders {
 			if strings.Count(h, "*") > 1 {
 				return invalid("AllowedHeader \"%s\" can not have more than one wildcard.", h)
@@ -52,6 +57,19 @@ func Check(rules []api.CORSRule) error {
 		}
 	}
 	return nil
+}
+
+// ValidHeader reports whether a text could be the name of a header, or a pattern
+// of some.
+func ValidHeader(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // Request is what a browser says about a request to come, or that is made.

@@ -5,6 +5,7 @@ package list
 import (
 	"context"
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	api "moln.dev/moln/api/s3"
@@ -29,13 +30,13 @@ func Encoder(encodingType *string) (func(string) *string, error) {
 	return nil, s3err.InvalidArgument("Invalid Encoding Method specified in Request")
 }
 
-// PageSize is how many entries a page has.
-func PageSize(n *int32) (int, error) {
+// PageSize is how many entries a page has; name is the argument's.
+func PageSize(name string, n *int32) (int, error) {
 	if n == nil {
 		return store.ListMax, nil
 	}
 	if *n < 0 {
-		return 0, s3err.InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647")
+		return 0, s3err.Argument(name, strconv.Itoa(int(*n)), "Argument %s must be an integer between 0 and 2147483647", name)
 	}
 	return min(int(*n), store.ListMax), nil
 }
@@ -107,7 +108,7 @@ func (s *Handlers) listObjects(ctx context.Context, c *service.Call, in *api.Lis
 	if err != nil {
 		return nil, err
 	}
-	size, err := PageSize(in.MaxKeys)
+	size, err := PageSize("maxKeys", in.MaxKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (s *Handlers) listObjectsV2(ctx context.Context, c *service.Call, in *api.L
 	if err != nil {
 		return nil, err
 	}
-	size, err := PageSize(in.MaxKeys)
+	size, err := PageSize("maxKeys", in.MaxKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +206,7 @@ func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *
 	if err != nil {
 		return nil, err
 	}
-	size, err := PageSize(in.MaxKeys)
+	size, err := PageSize("maxKeys", in.MaxKeys)
 	if err != nil {
 		return nil, err
 	}

@@ -3,12 +3,16 @@ package site
 import (
 	"context"
 	"fmt"
+	"html"
 	"net/http"
+	"slices"
 	"strings"
 
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/cors"
 	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
 )
 
@@ -18,7 +22,7 @@ func (s *Site) preflightEndpoint() service.Endpoint {
 	return service.Endpoint{
 		Name: "s3-preflight",
 		Match: func(r *http.Request, host string) bool {
-			if r.Method != http.MethodOptions || r.Header.Get("Origin") == "" || r.Header.Get("Access-Control-Request-Method") == "" {
+			if r.Method != http.MethodOptions {
 				return false
 			}
 			name, inHost := preflightBucket(r, host)
@@ -26,7 +30,10 @@ func (s *Site) preflightEndpoint() service.Endpoint {
 				return inHost
 			}
 			// By path any service might be meant: it is S3's if there is such a
-			// bucket.
+			// bucket, and a browser asks.
+			if r.Header.Get("Origin") == "" && r.Header.Get("Access-Control-Request-Method") == "" {
+				return false
+			}
 			_, err := s.store.Bucket(r.Context(), name)
 			return err == nil
 		},
@@ -61,7 +68,7 @@ func (s *Site) servePreflight(ctx context.Context, w http.ResponseWriter, r *htt
 	w.Header().Set("x-amz-id-2", c.RequestID)
 	b, err := s.store.Bucket(ctx, name)
 	if err != nil {
-		forbidPreflight(w, c, "CORSResponse: Bucket not found")
+		refusePreflight(w, c, fault.As(s3err.NoSuchBucket(name)))
 		return
 	}
 	s.preflight(w, r, c, b)
@@ -69,6 +76,10 @@ func (s *Site) servePreflight(ctx context.Context, w http.ResponseWriter, r *htt
 
 // preflight answers by the bucket's rules.
 func (s *Site) preflight(w http.ResponseWriter, r *http.Request, c *service.Call, b *store.Bucket) {
+	if bad := badPreflight(r); bad != nil {
+		refusePreflight(w, c, bad)
+		return
+	}
 	if len(b.CORS) == 0 {
 		forbidPreflight(w, c, "CORSResponse: CORS is not enabled for this bucket.")
 		return
@@ -88,6 +99,35 @@ func (s *Site) preflight(w http.ResponseWriter, r *http.Request, c *service.Call
 	}
 	cors.Set(w.Header(), rule, ask)
 	w.WriteHeader(http.StatusOK)
+}
+
+// badPreflight says what is wrong with the question itself.
+func badPreflight(r *http.Request) *fault.Fault {
+	if r.Header.Get("Origin") == "" {
+		return fault.New("BadRequest", http.StatusBadRequest, "Insufficient information. Origin request header needed.")
+	}
+	method := r.Header.Get("Access-Control-Request-Method")
+	if !slices.Contains([]string{"GET", "HEAD", "PUT", "POST", "DELETE"}, method) {
+		if method == "" {
+			method = "null"
+		}
+		return fault.New("BadRequest", http.StatusBadRequest, "Invalid Access-Control-Request-Method: %s", method)
+	}
+	for _, v := range r.Header.Values("Access-Control-Request-Headers") {
+		for h := range strings.SplitSeq(v, ",") {
+			if h = strings.TrimSpace(h); h != "" && !cors.ValidHeader(h) {
+				return fault.New("BadRequest", http.StatusBadRequest, "Access-Control-Request-Headers \"%s\" contains invalid character.", h)
+			}
+		}
+	}
+	return nil
+}
+
+func refusePreflight(w http.ResponseWriter, c *service.Call, f *fault.Fault) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(f.Status)
+	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message><RequestId>%s</RequestId><HostId>%s</HostId></Error>",
+		f.Code, html.EscapeString(f.Message), c.RequestID, c.RequestID)
 }
 
 func forbidPreflight(w http.ResponseWriter, c *service.Call, message string) {

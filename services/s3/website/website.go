@@ -38,7 +38,7 @@ func Check(w *api.WebsiteConfiguration) error {
 		return invalidArgument("The ErrorDocument Key is not well formed")
 	}
 	if len(w.RoutingRules) > routingRulesMax {
-		return invalidArgument("%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", len(w.RoutingRules), routingRulesMax)
+		return invalidRequest("%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", len(w.RoutingRules), routingRulesMax)
 	}
 	for _, r := range w.RoutingRules {
 		if err := checkRoutingRule(r); err != nil {
@@ -56,11 +56,14 @@ func checkRoutingRule(r api.RoutingRule) error {
 	if to.ReplaceKeyWith != nil && to.ReplaceKeyPrefixWith != nil {
 		return invalidRequest("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
 	}
+	if *to == (api.Redirect{}) {
+		return malformed()
+	}
 	if r.Condition != nil && r.Condition.HttpErrorCodeReturnedEquals == nil && r.Condition.KeyPrefixEquals == nil {
 		return invalidRequest("Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.")
 	}
 	if code := to.HttpRedirectCode; code != nil {
-		if n, err := strconv.Atoi(*code); err != nil || n < 301 || n > 308 {
+		if n, err := strconv.Atoi(*code); err != nil || n < 301 || n > 308 || n == 306 {
 			return invalidRequest("The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", *code)
 		}
 	}
