@@ -51,6 +51,12 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		return onARN(c, op, *in.ResourceArn), nil
 	case *api.ListTagsOfResourceInput:
 		return onARN(c, op, *in.ResourceArn), nil
+	case *api.PutResourcePolicyInput:
+		return s.onPolicy(ctx, c, op, smithy.Val(in.ResourceArn))
+	case *api.GetResourcePolicyInput:
+		return s.onPolicy(ctx, c, op, smithy.Val(in.ResourceArn))
+	case *api.DeleteResourcePolicyInput:
+		return s.onPolicy(ctx, c, op, smithy.Val(in.ResourceArn))
 	}
 	subjects, ok, err := statementSubjects(in)
 	if err != nil {
@@ -63,6 +69,9 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		subjects = []subject{{table: name}}
 		if create, ok := in.(*api.CreateTableInput); ok && len(create.Tags) > 0 {
 			subjects = append(subjects, subject{table: name, actions: []string{"dynamodb:TagResource"}})
+		}
+		if create, ok := in.(*api.CreateTableInput); ok && create.ResourcePolicy != nil {
+			subjects = append(subjects, subject{table: name, actions: []string{"dynamodb:PutResourcePolicy"}})
 		}
 	}
 	if len(subjects) == 0 && len(op.Actions) == 0 {
@@ -78,7 +87,11 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		if sub.actions == nil {
 			sub.actions = op.Actions
 		}
-		out = append(out, s.checks(ctx, c, sub)...)
+		checks, err := s.checks(ctx, c, sub)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, checks...)
 	}
 	return out, nil
 }
@@ -100,6 +113,16 @@ func onARN(c *service.Call, op *smithy.Operation, resource string) []service.Che
 		out[i].Resource, out[i].Account = resource, foreign(c, resource)
 	}
 	return out
+}
+
+// onPolicy judges requests about a table's policy, by that policy too.
+func (s *Service) onPolicy(ctx context.Context, c *service.Call, op *smithy.Operation, resource string) ([]service.Check, error) {
+	out := onARN(c, op, resource)
+	p, err := s.policyOf(ctx, c, &resource)
+	for i := range out {
+		out[i].Policy = p
+	}
+	return out, err
 }
 
 // foreign is the account that a resource belongs to where it is not the call's.
@@ -132,7 +155,7 @@ func controlTable(in any) *string {
 }
 
 // checks makes the checks of one subject.
-func (s *Service) checks(ctx context.Context, c *service.Call, sub *subject) []service.Check {
+func (s *Service) checks(ctx context.Context, c *service.Call, sub *subject) ([]service.Check, error) {
 	resource := smithy.Val(sub.table)
 	if !strings.HasPrefix(resource, "arn:") {
 		resource = tableARN(c, resource)
@@ -144,12 +167,16 @@ func (s *Service) checks(ctx context.Context, c *service.Call, sub *subject) []s
 	if sub.index != nil {
 		resource += "/index/" + *sub.index
 	}
+	p, err := s.policyOf(ctx, c, sub.table)
+	if err != nil {
+		return nil, err
+	}
 	keys := func() (policy.Keys, error) { return s.conditionKeys(ctx, c, sub) }
 	out := make([]service.Check, len(sub.actions))
 	for i, a := range sub.actions {
-		out[i] = service.Check{Action: a, Resource: resource, Account: owner, More: keys}
+		out[i] = service.Check{Action: a, Resource: resource, Account: owner, More: keys, Policy: p}
 	}
-	return out
+	return out, nil
 }
 
 // noLeadingKey stands for the partition keys of a scan, which are all: it is
@@ -181,11 +208,11 @@ func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub *subje
 	if sub.items == nil && sub.keyText == nil && sub.statement == nil {
 		return keys, nil
 	}
-	name, err := tableName(c, sub.table)
+	p, name, err := locate(c, sub.table)
 	if err != nil {
 		return keys, nil // the handler says what is wrong with the name
 	}
-	t, err := s.store.Table(ctx, store.PlaceOf(c), name, words.NoTable())
+	t, err := s.store.Table(ctx, p, name, words.NoTable())
 	if err != nil {
 		if words.MessageOf(err) == words.MessageOf(words.NoTable()) {
 			return keys, nil // and that there is no such table

@@ -40,7 +40,10 @@
 //
 // # Differences from AWS
 //
-// Reads are always consistent. Throughput is recorded, not enforced. Item counts
+// Reads are always consistent. Provisioned throughput and the maxima of on-demand
+// tables are enforced by each node for itself, with a full burst to begin with; a
+// request that costs more than is left is refused before it changes anything,
+// reads leave a debt. A KMS key is checked and shown, and encrypts nothing. Item counts
 // and sizes in descriptions are zero: AWS updates them every six hours.
 // Items that expire are deleted within seconds. An index that is added while
 // another node of a cluster is writing may miss items whose write began before,

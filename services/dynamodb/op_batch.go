@@ -65,7 +65,13 @@ func (s *Service) batchGetTable(ctx context.Context, c *service.Call, in *api.Ba
 	}
 	found := []map[string]api.AttributeValue{}
 	for i, k := range wanted {
-		m, err := s.store.Get(ctx, t, k)
+		m, err := s.readOne(ctx, t, k, smithy.Val(want.ConsistentRead))
+		if store.Throttled(err) && (i > 0 || len(out.Responses) > 0) {
+			rest := want
+			rest.Keys = want.Keys[i:]
+			out.UnprocessedKeys[name] = rest
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -90,7 +96,8 @@ func (s *Service) batchGetTable(ctx context.Context, c *service.Call, in *api.Ba
 // batchChange is one write of a batch, checked.
 type batchChange struct {
 	*store.Change
-	table string
+	table   string
+	request api.WriteRequest
 }
 
 func (s *Service) batchWriteItem(ctx context.Context, c *service.Call, in *api.BatchWriteItemInput) (*api.BatchWriteItemOutput, error) {
@@ -116,8 +123,14 @@ func (s *Service) batchWriteItem(ctx context.Context, c *service.Call, in *api.B
 	if err != nil {
 		return nil, err
 	}
+	var refused error
 	for i, ch := range changes {
 		res := results[i]
+		if res.Refused != nil {
+			refused = res.Refused
+			out.UnprocessedItems[ch.table] = append(out.UnprocessedItems[ch.table], ch.request)
+			continue
+		}
 		if used[ch.table] == nil {
 			used[ch.table], tables[ch.table] = &consumed{write: true}, ch.Change.Table
 		}
@@ -128,6 +141,9 @@ func (s *Service) batchWriteItem(ctx context.Context, c *service.Call, in *api.B
 			}
 			out.ItemCollectionMetrics[ch.table] = append(out.ItemCollectionMetrics[ch.table], *m)
 		}
+	}
+	if refused != nil && len(used) == 0 {
+		return nil, refused // not one could be made
 	}
 	for _, name := range sortedNames(used) {
 		if cc := capacity(in.ReturnConsumedCapacity, tables[name], *used[name], false); cc != nil {
@@ -156,7 +172,7 @@ func (s *Service) batchChanges(ctx context.Context, c *service.Call, in *api.Bat
 				return nil, words.Refuse("Provided list of item keys contains duplicates")
 			}
 			seen[row] = true
-			out = append(out, batchChange{ch, name})
+			out = append(out, batchChange{ch, name, w})
 		}
 	}
 	return out, nil

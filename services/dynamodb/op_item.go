@@ -36,14 +36,21 @@ func (s *Service) readItem(ctx context.Context, c *service.Call, in *api.GetItem
 	if err != nil {
 		return nil, nil, err
 	}
-	name, err := tableName(c, in.TableName)
+	place, name, err := locate(c, in.TableName)
 	if err != nil {
 		return nil, nil, err
 	}
-	t, m, err := s.store.GetFrom(ctx, store.PlaceOf(c), name, words.NoTable(), func(t *store.Table) (table.Key, error) { return t.ReadKey(key) })
+	admitted := func(t *store.Table) (table.Key, error) {
+		if err := s.store.AdmitRead(t, nil); err != nil {
+			return table.Key{}, err
+		}
+		return t.ReadKey(key)
+	}
+	t, m, err := s.store.GetFrom(ctx, place, name, words.NoTable(), admitted)
 	if err != nil {
 		return nil, nil, err
 	}
+	s.store.ChargeRead(t, nil, store.ReadUnits(m.Size(), smithy.Val(in.ConsistentRead)))
 	out := &api.GetItemOutput{}
 	if in.ReturnConsumedCapacity != nil {
 		out.ConsumedCapacity = capacity(in.ReturnConsumedCapacity, t, consumed{table: store.ReadUnits(m.Size(), smithy.Val(in.ConsistentRead))}, false)

@@ -106,7 +106,7 @@ func (s *Service) selectPage(ctx context.Context, r *store.Reading, a partiql.Ac
 		if limit > 0 {
 			r.Limit = limit - total.Scanned
 		}
-		p, err := s.store.Read(ctx, r)
+		p, err := s.readPage(ctx, r)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -292,7 +292,7 @@ func (s *Service) readTransaction(ctx context.Context, c *service.Call, statemen
 			return nil, err
 		}
 	}
-	found, err := s.store.GetAll(ctx, gets)
+	found, err := s.readAll(ctx, gets)
 	if err != nil {
 		return nil, err
 	}

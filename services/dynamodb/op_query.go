@@ -58,7 +58,7 @@ func (s *Service) readQuery(ctx context.Context, c *service.Call, in *api.QueryI
 			return nil, nil, nil, err
 		}
 	}
-	p, err := s.store.Read(ctx, r)
+	p, err := s.readPage(ctx, r)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -140,7 +140,7 @@ func (s *Service) readScan(ctx context.Context, c *service.Call, in *api.ScanInp
 			return nil, nil, nil, err
 		}
 	}
-	p, err := s.store.Read(ctx, r)
+	p, err := s.readPage(ctx, r)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -33,22 +33,24 @@ func (s *Service) createTable(ctx context.Context, c *service.Call, in *api.Crea
 	if t.Tags, err = tagged(nil, in.Tags); err != nil {
 		return nil, err
 	}
+	if t.SSE, err = s.encryption(ctx, c, in.SSESpecification); err != nil {
+		return nil, err
+	}
+	if in.ResourcePolicy != nil {
+		if t.Policy, err = s.readPolicy(c, t.ARNValue, *in.ResourcePolicy); err != nil {
+			return nil, err
+		}
+	}
 	ref, err := s.store.CreateTable(ctx, store.PlaceOf(c), t, api.ErrResourceInUseException("Table already exists: %s", t.Name))
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreateTableOutput{TableDescription: table.Describe(ref.Table, api.TableStatusActive)}, nil
+	return &api.CreateTableOutput{TableDescription: table.Describe(ref.Table, api.TableStatusActive, c.Now)}, nil
 }
 
 // refuseSettings refuses what moln would otherwise store and ignore.
 func refuseSettings(in *api.CreateTableInput) error {
 	switch {
-	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
-		return words.NoKMS()
-	case in.ResourcePolicy != nil:
-		return words.BadParameter("moln has no resource policies on tables")
-	case in.OnDemandThroughput != nil || in.WarmThroughput != nil:
-		return words.BadParameter("moln does not limit or warm up the throughput of tables")
 	case in.GlobalTableSourceArn != nil || in.GlobalTableSettingsReplicationMode != nil:
 		return words.BadParameter("moln has no global tables")
 	case in.VectorIndexes != nil:
@@ -62,7 +64,7 @@ func (s *Service) describeTable(ctx context.Context, c *service.Call, in *api.De
 	if err != nil {
 		return nil, err
 	}
-	return &api.DescribeTableOutput{Table: table.Describe(t.Table, table.Status(t.Table))}, nil
+	return &api.DescribeTableOutput{Table: table.Describe(t.Table, table.Status(t.Table), c.Now)}, nil
 }
 
 // named finds the table of a control request.
@@ -107,7 +109,7 @@ func (s *Service) deleteTable(ctx context.Context, c *service.Call, in *api.Dele
 	if err != nil {
 		return nil, err
 	}
-	return &api.DeleteTableOutput{TableDescription: table.Describe(t, api.TableStatusDeleting)}, nil
+	return &api.DeleteTableOutput{TableDescription: table.Describe(t, api.TableStatusDeleting, c.Now)}, nil
 }
 
 func (s *Service) describeLimits(context.Context, *service.Call, *api.DescribeLimitsInput) (*api.DescribeLimitsOutput, error) {
@@ -154,6 +156,10 @@ func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.Upda
 		return nil, err
 	}
 	newID, now := s.deps.Ident.Lower(12), table.Rounded(c.Now)
+	sse, err := s.encryption(ctx, c, in.SSESpecification)
+	if err != nil {
+		return nil, err
+	}
 	var dropped string
 	t, err := s.store.Change(ctx, store.PlaceOf(c), name, words.NoTableNamed(name), func(t *table.Table) error {
 		dropped = ""
@@ -163,8 +169,9 @@ func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.Upda
 		if err := t.UpdateSettings(in, now); err != nil {
 			return err
 		}
+		t.Encrypt(in.SSESpecification, sse)
 		var err error
-		dropped, err = t.UpdateIndexes(in, newID)
+		dropped, err = t.UpdateIndexes(in, newID, now)
 		return err
 	})
 	if err != nil {
@@ -176,15 +183,11 @@ func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.Upda
 		}
 	}
 	s.wakeFilling()
-	return &api.UpdateTableOutput{TableDescription: table.Describe(t.Table, api.TableStatusUpdating)}, nil
+	return &api.UpdateTableOutput{TableDescription: table.Describe(t.Table, api.TableStatusUpdating, c.Now)}, nil
 }
 
 func refuseUpdates(in *api.UpdateTableInput) error {
 	switch {
-	case in.SSESpecification != nil && smithy.Val(in.SSESpecification.Enabled):
-		return words.NoKMS()
-	case in.OnDemandThroughput != nil || in.WarmThroughput != nil:
-		return words.BadParameter("moln does not limit or warm up the throughput of tables")
 	case in.ReplicaUpdates != nil || in.MultiRegionConsistency != nil || in.GlobalTableWitnessUpdates != nil ||
 		in.GlobalTableSettingsReplicationMode != nil || in.DisassociationProtectionEnabled != nil:
 		return words.BadParameter("moln has no global tables")
@@ -192,7 +195,8 @@ func refuseUpdates(in *api.UpdateTableInput) error {
 		return words.BadParameter("moln has no vector indexes")
 	}
 	if in.BillingMode == nil && in.ProvisionedThroughput == nil && in.DeletionProtectionEnabled == nil && in.TableClass == nil &&
-		len(in.GlobalSecondaryIndexUpdates) == 0 && in.StreamSpecification == nil && in.SSESpecification == nil {
+		len(in.GlobalSecondaryIndexUpdates) == 0 && in.StreamSpecification == nil && in.SSESpecification == nil &&
+		in.OnDemandThroughput == nil && in.WarmThroughput == nil {
 		return words.Refuse("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
 	}
 	return nil

@@ -54,7 +54,7 @@ func (s *Service) transactGetItems(ctx context.Context, c *service.Call, in *api
 	if why.Failed {
 		return nil, why.Fault()
 	}
-	found, err := s.store.GetAll(ctx, gets)
+	found, err := s.readAll(ctx, gets)
 	if err != nil {
 		return nil, err
 	}

@@ -15,22 +15,34 @@ import (
 	"moln.dev/moln/services/dynamodb/words"
 )
 
-// tableName takes a table's name, or the name out of its ARN. A table of
-// another account or region is not here.
+// tableName takes the name of a table of the caller's account, or the name out
+// of its ARN.
 func tableName(c *service.Call, given *string) (string, error) {
+	p, name, err := locate(c, given)
+	if err == nil && p != store.PlaceOf(c) {
+		err = words.NoTable()
+	}
+	return name, err
+}
+
+// locate takes a table's name, or the name and the account out of its ARN. Who
+// may reach into another account has been judged, by the table's policy as well.
+// Tables of other regions are not here.
+func locate(c *service.Call, given *string) (store.Place, string, error) {
+	here := store.PlaceOf(c)
 	name := smithy.Val(given)
 	if !strings.HasPrefix(name, "arn:") {
-		return name, words.TableName(name, 0)
+		return here, name, words.TableName(name, 0)
 	}
 	a, err := arn.Parse(name)
 	kind, id := a.SplitResource()
 	if err != nil || kind != "table" || a.Service != "dynamodb" || strings.Contains(id, "/") {
-		return "", words.Refuse("Invalid TableArn: Invalid ResourceArn provided as input %s", name)
+		return here, "", words.Refuse("Invalid TableArn: Invalid ResourceArn provided as input %s", name)
 	}
-	if a.Account != c.Account || a.Region != c.Region {
-		return "", words.NoTable()
+	if a.Region != c.Region {
+		return here, "", words.NoTable()
 	}
-	return id, nil
+	return store.Place{Account: a.Account, Region: a.Region}, id, nil
 }
 
 func tableARN(c *service.Call, name string) string {
@@ -39,11 +51,11 @@ func tableARN(c *service.Call, name string) string {
 
 // load finds the table of a data request.
 func (s *Service) load(ctx context.Context, c *service.Call, given *string) (*store.Table, error) {
-	name, err := tableName(c, given)
+	p, name, err := locate(c, given)
 	if err != nil {
 		return nil, err
 	}
-	return s.store.Table(ctx, store.PlaceOf(c), name, words.NoTable())
+	return s.store.Table(ctx, p, name, words.NoTable())
 }
 
 // placeholders are ExpressionAttributeNames and Values, and the expressions of

@@ -13,8 +13,9 @@ import (
 
 // Service answers DynamoDB requests. Safe for concurrent use.
 type Service struct {
-	deps  service.Deps
-	store *store.Store
+	deps     service.Deps
+	store    *store.Store
+	policies policies
 	// filling wakes the worker that fills new indexes.
 	filling chan struct{}
 }

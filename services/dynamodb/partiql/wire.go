@@ -78,6 +78,9 @@ func BatchError(err error) *api.BatchStatementError {
 		"ResourceNotFoundException":       api.BatchStatementErrorCodeEnumResourceNotFound,
 		"ConditionalCheckFailedException": api.BatchStatementErrorCodeEnumConditionalCheckFailed,
 		"DuplicateItemException":          api.BatchStatementErrorCodeEnumDuplicateItem,
+
+		"ProvisionedThroughputExceededException": api.BatchStatementErrorCodeEnumProvisionedThroughputExceeded,
+		"ThrottlingException":                    api.BatchStatementErrorCodeEnumThrottlingError,
 	}
 	code, ok := codes[f.Code]
 	if !ok {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,6 +19,9 @@ func (s *Store) WriteEach(ctx context.Context, changes []*Change, needOld bool) 
 	if out, ok, err := s.writeBlind(ctx, changes, needOld); ok || err != nil {
 		return out, err
 	}
+	if slices.ContainsFunc(changes, func(ch *Change) bool { return !ch.Table.unlimited() }) {
+		return s.writeWhatFits(ctx, changes, needOld)
+	}
 	out := make([]Outcome, len(changes))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, ch := range changes {
@@ -27,6 +31,23 @@ func (s *Store) WriteEach(ctx context.Context, changes []*Change, needOld bool) 
 		})
 	}
 	return out, group.Wait()
+}
+
+// writeWhatFits makes changes of tables with limits one after the other, and
+// leaves those that there is no capacity for.
+func (s *Store) writeWhatFits(ctx context.Context, changes []*Change, needOld bool) ([]Outcome, error) {
+	out := make([]Outcome, len(changes))
+	for i, ch := range changes {
+		o, err := s.Write(ctx, ch, needOld)
+		if Throttled(err) {
+			o, err = Outcome{Refused: err}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[i] = o
+	}
+	return out, nil
 }
 
 // writeBlind makes changes in one commit if none of them reads anything; ok
@@ -42,7 +63,7 @@ func (s *Store) writeBlind(ctx context.Context, changes []*Change, needOld bool)
 		if err := s.refresh(ctx, ch); err != nil {
 			return nil, false, err
 		}
-		if !ch.blind() {
+		if !ch.blind() || !ch.Table.unlimited() {
 			return nil, false, nil
 		}
 		size := ch.Whole.Size()

@@ -36,6 +36,10 @@ func (r *Reasons) Add(i int, err error) error {
 		code = "DuplicateItem"
 	case "ValidationException":
 		code = "ValidationError"
+	case "ProvisionedThroughputExceededException":
+		code = "ProvisionedThroughputExceeded"
+	case "ThrottlingException":
+		code = "ThrottlingError"
 	default:
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"moln.dev/moln/services/dynamodb/changelog"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/table"
+	"moln.dev/moln/services/dynamodb/throttle"
 )
 
 // Store is the only place that knows keys and encodings.
@@ -27,6 +28,8 @@ type Store struct {
 	db    *kv.DB
 	clock clock.Clock
 	logs  *changelog.Logs
+	// limits count the capacity that requests use.
+	limits throttle.Buckets
 	// tables are decoded tables by key. They are checked against what is stored
 	// at each use.
 	tables sync.Map // string -> *Table

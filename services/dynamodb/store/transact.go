@@ -83,10 +83,12 @@ func (s *Store) Transact(ctx context.Context, changes []*Change, once Once) ([]O
 		}
 		return remember(tx, once, results)
 	}
-	err := s.recorded(ctx, changes, func(more [][]byte) error {
-		return s.db.Update(ctx, all, append(more, locks...)...)
+	return s.spendAll(changes, func() ([]Outcome, error) {
+		err := s.recorded(ctx, changes, func(more [][]byte) error {
+			return s.db.Update(ctx, all, append(more, locks...)...)
+		})
+		return results, err
 	})
-	return results, err
 }
 
 // lockTables holds the writing lock of every table, each once and in order.

@@ -27,6 +27,8 @@ type Change struct {
 	Apply func(old item.Map) (item.Map, error)
 	// Whole is the new item where it does not depend on the old one.
 	Whole item.Map
+	// admit, where there is one, may refuse the change when its cost is known.
+	admit func(*Outcome) error
 	// expired marks the deletion of an item whose time has come.
 	expired bool
 	// place is where the change is recorded, while it is made.
@@ -40,6 +42,8 @@ type Outcome struct {
 	Units    float64
 	Indexes  map[string]float64
 	Repeated bool
+	// Refused is why a change of WriteEach was not made: for want of capacity.
+	Refused error
 }
 
 // blind reports whether the change can be made without reading anything.
@@ -55,13 +59,23 @@ func (s *Store) Write(ctx context.Context, ch *Change, needOld bool) (Outcome, e
 		return Outcome{}, err
 	}
 	key := ch.Table.RowKey(ch.Key)
+	return s.spend(ch, func() (Outcome, error) { return s.make(ctx, ch, key, needOld) })
+}
+
+// make carries a change out, on the table as it is.
+func (s *Store) make(ctx context.Context, ch *Change, key []byte, needOld bool) (Outcome, error) {
 	if ch.blind() && !needOld {
 		size := ch.Whole.Size()
 		if err := table.CheckSize(size, false); err != nil {
 			return Outcome{}, err
 		}
-		err := s.db.Put(ctx, key, stored(ch.Whole, size))
-		return Outcome{New: ch.Whole, Units: WriteUnits(size)}, err
+		out := Outcome{New: ch.Whole, Units: WriteUnits(size)}
+		if ch.admit != nil {
+			if err := ch.admit(&out); err != nil {
+				return out, err
+			}
+		}
+		return out, s.db.Put(ctx, key, stored(ch.Whole, size))
 	}
 	var out Outcome
 	apply := func(tx *kv.Tx) (err error) {
@@ -115,7 +129,7 @@ func applyChange(tx *kv.Tx, ch *Change) (Outcome, error) {
 		out.New = ch.Whole
 	case ch.Apply == nil:
 		out.New, out.Units = old, WriteUnits(old.Size())
-		return out, nil
+		return out, ch.admitted(&out)
 	default:
 		if out.New, err = ch.Apply(old); err != nil {
 			return out, err
@@ -139,7 +153,17 @@ func applyChange(tx *kv.Tx, ch *Change) (Outcome, error) {
 	if err := changeIndexes(tx, ch, &out); err != nil {
 		return out, err
 	}
+	if err := ch.admitted(&out); err != nil {
+		return out, err
+	}
 	return out, ch.record(tx, &out)
+}
+
+func (ch *Change) admitted(out *Outcome) error {
+	if ch.admit == nil {
+		return nil
+	}
+	return ch.admit(out)
 }
 
 func changeIndexes(tx *kv.Tx, ch *Change, out *Outcome) error {

@@ -27,10 +27,13 @@ func (t *Table) UpdateSettings(in *api.UpdateTableInput, now time.Time) error {
 		billing = t.Billing
 	}
 	if billing != t.Billing {
-		return t.switchBilling(in, billing, now)
+		if err := t.switchBilling(in, billing, now); err != nil {
+			return err
+		}
+		return t.readLimits(in.OnDemandThroughput, in.WarmThroughput)
 	}
-	if in.ProvisionedThroughput == nil {
-		return nil
+	if err := t.readLimits(in.OnDemandThroughput, in.WarmThroughput); err != nil || in.ProvisionedThroughput == nil {
+		return err
 	}
 	p, err := readThroughput(billing, in.ProvisionedThroughput, "")
 	if err != nil {
@@ -39,6 +42,9 @@ func (t *Table) UpdateSettings(in *api.UpdateTableInput, now time.Time) error {
 	if p == t.Throughput && billing == Provisioned && len(in.GlobalSecondaryIndexUpdates) == 0 {
 		return words.Refuse("The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
 			t.Throughput.Read, p.Read, t.Throughput.Write, p.Write)
+	}
+	if err := t.Changes.move(t.Throughput, p, now); err != nil {
+		return err
 	}
 	t.Throughput = p
 	return nil
@@ -50,15 +56,18 @@ func (t *Table) switchBilling(in *api.UpdateTableInput, billing string, now time
 	if t.Throughput, err = readThroughput(billing, in.ProvisionedThroughput, ""); err != nil {
 		return err
 	}
-	if billing == OnDemand {
+	if t.Most = (Throughput{}); billing == OnDemand {
 		t.OnDemandAt = now
+		if err := t.Changes.switched(now); err != nil {
+			return err
+		}
 	}
 	for i := range t.Indexes {
 		x := &t.Indexes[i]
 		if x.Kind != Global {
 			continue
 		}
-		if x.Throughput = (Throughput{}); billing == OnDemand {
+		if x.Throughput, x.Most = (Throughput{}), (Throughput{}); billing == OnDemand {
 			continue
 		}
 		u := slices.IndexFunc(in.GlobalSecondaryIndexUpdates, func(u api.GlobalSecondaryIndexUpdate) bool {
@@ -73,7 +82,7 @@ func (t *Table) switchBilling(in *api.UpdateTableInput, billing string, now time
 
 // UpdateIndexes adds, removes and changes global indexes and returns the id of
 // the one removed.
-func (t *Table) UpdateIndexes(in *api.UpdateTableInput, newID string) (dropped string, err error) {
+func (t *Table) UpdateIndexes(in *api.UpdateTableInput, newID string, now time.Time) (dropped string, err error) {
 	changes := 0
 	for _, u := range in.GlobalSecondaryIndexUpdates {
 		switch {
@@ -88,7 +97,7 @@ func (t *Table) UpdateIndexes(in *api.UpdateTableInput, newID string) (dropped s
 			}
 			t.keepUsedDefinitions()
 		case u.Update != nil:
-			err = t.updateIndex(u.Update)
+			err = t.updateIndex(u.Update, now)
 		default:
 			err = words.BadParameter("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null")
 		}
@@ -103,9 +112,6 @@ func (t *Table) UpdateIndexes(in *api.UpdateTableInput, newID string) (dropped s
 }
 
 func (t *Table) createIndex(in *api.UpdateTableInput, create *api.CreateGlobalSecondaryIndexAction, newID string) error {
-	if create.OnDemandThroughput != nil || create.WarmThroughput != nil {
-		return words.BadParameter("moln does not limit or warm up the throughput of indexes")
-	}
 	defs, err := readDefinitions(in.AttributeDefinitions)
 	if err != nil {
 		return err
@@ -126,6 +132,9 @@ func (t *Table) createIndex(in *api.UpdateTableInput, create *api.CreateGlobalSe
 	if err != nil {
 		return err
 	}
+	if err := t.readIndexLimits(x, create.OnDemandThroughput, create.WarmThroughput); err != nil {
+		return err
+	}
 	// A name that was used before must not find rows of its past.
 	x.ID, x.Filling = newID, true
 	if n := len(t.Indexes); n > maxGlobal+maxLocal+1 {
@@ -135,18 +144,18 @@ func (t *Table) createIndex(in *api.UpdateTableInput, create *api.CreateGlobalSe
 	return nil
 }
 
-func (t *Table) updateIndex(u *api.UpdateGlobalSecondaryIndexAction) error {
+func (t *Table) updateIndex(u *api.UpdateGlobalSecondaryIndexAction, now time.Time) error {
 	x := t.Index(*u.IndexName)
 	if x == nil || x.Kind != Global {
 		return api.ErrResourceNotFoundException("Requested resource not found")
 	}
-	if u.OnDemandThroughput != nil || u.WarmThroughput != nil {
-		return words.BadParameter("moln does not limit or warm up the throughput of indexes")
-	}
-	if u.ProvisionedThroughput == nil {
-		return nil
+	if err := t.readIndexLimits(x, u.OnDemandThroughput, u.WarmThroughput); err != nil || u.ProvisionedThroughput == nil {
+		return err
 	}
 	p, err := readThroughput(t.Billing, u.ProvisionedThroughput, x.Name)
+	if err == nil && x.Throughput != (Throughput{}) {
+		err = x.Changes.move(x.Throughput, p, now)
+	}
 	x.Throughput = p
 	return err
 }

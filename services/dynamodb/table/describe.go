@@ -8,13 +8,17 @@ import (
 )
 
 // Describe writes a table as clients read it.
-func Describe(t *Table, status string) *api.TableDescription {
+func Describe(t *Table, status string, now time.Time) *api.TableDescription {
 	out := &api.TableDescription{
 		TableName: &t.Name, TableId: &t.ID, TableArn: &t.ARNValue, TableStatus: &status, CreationDateTime: &t.Created,
 		KeySchema: describeKeys(t.Keys), AttributeDefinitions: []api.AttributeDefinition{},
-		ProvisionedThroughput: describeThroughput(t.Throughput),
+		ProvisionedThroughput: describeThroughput(t.Throughput, &t.Changes, now),
 		ItemCount:             new(int64(0)), TableSizeBytes: new(int64(0)),
-		DeletionProtectionEnabled: &t.Protected,
+		DeletionProtectionEnabled: &t.Protected, OnDemandThroughput: describeMost(t.Most), SSEDescription: t.SSE.describe(),
+	}
+	warm := t.warmOf(t.Warm, t.Throughput)
+	out.WarmThroughput = &api.TableWarmThroughputDescription{
+		ReadUnitsPerSecond: &warm.Read, WriteUnitsPerSecond: &warm.Write, Status: new(api.TableStatusActive),
 	}
 	for _, d := range t.Definitions {
 		out.AttributeDefinitions = append(out.AttributeDefinitions, api.AttributeDefinition{AttributeName: new(d.Name), AttributeType: new(d.Kind.String())})
@@ -27,7 +31,7 @@ func Describe(t *Table, status string) *api.TableDescription {
 	}
 	t.describeStream(out)
 	for i := range t.Indexes {
-		describeIndex(out, t, &t.Indexes[i])
+		describeIndex(out, t, &t.Indexes[i], now)
 	}
 	return out
 }
@@ -47,11 +51,7 @@ func keyElement(a expr.KeyAttribute, kind string) api.KeySchemaElement {
 	return api.KeySchemaElement{AttributeName: &a.Name, KeyType: &kind}
 }
 
-func describeThroughput(p Throughput) *api.ProvisionedThroughputDescription {
-	return &api.ProvisionedThroughputDescription{ReadCapacityUnits: &p.Read, WriteCapacityUnits: &p.Write, NumberOfDecreasesToday: new(int64(0))}
-}
-
-func describeIndex(out *api.TableDescription, t *Table, x *Index) {
+func describeIndex(out *api.TableDescription, t *Table, x *Index, now time.Time) {
 	arn := t.ARNValue + "/index/" + x.Name
 	projection := &api.Projection{ProjectionType: &x.Projection, NonKeyAttributes: x.Include}
 	switch x.Kind {
@@ -67,7 +67,11 @@ func describeIndex(out *api.TableDescription, t *Table, x *Index) {
 		}
 		g := api.GlobalSecondaryIndexDescription{
 			IndexName: &x.Name, IndexArn: &arn, KeySchema: describeKeys(x.Keys), Projection: projection, IndexStatus: &status,
-			ProvisionedThroughput: describeThroughput(x.Throughput), ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)),
+			ProvisionedThroughput: describeThroughput(x.Throughput, &x.Changes, now), OnDemandThroughput: describeMost(x.Most), ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)),
+		}
+		warm := t.warmOf(x.Warm, x.Throughput)
+		g.WarmThroughput = &api.GlobalSecondaryIndexWarmThroughputDescription{
+			ReadUnitsPerSecond: &warm.Read, WriteUnitsPerSecond: &warm.Write, Status: new(api.IndexStatusActive),
 		}
 		if x.Filling {
 			g.Backfilling = new(true)

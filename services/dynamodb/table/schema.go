@@ -39,9 +39,16 @@ type Table struct {
 	Name, ID, ARNValue string
 	Created            time.Time
 	Keys
-	Billing     string
-	OnDemandAt  time.Time `json:",omitzero"`
-	Throughput  Throughput
+	Billing    string
+	OnDemandAt time.Time `json:",omitzero"`
+	Throughput Throughput
+	// Most limits an on-demand table; 0 is no limit.
+	Most    Throughput `json:",omitzero"`
+	Changes Changes    `json:",omitzero"`
+	Warm    Throughput `json:",omitzero"`
+	Policy  *Policy    `json:",omitempty"`
+	// SSE is the KMS key of the table, nil for the service's own.
+	SSE         *Encryption       `json:",omitempty"`
 	Class       string            `json:",omitempty"`
 	Protected   bool              `json:",omitempty"`
 	Tags        map[string]string `json:",omitempty"`
@@ -85,7 +92,10 @@ type Index struct {
 	Projection string
 	Include    []string `json:",omitempty"`
 	Throughput Throughput
-	Filling    bool `json:",omitempty"`
+	Most       Throughput `json:",omitzero"`
+	Changes    Changes    `json:",omitzero"`
+	Warm       Throughput `json:",omitzero"`
+	Filling    bool       `json:",omitempty"`
 }
 
 // Names lists the key attributes.
@@ -164,6 +174,9 @@ func New(in *api.CreateTableInput) (*Table, error) {
 	}
 	var err error
 	if t.Throughput, err = readThroughput(t.Billing, in.ProvisionedThroughput, ""); err != nil {
+		return nil, err
+	}
+	if err := t.readLimits(in.OnDemandThroughput, in.WarmThroughput); err != nil {
 		return nil, err
 	}
 	if t.Definitions, err = readDefinitions(in.AttributeDefinitions); err != nil {
@@ -314,10 +327,11 @@ func (t *Table) readIndexes(in *api.CreateTableInput) error {
 		}
 	}
 	for _, g := range in.GlobalSecondaryIndexes {
-		if g.OnDemandThroughput != nil || g.WarmThroughput != nil {
-			return words.BadParameter("moln does not limit or warm up the throughput of indexes")
+		x, err := t.addGlobal(*g.IndexName, g.KeySchema, g.Projection, g.ProvisionedThroughput)
+		if err != nil {
+			return err
 		}
-		if _, err := t.addGlobal(*g.IndexName, g.KeySchema, g.Projection, g.ProvisionedThroughput); err != nil {
+		if err := t.readIndexLimits(x, g.OnDemandThroughput, g.WarmThroughput); err != nil {
 			return err
 		}
 	}
