@@ -58,11 +58,7 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 
 // check is a question about a key that was found.
 func (s *Service) check(ctx context.Context, c *service.Call, k named, q question) (service.Check, error) {
-	p, err := policy.Parse([]byte(k.Policy), policy.Resource)
-	if err != nil {
-		return service.Check{}, err // it was checked when it was stored
-	}
-	p = p.Named("key policy of " + k.ID)
+	p := k.compiled
 	if k.Granted {
 		grants, err := s.store.grants(ctx, k.place(), k.ID, "", 0)
 		if err != nil {

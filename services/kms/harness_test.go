@@ -27,7 +27,7 @@ const (
 
 // harness calls operations as the gateway does: validate, judge, call.
 type harness struct {
-	t    *testing.T
+	t    testing.TB
 	s    *Service
 	clk  *clock.Fake
 	ops  map[string]service.Operation
@@ -35,7 +35,7 @@ type harness struct {
 	done map[string]bool
 }
 
-func newHarness(t *testing.T) *harness {
+func newHarness(t testing.TB) *harness {
 	t.Helper()
 	clk := clock.NewFake(time.Date(2026, 3, 20, 12, 0, 0, 0, time.UTC))
 	sealer, err := seal.New(make([]byte, seal.KeyBytes))
@@ -134,7 +134,7 @@ func do[In, Out any](c *service.Call, op smithy.Op[In, Out], in *In) (*Out, erro
 	return service.Invoke(context.Background(), c, op, in)
 }
 
-func must[In, Out any](t *testing.T, c *service.Call, op smithy.Op[In, Out], in *In) *Out {
+func must[In, Out any](t testing.TB, c *service.Call, op smithy.Op[In, Out], in *In) *Out {
 	t.Helper()
 	out, err := do(c, op, in)
 	if err != nil {
@@ -145,7 +145,7 @@ func must[In, Out any](t *testing.T, c *service.Call, op smithy.Op[In, Out], in 
 }
 
 // fails wants a fault; message may be empty to compare the code only.
-func fails[In, Out any](t *testing.T, c *service.Call, op smithy.Op[In, Out], in *In, code, message string) {
+func fails[In, Out any](t testing.TB, c *service.Call, op smithy.Op[In, Out], in *In, code, message string) {
 	t.Helper()
 	_, err := do(c, op, in)
 	if f := fault.As(err); f == nil || f.Code != code || (message != "" && f.Message != message) {

@@ -6,6 +6,7 @@ import (
 
 	api "moln.dev/moln/api/kms"
 	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/services/kms/material"
 )
 
@@ -45,6 +46,8 @@ type key struct {
 	Period              int32             `json:",omitempty"` // days between rotations; 0: not rotated
 	Rotate              time.Time         `json:",omitzero"`  // the next rotation
 	Materials           []generation
+
+	compiled *policy.Policy // of Policy, where store.key gave the key
 }
 
 // generation is one material of a key, the last being current.

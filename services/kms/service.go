@@ -10,12 +10,12 @@ import (
 // Service answers KMS requests. Safe for concurrent use.
 type Service struct {
 	deps  service.Deps
-	store store
+	store *store
 }
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: store{db: d.KV}}
+	return &Service{deps: d, store: &store{db: d.KV}}
 }
 
 // Definition describes the service.

@@ -1,19 +1,37 @@
 package kms
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/platform/service"
 )
 
 // store is the only place that knows keys and encodings.
-type store struct{ db *kv.DB }
+type store struct {
+	db *kv.DB
+
+	mu sync.Mutex
+	// decoded keeps what keys' records decode to, by the records' bytes. It is a
+	// cache of a pure function, never stale.
+	decoded map[string]decodedKey
+}
+
+// decodedMax bounds the cache of decoded keys.
+const decodedMax = 1024
+
+type decodedKey struct {
+	raw []byte
+	key *key
+}
 
 // place is the account and region that keys begin with.
 type place struct{ account, region string }
@@ -32,20 +50,48 @@ func (p place) grantKey(keyID, id string) []byte {
 // errAbsent: there is no such record.
 var errAbsent = kv.ErrNotFound
 
-func (s store) key(ctx context.Context, p place, id string) (*key, error) {
-	return get[key](ctx, s.db, p.keyKey(id))
+// key gives a key with its policy compiled. It is shared and must not be changed;
+// change works on a copy.
+func (s *store) key(ctx context.Context, p place, id string) (*key, error) {
+	at := p.keyKey(id)
+	raw, err := s.db.Get(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	have, ok := s.decoded[string(at)]
+	s.mu.Unlock()
+	if ok && bytes.Equal(have.raw, raw) {
+		return have.key, nil
+	}
+	k, err := decode[key](raw, nil)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := policy.Parse([]byte(k.Policy), policy.Resource)
+	if err != nil {
+		return nil, err // it was checked when it was stored
+	}
+	k.compiled = compiled.Named("key policy of " + k.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.decoded == nil || len(s.decoded) >= decodedMax {
+		s.decoded = map[string]decodedKey{}
+	}
+	s.decoded[string(at)] = decodedKey{raw, k}
+	return k, nil
 }
 
-func (s store) alias(ctx context.Context, p place, name string) (*alias, error) {
+func (s *store) alias(ctx context.Context, p place, name string) (*alias, error) {
 	return get[alias](ctx, s.db, p.aliasKey(name))
 }
 
-func (s store) grant(ctx context.Context, p place, keyID, id string) (*grant, error) {
+func (s *store) grant(ctx context.Context, p place, keyID, id string) (*grant, error) {
 	return get[grant](ctx, s.db, p.grantKey(keyID, id))
 }
 
 // createKey stores a key with the aliases it is born with.
-func (s store) createKey(ctx context.Context, k *key, aliases ...alias) error {
+func (s *store) createKey(ctx context.Context, k *key, aliases ...alias) error {
 	var b kv.Batch
 	b.Put(k.place().keyKey(k.ID), encode(k))
 	for _, a := range aliases {
@@ -56,7 +102,7 @@ func (s store) createKey(ctx context.Context, k *key, aliases ...alias) error {
 
 // createManaged stores a key under an alias that nobody has yet; where somebody
 // was faster his stays.
-func (s store) createManaged(ctx context.Context, k *key, a alias) error {
+func (s *store) createManaged(ctx context.Context, k *key, a alias) error {
 	name, id := k.place().aliasKey(a.Name), k.place().keyKey(k.ID)
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
 		if _, err := tx.Get(name); !errors.Is(err, errAbsent) {
@@ -70,7 +116,7 @@ func (s store) createManaged(ctx context.Context, k *key, a alias) error {
 }
 
 // change rewrites a key.
-func (s store) change(ctx context.Context, p place, id string, change func(*key) error) error {
+func (s *store) change(ctx context.Context, p place, id string, change func(*key) error) error {
 	at := p.keyKey(id)
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
 		k, err := read[key](tx, at)
@@ -87,7 +133,7 @@ func (s store) change(ctx context.Context, p place, id string, change func(*key)
 // setAlias points a name to a key, and away from another if it had one (K2).
 // decide sees the alias as it is (nil: none) and the new target, and says what
 // is to be stored.
-func (s store) setAlias(ctx context.Context, p place, name, oldID, id string, decide func(have *alias, target *key) (alias, error)) error {
+func (s *store) setAlias(ctx context.Context, p place, name, oldID, id string, decide func(have *alias, target *key) (alias, error)) error {
 	at, target := p.aliasKey(name), p.keyKey(id)
 	locks := [][]byte{at, target}
 	if oldID != "" && oldID != id {
@@ -122,7 +168,7 @@ func (s store) setAlias(ctx context.Context, p place, name, oldID, id string, de
 	}, locks...)
 }
 
-func (s store) deleteAlias(ctx context.Context, p place, a *alias) error {
+func (s *store) deleteAlias(ctx context.Context, p place, a *alias) error {
 	at := p.aliasKey(a.Name)
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
 		have, err := read[alias](tx, at)
@@ -151,7 +197,7 @@ func dropName(tx *kv.Tx, p place, a *alias) error {
 }
 
 // deleteKey removes a key that is due, with its aliases and grants.
-func (s store) deleteKey(ctx context.Context, p place, id string, now time.Time) error {
+func (s *store) deleteKey(ctx context.Context, p place, id string, now time.Time) error {
 	at := p.keyKey(id)
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
 		k, err := read[key](tx, at)
@@ -175,7 +221,7 @@ func (s store) deleteKey(ctx context.Context, p place, id string, now time.Time)
 }
 
 // putGrant stores a grant and marks its key as one that has grants.
-func (s store) putGrant(ctx context.Context, p place, g *grant) error {
+func (s *store) putGrant(ctx context.Context, p place, g *grant) error {
 	at := p.keyKey(g.KeyID)
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
 		k, err := read[key](tx, at)
@@ -193,26 +239,26 @@ func (s store) putGrant(ctx context.Context, p place, g *grant) error {
 	}, at)
 }
 
-func (s store) deleteGrant(ctx context.Context, p place, keyID, id string) error {
+func (s *store) deleteGrant(ctx context.Context, p place, keyID, id string) error {
 	return s.db.Delete(ctx, p.grantKey(keyID, id))
 }
 
 // keys, aliases and grants read a page after a name, one more than limit to tell
 // whether there are more; limit 0 reads all.
-func (s store) keys(ctx context.Context, p place, after string, limit int) ([]key, error) {
+func (s *store) keys(ctx context.Context, p place, after string, limit int) ([]key, error) {
 	return page[key](ctx, s.db, tuple.Key(p.account, p.region, "k"), after, limit)
 }
 
-func (s store) aliases(ctx context.Context, p place, after string, limit int) ([]alias, error) {
+func (s *store) aliases(ctx context.Context, p place, after string, limit int) ([]alias, error) {
 	return page[alias](ctx, s.db, tuple.Key(p.account, p.region, "a"), after, limit)
 }
 
-func (s store) grants(ctx context.Context, p place, keyID, after string, limit int) ([]grant, error) {
+func (s *store) grants(ctx context.Context, p place, keyID, after string, limit int) ([]grant, error) {
 	return page[grant](ctx, s.db, tuple.Key(p.account, p.region, "g", keyID), after, limit)
 }
 
 // allGrants walks the grants of every key of a place.
-func (s store) allGrants(ctx context.Context, p place, visit func(grant) bool) error {
+func (s *store) allGrants(ctx context.Context, p place, visit func(grant) bool) error {
 	return s.db.Each(ctx, kv.Prefix(tuple.Key(p.account, p.region, "g")), func(it kv.Item) (bool, error) {
 		var g grant
 		if err := json.Unmarshal(it.Value, &g); err != nil {
@@ -223,7 +269,7 @@ func (s store) allGrants(ctx context.Context, p place, visit func(grant) bool) e
 }
 
 // everyKey walks the keys of all accounts and regions.
-func (s store) everyKey(ctx context.Context, visit func(key) error) error {
+func (s *store) everyKey(ctx context.Context, visit func(key) error) error {
 	return s.db.Each(ctx, kv.Range{}, func(it kv.Item) (bool, error) {
 		rest := it.Key
 		var kind string
