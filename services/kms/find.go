@@ -40,7 +40,7 @@ func (s *Service) find(ctx context.Context, c *service.Call, id string, aliases 
 	case kind == "key" && isUUID(rest):
 		k, err := s.load(ctx, c, p, rest)
 		return named{key: k}, err
-	case kind == "key" && strings.HasPrefix(rest, "mrk-"):
+	case kind == "key" && strings.HasPrefix(rest, "mrk-") && len(rest) == mrkLength && strings.Trim(rest[4:], "0123456789abcdef") == "":
 		return named{}, noKey(keyARN(p.account, p.region, rest))
 	}
 	return named{}, noSuchID(id)
@@ -69,7 +69,11 @@ func (s *Service) load(ctx context.Context, c *service.Call, p place, id string)
 	return k, err
 }
 
-const uuidLength = 36
+// Lengths of key ids: a UUID, and what multi-region keys have.
+const (
+	uuidLength = 36
+	mrkLength  = 36
+)
 
 func isUUID(s string) bool {
 	if len(s) != uuidLength {

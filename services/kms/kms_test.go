@@ -259,7 +259,7 @@ func TestAliases(t *testing.T) {
 	}
 	must(t, h.call(), api.CreateAlias, create("alias/one", a.KeyId))
 	fails(t, h.call(), api.CreateAlias, create("alias/one", b.KeyId), "AlreadyExistsException", "An alias with the name arn:aws:kms:us-east-1:000000000000:alias/one already exists")
-	fails(t, h.call(), api.CreateAlias, create("one", a.KeyId), "ValidationException", "Invalid identifier")
+	fails(t, h.call(), api.CreateAlias, create("one", a.KeyId), "ValidationException", badPrefix().Error()[len("ValidationException: "):])
 	fails(t, h.call(), api.CreateAlias, create("alias/aws/mine", a.KeyId), "InvalidAliasNameException", "")
 	fails(t, h.call(), api.CreateAlias, create("alias/two", new("alias/one")), "ValidationException", "Aliases must refer to keys. Not aliases")
 	fails(t, h.call(), api.Encrypt, &api.EncryptInput{KeyId: new("alias/none"), Plaintext: []byte("x")}, "NotFoundException", "Alias arn:aws:kms:us-east-1:000000000000:alias/none is not found.")

@@ -14,7 +14,9 @@ import (
 // characters.
 func checkAliasName(name string) error {
 	switch {
-	case !strings.HasPrefix(name, "alias/") || name == "alias/":
+	case !strings.HasPrefix(name, "alias/"):
+		return badPrefix()
+	case name == "alias/":
 		return validation("Invalid identifier")
 	case strings.HasPrefix(name, managedAliasPrefix):
 		return api.ErrInvalidAliasNameException("Alias names beginning with %s are reserved for AWS managed keys.", managedAliasPrefix)
@@ -24,12 +26,16 @@ func checkAliasName(name string) error {
 	return nil
 }
 
+func badPrefix() error {
+	return validation(`Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
+}
+
 // ownAlias gives an alias of the call's account and region.
 func (s *Service) ownAlias(ctx context.Context, c *service.Call, name string) (*alias, error) {
 	a, err := s.store.alias(ctx, placeOf(c), name)
 	if errors.Is(err, errAbsent) {
 		if !strings.HasPrefix(name, "alias/") {
-			return nil, validation("Invalid identifier")
+			return nil, badPrefix()
 		}
 		return nil, noAlias(aliasARN(c.Account, c.Region, name))
 	}

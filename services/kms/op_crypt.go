@@ -82,7 +82,7 @@ func (s *Service) unseal(k *key, blob []byte, encryption map[string]string) ([]b
 		return nil, "", badCiphertext()
 	}
 	if h.KeyID != k.ID || h.Account != k.Account {
-		return nil, "", api.ErrIncorrectKeyException("The key ID in the request does not identify a CMK that can perform this operation.")
+		return nil, "", incorrectKey()
 	}
 	m, err := s.open(k, int(h.Generation))
 	if errors.Is(err, errNoGeneration) {
@@ -143,7 +143,17 @@ func (s *Service) source(ctx context.Context, c *service.Call, operation string,
 	if err != nil {
 		return nil, err
 	}
+	if err := k.enabled(); err != nil {
+		return nil, err
+	}
+	if h, err := envelope.Parse(blob); err == nil && (h.KeyID != k.ID || h.Account != k.Account) {
+		return nil, incorrectKey()
+	}
 	return k.key, k.usable(api.KeyUsageTypeEncryptDecrypt, operation)
+}
+
+func incorrectKey() error {
+	return api.ErrIncorrectKeyException("The key ID in the request does not identify a CMK that can perform this operation.")
 }
 
 func refuseModifiers(m []string) error {
