@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"moln.dev/moln/platform/audit"
@@ -86,8 +88,28 @@ func printWhy(r audit.Record) {
 
 type clockCmd struct {
 	admin
-	Verb string        `arg:"" optional:"" enum:"show,advance" default:"show" help:"show or advance."`
-	By   time.Duration `arg:"" optional:"" help:"How far to move the clock forward: 90s, 1h."`
+	Verb string `arg:"" optional:"" enum:"show,advance" default:"show" help:"show or advance."`
+	By   span   `arg:"" optional:"" help:"How far to move the clock forward: 90s, 1h, 31d."`
+}
+
+// span is a time.Duration that may begin with days, as in 31d or 1d12h.
+type span time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *span) UnmarshalText(text []byte) error {
+	days, rest, ok := strings.Cut(string(text), "d")
+	if !ok {
+		days, rest = "0", string(text)
+	} else if rest == "" {
+		rest = "0s"
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return fmt.Errorf("expected a duration such as 90s, 1h or 31d, but got %q", text)
+	}
+	d, err := time.ParseDuration(rest)
+	*s = span(time.Duration(n)*24*time.Hour + d)
+	return err
 }
 
 // Run shows or advances the account's clock.
@@ -95,7 +117,7 @@ func (c *clockCmd) Run() error {
 	var out struct{ Now string }
 	method, path := "GET", "/_moln/info"
 	if c.Verb == "advance" {
-		method, path = "POST", "/_moln/clock?advance="+c.By.String()
+		method, path = "POST", "/_moln/clock?advance="+time.Duration(c.By).String()
 	}
 	if err := c.ask(method, path, &out); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/s3err"
 )
 
@@ -60,6 +61,14 @@ func invalidHeader(v smithy.Violation) error {
 		return s3err.Argument("encoding-type", value, "Invalid Encoding Method specified in Request")
 	case "storageClass":
 		return fault.New("InvalidStorageClass", 400, "The storage class you specified is not valid").WithBody(map[string]string{"StorageClassRequested": value})
+	case "objectLockMode":
+		return lock.BadMode(value)
+	case "objectLockLegalHoldStatus":
+		return lock.BadHold(value)
+	case "transitionDefaultMinimumObjectSize":
+		return s3err.InvalidRequest("Invalid TransitionDefaultMinimumObjectSize found")
+	case "optionalObjectAttributes":
+		return s3err.Argument("x-amz-optional-object-attributes", strings.Trim(value, "[]"), "Invalid attribute name specified.")
 	case "serverSideEncryption":
 		return s3err.Argument("x-amz-server-side-encryption", value, "The encryption method specified is not supported")
 	}

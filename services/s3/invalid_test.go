@@ -15,6 +15,10 @@ func TestInvalid(t *testing.T) {
 		{"versioningConfiguration.status", "x", "MalformedXML"},
 		{"websiteConfiguration.redirectAllRequestsTo.protocol", "x", "InvalidRequest"},
 		{"storageClass", "x", "InvalidStorageClass"},
+		{"objectLockMode", "x", "InvalidArgument"},
+		{"optionalObjectAttributes.1.member", "x", "InvalidArgument"},
+		{"transitionDefaultMinimumObjectSize", "x", "InvalidRequest"},
+		{"lifecycleConfiguration.rules.1.member.status", "on", "MalformedXML"},
 		{"expectedBucketOwner", "x", ""}, // the model's own text
 	} {
 		err := invalid(&smithy.Operation{}, nil, []smithy.Violation{{Path: tt.path, Value: tt.value}})

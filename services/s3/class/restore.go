@@ -8,6 +8,7 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/s3/s3err"
 )
 
 // Retrieval tiers of a restore.
@@ -98,17 +99,13 @@ type Wanted struct {
 	Tier string
 }
 
-func malformedXML() error {
-	return fault.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
-}
-
 // ReadRestore reads a restore request for an object of a class.
 //
 // Errors: MalformedXML, InvalidArgument, InvalidRequest, and NotImplemented for
 // SELECT restores, which AWS has closed to new customers.
 func ReadRestore(in *api.RestoreRequest, name string) (Wanted, error) {
 	if in == nil {
-		return Wanted{}, malformedXML()
+		return Wanted{}, s3err.MalformedXML()
 	}
 	if in.Type != nil || in.SelectParameters != nil || in.OutputLocation != nil {
 		return Wanted{}, fault.New("NotImplemented", 501, "moln restores whole objects, and has no S3 Select")
@@ -121,7 +118,7 @@ func ReadRestore(in *api.RestoreRequest, name string) (Wanted, error) {
 		w.Tier = smithy.Val(in.GlacierJobParameters.Tier)
 	}
 	if w.Tier != usual && w.Tier != Bulk && w.Tier != Expedited {
-		return w, malformedXML()
+		return w, s3err.MalformedXML()
 	}
 	if name == IntelligentTiering {
 		if in.Days != nil {
@@ -130,7 +127,7 @@ func ReadRestore(in *api.RestoreRequest, name string) (Wanted, error) {
 		return w, nil
 	}
 	if in.Days == nil {
-		return w, malformedXML()
+		return w, s3err.MalformedXML()
 	}
 	if w.Days = int(*in.Days); w.Days < 1 || w.Days > restoreDaysLimit {
 		return w, fault.New("InvalidArgument", 400, "restoration days should be at least 1")

@@ -8,6 +8,7 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/tagging"
 )
 
@@ -139,13 +140,13 @@ func AccessDue(t *Tiering, size int64, now time.Time) bool {
 // Errors: MalformedXML, InvalidArgument.
 func CheckTiering(id string, c *api.IntelligentTieringConfiguration) error {
 	if c == nil || len(c.Tierings) == 0 {
-		return malformedXML()
+		return s3err.MalformedXML()
 	}
 	if id == "" || len(id) > tieringIDMax || smithy.Val(c.Id) != id {
 		return invalid("Invalid Argument")
 	}
 	if s := smithy.Val(c.Status); s != "Enabled" && s != "Disabled" {
-		return malformedXML()
+		return s3err.MalformedXML()
 	}
 	if err := checkTieringFilter(c.Filter); err != nil {
 		return err
@@ -155,7 +156,7 @@ func CheckTiering(id string, c *api.IntelligentTieringConfiguration) error {
 		tier, n, least := smithy.Val(t.AccessTier), int(smithy.Val(t.Days)), archiveDaysMin
 		switch {
 		case !ArchiveTier(tier) || t.Days == nil || days[tier] != 0:
-			return malformedXML()
+			return s3err.MalformedXML()
 		case tier == TierDeepArchive:
 			least = deepDaysMin
 		}
@@ -181,7 +182,7 @@ func checkTieringFilter(f *api.IntelligentTieringFilter) error {
 		}
 	}
 	if n > 1 {
-		return malformedXML()
+		return s3err.MalformedXML()
 	}
 	var tags []api.Tag
 	if f.Tag != nil {
@@ -190,7 +191,7 @@ func checkTieringFilter(f *api.IntelligentTieringFilter) error {
 	if f.And != nil {
 		tags = f.And.Tags
 		if len(tags) == 0 || len(tags) == 1 && f.And.Prefix == nil {
-			return malformedXML()
+			return s3err.MalformedXML()
 		}
 	}
 	_, err := tagging.Of(tags, tagging.ObjectMax)

@@ -14,6 +14,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/s3/class"
+	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/tagging"
 )
 
@@ -52,7 +53,7 @@ func Check(in *api.BucketLifecycleConfiguration, minimumSize *string, newID func
 		}
 	}
 	if in == nil || len(in.Rules) == 0 {
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	}
 	if len(in.Rules) > rulesMax {
 		return nil, invalidRequest("The number of lifecycle rules must not exceed the allowed limit of %d rules.", rulesMax)
@@ -98,11 +99,11 @@ func checkIDs(rules []api.LifecycleRule) error {
 // filter, so all must.
 func checkRule(r *api.LifecycleRule, modern bool) error {
 	if s := smithy.Val(r.Status); s != "Enabled" && s != "Disabled" {
-		return malformedXML()
+		return s3err.MalformedXML()
 	}
 	switch {
 	case r.Prefix == nil && r.Filter == nil:
-		return malformedXML()
+		return s3err.MalformedXML()
 	case modern && r.Prefix != nil:
 		return invalidRequest("Base level prefix cannot be used in Lifecycle V2, prefixes are only supported in the Filter.")
 	case !modern && r.Filter != nil:
@@ -166,10 +167,10 @@ func (s scope) text() string {
 func checkFilter(r *api.LifecycleRule) error {
 	if f := r.Filter; f != nil {
 		if count(f.Prefix != nil, f.Tag != nil, f.ObjectSizeGreaterThan != nil, f.ObjectSizeLessThan != nil, f.And != nil) > 1 {
-			return malformedXML()
+			return s3err.MalformedXML()
 		}
 		if a := f.And; a != nil && len(a.Tags)+count(a.Prefix != nil, a.ObjectSizeGreaterThan != nil, a.ObjectSizeLessThan != nil) < 2 {
-			return malformedXML()
+			return s3err.MalformedXML()
 		}
 	}
 	s := scopeOf(r)
@@ -221,7 +222,7 @@ func checkExpiration(r *api.LifecycleRule, _ bool) error {
 	case e == nil:
 		return nil
 	case count(e.Days != nil, e.Date != nil, e.ExpiredObjectDeleteMarker != nil) != 1:
-		return malformedXML()
+		return s3err.MalformedXML()
 	case e.Days != nil && *e.Days < 1:
 		return invalidArgument("'Days' for Expiration action must be a positive integer")
 	case e.Date != nil:
@@ -245,7 +246,7 @@ func checkNoncurrent(r *api.LifecycleRule, modern bool) error {
 	case e == nil:
 		return nil
 	case e.NoncurrentDays == nil:
-		return malformedXML()
+		return s3err.MalformedXML()
 	case *e.NoncurrentDays < 1:
 		return invalidArgument("'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer")
 	}
@@ -270,7 +271,7 @@ func checkAbort(r *api.LifecycleRule, _ bool) error {
 	case a == nil:
 		return nil
 	case a.DaysAfterInitiation == nil:
-		return malformedXML()
+		return s3err.MalformedXML()
 	case *a.DaysAfterInitiation < 1:
 		return invalidArgument("'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer")
 	}
@@ -324,14 +325,10 @@ func target(name *string) (string, error) {
 		return "", invalidArgument("Invalid target Storage class for Transition action")
 	default:
 		if _, ok := class.Of(c); !ok || c == "" {
-			return "", malformedXML()
+			return "", s3err.MalformedXML()
 		}
 		return c, nil
 	}
-}
-
-func malformedXML() error {
-	return fault.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
 func invalidRequest(format string, args ...any) error {

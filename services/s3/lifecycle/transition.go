@@ -5,6 +5,7 @@ import (
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/services/s3/class"
+	"moln.dev/moln/services/s3/s3err"
 )
 
 // moment is when an action of a rule is due: after days, or on a date.
@@ -36,7 +37,7 @@ func checkTransitions(r *api.LifecycleRule, _ bool) error {
 		}
 		switch {
 		case count(t.Days != nil, t.Date != nil) != 1:
-			return malformedXML()
+			return s3err.MalformedXML()
 		case t.Date != nil:
 			if err := checkMidnight(*t.Date); err != nil {
 				return err
@@ -91,7 +92,7 @@ func checkNoncurrentTransitions(r *api.LifecycleRule, modern bool) error {
 		}
 		switch {
 		case t.NoncurrentDays == nil:
-			return malformedXML()
+			return s3err.MalformedXML()
 		case *t.NoncurrentDays < 0:
 			return invalidArgument("'NoncurrentDays' in %s action must be nonnegative", action)
 		case *t.NoncurrentDays < infrequentMin && (c == class.StandardIA || c == class.OneZoneIA):

@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/s3/s3err"
 )
 
 // Retention modes, and the states of a legal hold.
@@ -54,14 +55,6 @@ type State struct {
 // IsZero reports that nothing was ever set.
 func (s State) IsZero() bool { return s.Retention == nil && s.Hold == "" }
 
-func malformedXML() error {
-	return fault.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
-}
-
-func invalid(format string, args ...any) error {
-	return fault.New("InvalidArgument", 400, format, args...)
-}
-
 // Protected is how S3 refuses what a lock forbids.
 func Protected() error {
 	return fault.New("AccessDenied", 403, "Access Denied because object protected by object lock.")
@@ -86,29 +79,37 @@ func eventHolds() error {
 // Errors: MalformedXML, InvalidArgument, and NotImplemented for event holds.
 func ReadConfiguration(in *api.ObjectLockConfiguration) (*Configuration, error) {
 	if in == nil || smithy.Val(in.ObjectLockEnabled) != enabled {
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	}
 	if in.Rule == nil {
 		return &Configuration{}, nil
 	}
 	d := in.Rule.DefaultRetention
 	if d == nil || d.Mode == nil || !knownMode(*d.Mode) {
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	}
 	if d.DefaultEventHold != nil {
 		return nil, eventHolds()
 	}
 	if (d.Days == nil) == (d.Years == nil) {
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	}
 	c := &Configuration{Mode: *d.Mode, Days: int(smithy.Val(d.Days)), Years: int(smithy.Val(d.Years))}
 	switch {
 	case c.Days+c.Years < 1:
-		return nil, invalid("Default retention period must be a positive integer value.")
+		return nil, c.period("Default retention period must be a positive integer value.")
 	case c.Days > defaultDaysMax || c.Years > defaultYearsMax:
-		return nil, invalid("Default retention period too large.")
+		return nil, c.period("Default retention period too large.")
 	}
 	return c, nil
+}
+
+// period refuses the period of a default retention.
+func (c *Configuration) period(text string) error {
+	if c.Years != 0 {
+		return s3err.Argument("Years", strconv.Itoa(c.Years), "%s", text)
+	}
+	return s3err.Argument("Days", strconv.Itoa(c.Days), "%s", text)
 }
 
 // API is the form of answers.
@@ -146,21 +147,44 @@ func ReadHeaders(mode *string, until *time.Time, hold *string, now time.Time) (S
 	var s State
 	if hold != nil {
 		if s.Hold = *hold; s.Hold != On && s.Hold != Off {
-			return s, invalid("Legal Hold must be either of 'ON' or 'OFF'")
+			return s, BadHold(s.Hold)
 		}
 	}
 	switch {
 	case mode == nil && until == nil:
 		return s, nil
 	case mode == nil || until == nil:
-		return s, invalid("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
+		missing := headerMode
+		if until == nil {
+			missing = headerUntil
+		}
+		return s, s3err.Argument(missing, "", "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
 	case !knownMode(*mode):
-		return s, invalid("Unknown wormMode directive.")
+		return s, BadMode(*mode)
 	case !until.After(now):
-		return s, invalid("The retain until date must be in the future!")
+		return s, past(headerUntil, *until)
 	}
 	s.Retention = &Retention{Mode: *mode, Until: until.UTC()}
 	return s, nil
+}
+
+const (
+	headerMode  = "x-amz-object-lock-mode"
+	headerUntil = "x-amz-object-lock-retain-until-date"
+)
+
+// BadMode refuses a mode that there is not, in a header.
+func BadMode(mode string) error {
+	return s3err.Argument(headerMode, mode, "Unknown wormMode directive.")
+}
+
+// BadHold refuses a state of a legal hold that there is not, in a header.
+func BadHold(state string) error {
+	return s3err.Argument("x-amz-object-lock-legal-hold", state, "Legal Hold must be either of 'ON' or 'OFF'")
+}
+
+func past(name string, until time.Time) error {
+	return s3err.Argument(name, until.UTC().Format(time.RFC3339), "The retain until date must be in the future!")
 }
 
 // ReadRetention reads a retention document; nil removes the retention.
@@ -169,15 +193,15 @@ func ReadHeaders(mode *string, until *time.Time, hold *string, now time.Time) (S
 func ReadRetention(in *api.ObjectLockRetention, now time.Time) (*Retention, error) {
 	switch {
 	case in == nil:
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	case in.EventHold != nil || in.EventHoldDuration != nil:
 		return nil, eventHolds()
 	case in.Mode == nil && in.RetainUntilDate == nil:
 		return nil, nil
 	case in.Mode == nil || in.RetainUntilDate == nil || !knownMode(*in.Mode):
-		return nil, malformedXML()
+		return nil, s3err.MalformedXML()
 	case !in.RetainUntilDate.After(now):
-		return nil, invalid("The retain until date must be in the future!")
+		return nil, past("RetainUntilDate", *in.RetainUntilDate)
 	}
 	return &Retention{Mode: *in.Mode, Until: in.RetainUntilDate.UTC()}, nil
 }
@@ -187,7 +211,7 @@ func ReadRetention(in *api.ObjectLockRetention, now time.Time) (*Retention, erro
 // Errors: MalformedXML.
 func ReadHold(in *api.ObjectLockLegalHold) (string, error) {
 	if in == nil || smithy.Val(in.Status) != On && smithy.Val(in.Status) != Off {
-		return "", malformedXML()
+		return "", s3err.MalformedXML()
 	}
 	return *in.Status, nil
 }
