@@ -95,7 +95,7 @@ func (s *Service) callKeys(c *service.Call, own policy.Keys) policy.Keys {
 
 func describeKey(keys policy.Keys, k named) {
 	set := func(name, value string) { keys["kms:"+name] = []string{value} }
-	set("keyorigin", api.OriginTypeAwsKms)
+	set("keyorigin", k.origin())
 	set("keyspec", k.Spec)
 	set("keyusage", k.Usage)
 	set("customermasterkeyspec", k.Spec)
@@ -158,6 +158,9 @@ func (s *Service) creation(c *service.Call, in *api.CreateKeyInput) []service.Ch
 	keys := s.callKeys(c, tagKeys(in.Tags))
 	keys["kms:keyspec"], keys["kms:keyusage"] = []string{spec}, []string{usage}
 	keys["kms:keyorigin"], keys["kms:multiregion"] = []string{api.OriginTypeAwsKms}, []string{"false"}
+	if in.Origin != nil {
+		keys["kms:keyorigin"] = []string{*in.Origin}
+	}
 	keys["kms:bypasspolicylockoutsafetycheck"] = []string{strconv.FormatBool(smithy.Val(in.BypassPolicyLockoutSafetyCheck))}
 	checks := []service.Check{{Action: "kms:CreateKey", Resource: "*", Context: keys}}
 	if len(in.Tags) > 0 {

@@ -15,6 +15,7 @@
 // # States of a key
 //
 //	Enabled <-> Disabled -> PendingDeletion -> gone
+//	PendingImport <-> Enabled, of keys whose material is imported
 //
 // A key is gone from the second of its deletion date on, whenever the worker
 // comes to remove what is left of it.
@@ -39,6 +40,6 @@
 //
 // Grants take effect at once; their tokens are checked and not needed. Names of
 // principals in policies and grants are checked for form, not for existence.
-// Multi-region keys, imported material, custom key stores, attestation, and the
+// Multi-region keys, custom key stores, rotation of imported material, attestation, and the
 // kinds SM2, secp256k1, ML-DSA and ML-KEM are refused.
 package kms

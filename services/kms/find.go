@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	api "moln.dev/moln/api/kms"
@@ -66,6 +67,12 @@ func (s *Service) load(ctx context.Context, c *service.Call, p place, id string)
 	if errors.Is(err, errAbsent) || (err == nil && k.gone(c.Now)) {
 		return nil, noKey(keyARN(p.account, p.region, id))
 	}
+	if err == nil && k.expired(c.Now) { // the worker has not come by yet
+		now := *k
+		now.Materials = slices.Clone(k.Materials)
+		now.forget()
+		return &now, nil
+	}
 	return k, err
 }
 
@@ -108,7 +115,7 @@ func (s *Service) firstUse(ctx context.Context, c *service.Call, name string) (*
 	if !ok || !managedService(of) || c.Caller.Kind == policy.Anonymous {
 		return nil, errAbsent
 	}
-	k, err := s.newKey(c, api.KeySpecSymmetricDefault, api.KeyUsageTypeEncryptDecrypt)
+	k, err := s.newKey(c, api.KeySpecSymmetricDefault, api.KeyUsageTypeEncryptDecrypt, "")
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,8 @@ type key struct {
 	Granted             bool              `json:",omitempty"` // it has had grants
 	Period              int32             `json:",omitempty"` // days between rotations; 0: not rotated
 	Rotate              time.Time         `json:",omitzero"`  // the next rotation
+	Origin              string            `json:",omitempty"` // empty: AWS_KMS
+	ValidTo             time.Time         `json:",omitzero"`  // of imported material
 	Materials           []generation
 
 	compiled *policy.Policy // of Policy, where store.key gave the key
@@ -55,7 +57,9 @@ type generation struct {
 	ID      string // 64 hex digits
 	Created time.Time
 	Kind    string `json:",omitempty"` // how it came about; empty for the first
-	Sealed  []byte
+	Sealed  []byte // nil: imported material that is gone
+	// Print is the fingerprint of imported material.
+	Print []byte `json:",omitempty"`
 }
 
 // alias is a name of a key.
@@ -96,10 +100,17 @@ func (k *key) notPending() error {
 	return nil
 }
 
+func pendingImport(k *key) error {
+	return api.ErrKMSInvalidStateException("%s is pending import.", k.arn())
+}
+
 // enabled refuses what only an enabled key does.
 func (k *key) enabled() error {
-	if k.State == api.KeyStateDisabled {
+	switch k.State {
+	case api.KeyStateDisabled:
 		return api.ErrDisabledException("%s is disabled.", k.arn())
+	case api.KeyStatePendingImport:
+		return pendingImport(k)
 	}
 	return k.notPending()
 }
@@ -128,6 +139,9 @@ func (k *key) rotatable() error {
 	if !k.symmetric() {
 		return api.ErrUnsupportedOperationException("You cannot perform this operation on asymmetric or HMAC keys: %s", k.arn())
 	}
+	if k.origin() != api.OriginTypeAwsKms {
+		return wrongOrigin(k)
+	}
 	return k.enabled()
 }
 
@@ -136,7 +150,7 @@ func (k *key) metadata() *api.KeyMetadata {
 	out := &api.KeyMetadata{
 		AWSAccountId: &k.Account, KeyId: &k.ID, Arn: new(k.arn()), CreationDate: &k.Created,
 		Enabled: new(k.State == api.KeyStateEnabled), Description: &k.Description, KeyUsage: &k.Usage, KeyState: &k.State,
-		Origin: new(api.OriginTypeAwsKms), KeyManager: new(api.KeyManagerTypeCustomer),
+		Origin: new(k.origin()), KeyManager: new(api.KeyManagerTypeCustomer),
 		CustomerMasterKeySpec: &k.Spec, KeySpec: &k.Spec, MultiRegion: new(false),
 	}
 	if k.Managed != "" {
@@ -145,7 +159,13 @@ func (k *key) metadata() *api.KeyMetadata {
 	if k.State == api.KeyStatePendingDeletion {
 		out.DeletionDate = &k.Deleted
 	}
-	if k.symmetric() {
+	if k.origin() == api.OriginTypeExternal && k.imported() {
+		out.ExpirationModel = new(api.ExpirationModelTypeKeyMaterialDoesNotExpire)
+		if !k.ValidTo.IsZero() {
+			out.ExpirationModel, out.ValidTo = new(api.ExpirationModelTypeKeyMaterialExpires), &k.ValidTo
+		}
+	}
+	if k.symmetric() && len(k.Materials) > 0 {
 		out.CurrentKeyMaterialId = new(k.current().ID)
 	}
 	out.EncryptionAlgorithms, out.SigningAlgorithms, out.KeyAgreementAlgorithms, out.MacAlgorithms = k.algorithms()

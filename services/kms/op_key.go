@@ -37,7 +37,7 @@ func (s *Service) createKey(ctx context.Context, c *service.Call, in *api.Create
 	if doc == "" {
 		doc = defaultPolicy(c.Account, c.Region)
 	}
-	k, err := s.newKey(c, spec.Name, usage)
+	k, err := s.newKey(c, spec.Name, usage, smithy.Val(in.Origin))
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +58,23 @@ func refuseForeign(in *api.CreateKeyInput) error {
 		return api.ErrUnsupportedOperationException("moln has no multi-region keys")
 	case in.CustomKeyStoreId != nil || in.XksKeyId != nil:
 		return api.ErrUnsupportedOperationException("moln has no custom key stores")
-	case in.Origin != nil && *in.Origin != api.OriginTypeAwsKms:
-		return api.ErrUnsupportedOperationException("moln makes the material of its keys itself: the origin %s is not there", *in.Origin)
+	case in.Origin != nil && *in.Origin != api.OriginTypeAwsKms && *in.Origin != api.OriginTypeExternal:
+		return api.ErrUnsupportedOperationException("moln has no custom key stores: the origin %s is not there", *in.Origin)
 	}
 	return nil
 }
 
-// newKey makes a key with fresh material; nothing is stored.
-func (s *Service) newKey(c *service.Call, spec, usage string) (*key, error) {
+// newKey makes a key, with fresh material unless that comes from outside; nothing
+// is stored.
+func (s *Service) newKey(c *service.Call, spec, usage, origin string) (*key, error) {
 	now := c.Now.UTC()
 	k := &key{
 		ID: s.deps.Ident.UUID(), Account: c.Account, Region: c.Region, Spec: spec, Usage: usage,
 		State: api.KeyStateEnabled, Created: now,
+	}
+	if origin == api.OriginTypeExternal {
+		k.Origin, k.State = origin, api.KeyStatePendingImport
+		return k, nil
 	}
 	return k, s.addMaterial(k, "")
 }
@@ -162,6 +167,9 @@ func (s *Service) change(ctx context.Context, c *service.Call, id string, change
 	var changed *key
 	err = s.store.change(ctx, k.place(), k.ID, func(k *key) error {
 		changed = k
+		if k.expired(c.Now) {
+			k.forget()
+		}
 		return change(k)
 	})
 	if errors.Is(err, errAbsent) {
@@ -182,6 +190,9 @@ func (s *Service) switchKey(ctx context.Context, c *service.Call, id, state stri
 	_, err := s.change(ctx, c, id, func(k *key) error {
 		if err := k.notPending(); err != nil {
 			return err
+		}
+		if k.State == api.KeyStatePendingImport {
+			return pendingImport(k)
 		}
 		k.State = state
 		return nil
@@ -213,6 +224,9 @@ func (s *Service) cancelKeyDeletion(ctx context.Context, c *service.Call, in *ap
 			return api.ErrKMSInvalidStateException("%s is not pending deletion.", k.arn())
 		}
 		k.State, k.Window, k.Deleted = api.KeyStateDisabled, 0, time.Time{}
+		if k.origin() == api.OriginTypeExternal && !k.imported() {
+			k.State = api.KeyStatePendingImport
+		}
 		return nil
 	})
 	if err != nil {

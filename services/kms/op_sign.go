@@ -104,6 +104,6 @@ func (s *Service) deriveSharedSecret(ctx context.Context, c *service.Call, in *a
 		return nil, dryRun()
 	}
 	return &api.DeriveSharedSecretOutput{
-		KeyId: new(k.arn()), SharedSecret: shared, KeyAgreementAlgorithm: in.KeyAgreementAlgorithm, KeyOrigin: new(api.OriginTypeAwsKms),
+		KeyId: new(k.arn()), SharedSecret: shared, KeyAgreementAlgorithm: in.KeyAgreementAlgorithm, KeyOrigin: new(k.origin()),
 	}, nil
 }

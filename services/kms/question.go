@@ -94,6 +94,12 @@ func askAbout(q question, in any) question {
 		q.id, q.keys = *in.KeyId, tagKeys(in.Tags)
 	case *api.UntagResourceInput:
 		q.id, q.keys = *in.KeyId, policy.Keys{"aws:tagkeys": in.TagKeys}
+	case *api.GetParametersForImportInput:
+		q.id, q.keys = *in.KeyId, both(one("kms:wrappingalgorithm", in.WrappingAlgorithm), one("kms:wrappingkeyspec", in.WrappingKeySpec))
+	case *api.ImportKeyMaterialInput:
+		q.id, q.keys = *in.KeyId, importKeys(in)
+	case *api.DeleteImportedKeyMaterialInput:
+		q.id = *in.KeyId
 	case *api.ListResourceTagsInput:
 		q.id = *in.KeyId
 	}

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"moln.dev/moln/engine/clock"
@@ -28,9 +29,25 @@ func (s *Service) tendOnce(ctx context.Context) error {
 		switch {
 		case k.gone(now):
 			return s.store.deleteKey(ctx, k.place(), k.ID, now)
+		case k.expired(now):
+			return s.expireOne(ctx, k, now)
 		case k.due(now):
 			return s.rotateDue(ctx, k, now)
 		}
 		return nil
 	})
+}
+
+// expireOne drops imported material that has outlived its time.
+func (s *Service) expireOne(ctx context.Context, k key, now time.Time) error {
+	err := s.store.change(ctx, k.place(), k.ID, func(k *key) error {
+		if k.expired(now) {
+			k.forget()
+		}
+		return nil
+	})
+	if errors.Is(err, errAbsent) {
+		return nil
+	}
+	return err
 }
