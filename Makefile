@@ -90,8 +90,8 @@ e2e: build ## the scripts of e2e/testdata/script, two nodes on one store, one or
 	$(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestScripts|TestCluster|TestLinearizable|TestFullDisk|TestRot|TestLargeObjects' -timeout 5m
 
 .PHONY: kill-short
-kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store
-	MOLN_KILL_ROUNDS=$(MOLN_KILL_ROUNDS) $(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestKill' -v -timeout 30m | grep -v '^=== '
+kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store; a power cut
+	MOLN_KILL_ROUNDS=$(MOLN_KILL_ROUNDS) $(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestKill|TestPowerCut' -v -timeout 30m | grep -v '^=== '
 
 .PHONY: kill
 kill: ## kill -9 under load, 20 times on each store

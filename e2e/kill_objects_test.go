@@ -83,6 +83,8 @@ type uploads struct {
 	mu    sync.Mutex
 	acked map[string]upload
 	begun map[string]int // key -> bytes, of those that no answer came for
+	// cut, if not nil, is called before the process dies.
+	cut func(*process)
 }
 
 func (u *uploads) untilKilled(t *testing.T, p *process, round int, after time.Duration) {
@@ -123,6 +125,9 @@ func (u *uploads) untilKilled(t *testing.T, p *process, round int, after time.Du
 	case <-time.After(after):
 	case <-p.exited:
 		t.Errorf("moln ended by itself: %v\n%s", p.err, p.stderr)
+	}
+	if u.cut != nil {
+		u.cut(p)
 	}
 	p.kill()
 	writers.Wait()

@@ -95,10 +95,10 @@ func makeAuthority(certFile, keyFile string) (*authority, error) {
 	}
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if err := os.WriteFile(keyFile, keyPEM, 0o600); err != nil {
+	if err := writeFile(keyFile, keyPEM, 0o600); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(certFile, certPEM, 0o644); err != nil {
+	if err := writeFile(certFile, certPEM, 0o644); err != nil {
 		return nil, err
 	}
 	return &authority{cert: cert, key: key, pem: certPEM, leaves: map[string]*tls.Certificate{}}, nil

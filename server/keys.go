@@ -26,7 +26,7 @@ func OpenAdminToken(dir string) (string, error) {
 	token, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		made := MakeAdminToken()
-		return made, os.WriteFile(file, []byte(made), 0o600)
+		return made, writeFile(file, []byte(made), 0o600)
 	}
 	return string(token), err
 }

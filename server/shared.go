@@ -181,10 +181,10 @@ func (s *Server) openCA(ctx context.Context) error {
 		if block, _ := pem.Decode(shared.Cert); block == nil {
 			return errors.New("certificate authority: the store's record holds no certificate")
 		}
-		if err := os.WriteFile(s.caKeyFile(), shared.Key, 0o600); err != nil {
+		if err := writeFile(s.caKeyFile(), shared.Key, 0o600); err != nil {
 			return err
 		}
-		if err := os.WriteFile(s.CAFile(), shared.Cert, 0o644); err != nil {
+		if err := writeFile(s.CAFile(), shared.Cert, 0o644); err != nil {
 			return err
 		}
 	}
