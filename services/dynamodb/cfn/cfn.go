@@ -1,5 +1,6 @@
-// Package cfn is AWS::DynamoDB::Table: a table in a template, over the service's
-// operations, called as who deploys it. It does not know how tables are stored.
+// Package cfn is AWS::DynamoDB::Table, and AWS::DynamoDB::GlobalTable with one
+// replica: a table in a template, over the service's operations, called as who
+// deploys it. It does not know how tables are stored.
 package cfn
 
 import (
@@ -18,8 +19,8 @@ import (
 	"moln.dev/moln/services/dynamodb/words"
 )
 
-// tableProperties are AWS::DynamoDB::Table's. KMS keys, backups,
-// replicas, resource policies, imports and on-demand limits are not there.
+// tableProperties are AWS::DynamoDB::Table's. Imports, contributor insights and
+// Kinesis streams are not there.
 type tableProperties struct {
 	TableName                 *string
 	AttributeDefinitions      []api.AttributeDefinition
@@ -33,7 +34,12 @@ type tableProperties struct {
 	DeletionProtectionEnabled *bool
 	TableClass                *string
 	SSESpecification          *sseProperties
+	OnDemandThroughput        *api.OnDemandThroughput
+	WarmThroughput            *api.WarmThroughput
+	ResourcePolicy            *policyProperties
 	Tags                      []api.Tag
+
+	PointInTimeRecoverySpecification *api.PointInTimeRecoverySpecification
 }
 
 type globalProperties struct {
@@ -41,6 +47,8 @@ type globalProperties struct {
 	KeySchema             []api.KeySchemaElement
 	Projection            *api.Projection
 	ProvisionedThroughput *api.ProvisionedThroughput
+	OnDemandThroughput    *api.OnDemandThroughput
+	WarmThroughput        *api.WarmThroughput
 }
 
 // streamProperties turn a stream on by being there.
@@ -53,8 +61,18 @@ func (p *streamProperties) specification() *api.StreamSpecification {
 	return &api.StreamSpecification{StreamEnabled: new(true), StreamViewType: p.StreamViewType}
 }
 
-// sseProperties may say what is so anyway: no key of one's own.
-type sseProperties struct{ SSEEnabled *bool }
+type sseProperties struct {
+	SSEEnabled     *bool
+	SSEType        *string
+	KMSMasterKeyId *string
+}
+
+func (p *sseProperties) specification() *api.SSESpecification {
+	if p == nil {
+		return nil
+	}
+	return &api.SSESpecification{Enabled: p.SSEEnabled, SSEType: p.SSEType, KMSMasterKeyId: p.KMSMasterKeyId}
+}
 
 // Resources lists the types.
 func Resources() []service.ResourceType {
@@ -62,12 +80,21 @@ func Resources() []service.ResourceType {
 		Name:    "AWS::DynamoDB::Table",
 		New:     func() any { return new(tableProperties) },
 		Replace: []string{"TableName", "KeySchema", "LocalSecondaryIndexes"},
-		Create:  createTableResource, Update: updateTableResource, Delete: deleteTableResource,
-	}}
+		Create: func(ctx context.Context, c *service.Call, r *service.Resource) error {
+			return createTable(ctx, c, r, r.Properties.(*tableProperties))
+		},
+		Update: func(ctx context.Context, c *service.Call, r *service.Resource) error {
+			return updateTable(ctx, c, r, r.Properties.(*tableProperties), r.Old.(*tableProperties))
+		},
+		Delete: deleteTableResource,
+	}, globalTable()}
 }
 
-func createTableResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p := r.Properties.(*tableProperties)
+func createTable(ctx context.Context, c *service.Call, r *service.Resource, p *tableProperties) error {
+	policy, err := p.ResourcePolicy.document()
+	if err != nil {
+		return err
+	}
 	if p.TableName == nil {
 		p.TableName = new(r.GeneratedName(255))
 	}
@@ -75,14 +102,13 @@ func createTableResource(ctx context.Context, c *service.Call, r *service.Resour
 		TableName: p.TableName, AttributeDefinitions: p.AttributeDefinitions, KeySchema: p.KeySchema, BillingMode: p.BillingMode,
 		ProvisionedThroughput: p.ProvisionedThroughput, LocalSecondaryIndexes: p.LocalSecondaryIndexes,
 		DeletionProtectionEnabled: p.DeletionProtectionEnabled, TableClass: p.TableClass, Tags: resourceTags(p, r),
-		StreamSpecification: p.StreamSpecification.specification(),
-	}
-	if p.SSESpecification != nil {
-		in.SSESpecification = &api.SSESpecification{Enabled: p.SSESpecification.SSEEnabled}
+		StreamSpecification: p.StreamSpecification.specification(), SSESpecification: p.SSESpecification.specification(),
+		OnDemandThroughput: p.OnDemandThroughput, WarmThroughput: p.WarmThroughput, ResourcePolicy: policy,
 	}
 	for _, g := range p.GlobalSecondaryIndexes {
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, api.GlobalSecondaryIndex{
 			IndexName: g.IndexName, KeySchema: g.KeySchema, Projection: g.Projection, ProvisionedThroughput: g.ProvisionedThroughput,
+			OnDemandThroughput: g.OnDemandThroughput, WarmThroughput: g.WarmThroughput,
 		})
 	}
 	out, err := service.Invoke(ctx, c, api.CreateTable, in)
@@ -92,9 +118,11 @@ func createTableResource(ctx context.Context, c *service.Call, r *service.Resour
 	r.PhysicalID = *p.TableName
 	r.Attributes = attributes(out.TableDescription)
 	if t := p.TimeToLiveSpecification; t != nil && smithy.Val(t.Enabled) {
-		_, err = service.Invoke(ctx, c, api.UpdateTimeToLive, &api.UpdateTimeToLiveInput{TableName: p.TableName, TimeToLiveSpecification: t})
+		if _, err = service.Invoke(ctx, c, api.UpdateTimeToLive, &api.UpdateTimeToLiveInput{TableName: p.TableName, TimeToLiveSpecification: t}); err != nil {
+			return err
+		}
 	}
-	return err
+	return updateRecovery(ctx, c, p.TableName, p.PointInTimeRecoverySpecification, nil)
 }
 
 // attributes are what templates may ask of a table: StreamArn only where it has a
@@ -117,16 +145,18 @@ func resourceTags(p *tableProperties, r *service.Resource) []api.Tag {
 	return append(out, p.Tags...)
 }
 
-func updateTableResource(ctx context.Context, c *service.Call, r *service.Resource) error {
-	p, old := r.Properties.(*tableProperties), r.Old.(*tableProperties)
+func updateTable(ctx context.Context, c *service.Call, r *service.Resource, p, old *tableProperties) error {
 	name := &r.PhysicalID
 	t, err := service.Invoke(ctx, c, api.DescribeTable, &api.DescribeTableInput{TableName: name})
 	if err != nil {
 		return err
 	}
 	r.Attributes = attributes(t.Table)
-	if s := p.SSESpecification; s != nil && smithy.Val(s.SSEEnabled) {
-		return words.NoKMS()
+	if err := updatePolicy(ctx, c, r, p.ResourcePolicy, old.ResourcePolicy); err != nil {
+		return err
+	}
+	if err := updateRecovery(ctx, c, name, p.PointInTimeRecoverySpecification, old.PointInTimeRecoverySpecification); err != nil {
+		return err
 	}
 	if err := updateResourceSettings(ctx, c, name, p, old); err != nil {
 		return err
@@ -187,6 +217,21 @@ func updateResourceSettings(ctx context.Context, c *service.Call, name *string, 
 	} else if p.ProvisionedThroughput != nil && !reflect.DeepEqual(p.ProvisionedThroughput, old.ProvisionedThroughput) {
 		changed, in.ProvisionedThroughput = true, p.ProvisionedThroughput
 	}
+	if !reflect.DeepEqual(p.OnDemandThroughput, old.OnDemandThroughput) {
+		if in.OnDemandThroughput = mostOf(p.OnDemandThroughput); smithy.Val(p.BillingMode) == table.OnDemand {
+			changed = true
+		} else {
+			in.OnDemandThroughput = nil // the switch has taken it away
+		}
+	}
+	if p.WarmThroughput != nil && !reflect.DeepEqual(p.WarmThroughput, old.WarmThroughput) {
+		changed, in.WarmThroughput = true, p.WarmThroughput
+	}
+	if !reflect.DeepEqual(p.SSESpecification, old.SSESpecification) {
+		if changed, in.SSESpecification = true, p.SSESpecification.specification(); in.SSESpecification == nil {
+			in.SSESpecification = &api.SSESpecification{Enabled: new(false)}
+		}
+	}
 	if smithy.Val(p.DeletionProtectionEnabled) != smithy.Val(old.DeletionProtectionEnabled) {
 		changed, in.DeletionProtectionEnabled = true, new(smithy.Val(p.DeletionProtectionEnabled))
 	}
@@ -229,11 +274,14 @@ func updateResourceIndexes(ctx context.Context, c *service.Call, name *string, p
 			structural++
 			updates = append(updates, api.GlobalSecondaryIndexUpdate{Create: &api.CreateGlobalSecondaryIndexAction{
 				IndexName: g.IndexName, KeySchema: g.KeySchema, Projection: g.Projection, ProvisionedThroughput: g.ProvisionedThroughput,
+				OnDemandThroughput: g.OnDemandThroughput, WarmThroughput: g.WarmThroughput,
 			}})
 		case !reflect.DeepEqual(was.KeySchema, g.KeySchema) || !reflect.DeepEqual(was.Projection, g.Projection):
 			return words.BadParameter("Cannot update GSI's properties other than Provisioned Throughput and Contributor Insights Specification. You can create a new GSI with a different name.")
-		case g.ProvisionedThroughput != nil && !reflect.DeepEqual(was.ProvisionedThroughput, g.ProvisionedThroughput):
-			updates = append(updates, api.GlobalSecondaryIndexUpdate{Update: &api.UpdateGlobalSecondaryIndexAction{IndexName: g.IndexName, ProvisionedThroughput: g.ProvisionedThroughput}})
+		default:
+			if u := g.changed(was); u != nil {
+				updates = append(updates, api.GlobalSecondaryIndexUpdate{Update: u})
+			}
 		}
 	}
 	if structural > 1 {
