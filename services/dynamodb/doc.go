@@ -15,6 +15,7 @@
 //	i, table id, index id, #hash, range, #key -> projected item
 //	k, token                                  -> outcome of a transaction with a client token
 //	s, table name, label                      -> stream: what it was told, and when it ended
+//	n, table id                               -> how much it was last counted to hold
 //	c, stream id, ...                         -> its records, see package changelog
 //
 // #hash is a digest of the partition key's value, which spreads items evenly (a
@@ -44,7 +45,9 @@
 // tables are enforced by each node for itself, with a full burst to begin with; a
 // request that costs more than is left is refused before it changes anything,
 // reads leave a debt. A KMS key is checked and shown, and encrypts nothing. Item counts
-// and sizes in descriptions are zero: AWS updates them every six hours.
+// and sizes in descriptions are of when the table was last counted, which happens
+// after it was described, at most every ten seconds, and of large tables every six
+// hours; AWS counts every six hours.
 // Items that expire are deleted within seconds. An index that is added while
 // another node of a cluster is writing may miss items whose write began before,
 // and a stream that is turned on then the records of such writes.

@@ -64,7 +64,8 @@ func (s *Service) describeTable(ctx context.Context, c *service.Call, in *api.De
 	if err != nil {
 		return nil, err
 	}
-	return &api.DescribeTableOutput{Table: table.Describe(t.Table, table.Status(t.Table), c.Now)}, nil
+	d, err := s.describe(ctx, c, t, table.Status(t.Table))
+	return &api.DescribeTableOutput{Table: d}, err
 }
 
 // named finds the table of a control request.
@@ -183,7 +184,8 @@ func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.Upda
 		}
 	}
 	s.wakeFilling()
-	return &api.UpdateTableOutput{TableDescription: table.Describe(t.Table, api.TableStatusUpdating, c.Now)}, nil
+	d, err := s.describe(ctx, c, t, api.TableStatusUpdating)
+	return &api.UpdateTableOutput{TableDescription: d}, err
 }
 
 func refuseUpdates(in *api.UpdateTableInput) error {

@@ -18,11 +18,16 @@ type Service struct {
 	policies policies
 	// filling wakes the worker that fills new indexes.
 	filling chan struct{}
+	// counting are tables to be counted.
+	counting chan *store.Table
 }
+
+// countQueue is how many tables may wait to be counted.
+const countQueue = 16
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: store.New(d.KV, d.Clock), filling: make(chan struct{}, 1)}
+	return &Service{deps: d, store: store.New(d.KV, d.Clock), filling: make(chan struct{}, 1), counting: make(chan *store.Table, countQueue)}
 }
 
 // StreamsDefinition describes DynamoDB Streams, a service of its own to clients.
@@ -39,6 +44,7 @@ func (s *Service) Definition() service.Definition {
 		Workers: []service.Worker{
 			{Name: "indexes", Run: func(ctx context.Context) error { return s.fillIndexes(ctx) }},
 			{Name: "expiry", Run: func(ctx context.Context) error { return s.expire(ctx) }},
+			{Name: "counts", Run: func(ctx context.Context) error { return s.count(ctx) }},
 		},
 	}
 }

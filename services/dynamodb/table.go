@@ -14,7 +14,7 @@ var operations = service.Table[*Service]{
 	service.Partial(api.DescribeContinuousBackups, (*Service).describeContinuousBackups, "always DISABLED"),
 	service.Full(api.DescribeEndpoints, (*Service).describeEndpoints),
 	service.Partial(api.DescribeLimits, (*Service).describeLimits, "AWS's default quotas; provisioning is not limited by them"),
-	service.Partial(api.DescribeTable, (*Service).describeTable, "item counts and sizes are 0"),
+	service.Full(api.DescribeTable, (*Service).describeTable),
 	service.Full(api.DescribeTimeToLive, (*Service).describeTimeToLive),
 	service.Direct(service.Full(api.GetItem, (*Service).getItem), (*Service).replyGetItem),
 	service.Full(api.ListTables, (*Service).listTables),

@@ -234,6 +234,9 @@ func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing e
 				return err
 			}
 		}
+		if err := tx.Delete(t.countsKey()); err != nil {
+			return err
+		}
 		return tx.Delete(key)
 	}, key)
 	s.tables.Delete(string(key))
