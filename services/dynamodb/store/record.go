@@ -12,17 +12,25 @@ import (
 	"moln.dev/moln/services/dynamodb/record"
 )
 
-// announced is a change's place in the log of its table, from before the
-// transaction until after it.
+// capture is a log that holds a record of every change of a table, and what of
+// it. Whatever has to see each change once and in order, as streams do, is one:
+// there is no other way to an item than through recorded and record, but for
+// changes that are blind, which need a table without captures.
+type capture struct {
+	log  changelog.Log
+	view record.View
+}
+
+// announced is a change's place in a log, from before the transaction until
+// after it.
 type announced struct {
 	*changelog.Ticket
+	view  record.View
 	clock clock.Clock
 }
 
 // recorded runs fn, which makes changes in a transaction that also locks the keys
-// it is given. Before, each change of a table with a stream announces itself.
-// Whatever has to see every change of a table, as streams do, gets its record
-// here and in record: there is no other way to an item.
+// it is given. Before, each change announces itself to the logs of its table.
 func (s *Store) recorded(ctx context.Context, changes []*Change, fn func(locks [][]byte) error) error {
 	for {
 		err := s.attempt(changes, fn)
@@ -30,11 +38,10 @@ func (s *Store) recorded(ctx context.Context, changes []*Change, fn func(locks [
 			return err
 		}
 		for _, ch := range changes {
-			if ch.Table.Stream == nil {
-				continue
-			}
-			if err := s.logs.Drain(ctx, ch.Table.log, ch.lane()); err != nil {
-				return err
+			for _, c := range ch.Table.captures {
+				if err := s.logs.Drain(ctx, c.log, ch.lane(c.log)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -43,37 +50,42 @@ func (s *Store) recorded(ctx context.Context, changes []*Change, fn func(locks [
 func (s *Store) attempt(changes []*Change, fn func(locks [][]byte) error) error {
 	var locks [][]byte
 	for _, ch := range changes {
-		if ch.Table.Stream == nil {
+		if len(ch.Table.captures) == 0 {
 			continue
 		}
 		digest := item.Hash(ch.Key.Hash)
 		if ch.Key.Range.Kind != 0 {
 			digest = item.Hash(ch.Key.Hash, ch.Key.Range)
 		}
-		t := s.logs.Begin(ch.Table.log, ch.lane(), digest[:], s.clock.Now())
-		defer t.End()
-		ch.place = &announced{t, s.clock}
-		locks = append(locks, t.Key())
+		ch.places = nil
+		for _, c := range ch.Table.captures {
+			t := s.logs.Begin(c.log, ch.lane(c.log), digest[:], s.clock.Now())
+			defer t.End()
+			ch.places = append(ch.places, announced{t, c.view, s.clock})
+			locks = append(locks, t.Key())
+		}
 	}
 	return fn(locks)
 }
 
-// lane is the part of the log that a change belongs to: all items of a partition
+// lane is the part of a log that a change belongs to: all items of a partition
 // are in one, so that their records have one order.
-func (ch *Change) lane() int {
+func (ch *Change) lane(l changelog.Log) int {
 	digest := item.Hash(ch.Key.Hash)
-	return int(uint64(binary.BigEndian.Uint32(digest[:])) * uint64(ch.Table.log.Lanes) >> 32)
+	return int(uint64(binary.BigEndian.Uint32(digest[:])) * uint64(l.Lanes) >> 32)
 }
 
-// record writes what the change did into the log, in its transaction.
+// record writes what the change did into the logs, in its transaction.
 func (ch *Change) record(tx *kv.Tx, out *Outcome) error {
-	if ch.Table.Stream == nil {
-		return nil
+	for _, p := range ch.places {
+		r, changed := record.Of(ch.Table.Names(), p.view, out.Old, out.New)
+		if !changed {
+			return nil
+		}
+		r.Expired = ch.expired
+		if err := p.Append(tx, p.clock.Now(), r.Append(make([]byte, 0, r.Size()+128))); err != nil {
+			return err
+		}
 	}
-	r, changed := record.Of(ch.Table.Names(), record.ViewOf(ch.Table.Stream.View), out.Old, out.New)
-	if !changed {
-		return nil
-	}
-	r.Expired = ch.expired
-	return ch.place.Append(tx, ch.place.clock.Now(), r.Append(make([]byte, 0, r.Size()+128)))
+	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/changelog"
 	"moln.dev/moln/services/dynamodb/item"
+	"moln.dev/moln/services/dynamodb/record"
 	"moln.dev/moln/services/dynamodb/table"
 	"moln.dev/moln/services/dynamodb/throttle"
 )
@@ -57,6 +58,8 @@ type Table struct {
 	raw  []byte
 	rows []byte        // prefix of items
 	log  changelog.Log // of the stream, where there is one
+	// captures are all logs that changes are recorded in.
+	captures []capture
 	// writing is held shared by writes and exclusively while an index is
 	// added (D3). All refs of one table share it.
 	writing *sync.RWMutex
@@ -71,6 +74,7 @@ func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
 	r := &Table{Table: m, Place: p, raw: raw, rows: tuple.Key(p.Account, p.Region, "d", m.ID), writing: new(sync.RWMutex)}
 	if st := m.Stream; st != nil {
 		r.log = streamLog(p, st.ID, st.Shards)
+		r.captures = append(r.captures, capture{r.log, record.ViewOf(st.View)})
 	}
 	for {
 		old, loaded := s.tables.LoadOrStore(string(key), r)

@@ -31,8 +31,8 @@ type Change struct {
 	admit func(*Outcome) error
 	// expired marks the deletion of an item whose time has come.
 	expired bool
-	// place is where the change is recorded, while it is made.
-	place *announced
+	// places are where the change is recorded, while it is made.
+	places []announced
 }
 
 // Outcome is what a change did, and what it cost in write units; where it was
@@ -48,7 +48,7 @@ type Outcome struct {
 
 // blind reports whether the change can be made without reading anything.
 func (ch *Change) blind() bool {
-	return ch.Whole != nil && ch.Condition == nil && len(ch.Table.Indexes) == 0 && ch.Table.Stream == nil
+	return ch.Whole != nil && ch.Condition == nil && len(ch.Table.Indexes) == 0 && len(ch.Table.captures) == 0
 }
 
 // Write makes one change. needOld is whether the old item is of interest.
@@ -82,7 +82,7 @@ func (s *Store) make(ctx context.Context, ch *Change, key []byte, needOld bool) 
 		out, err = applyChange(tx, ch)
 		return err
 	}
-	if ch.Table.Stream == nil {
+	if len(ch.Table.captures) == 0 {
 		err := s.db.Update(ctx, apply, key)
 		return out, err
 	}
