@@ -48,6 +48,7 @@ func (s *Server) admin() http.Handler {
 	mux.HandleFunc("GET /_moln/operations", s.guard(s.operations))
 	mux.HandleFunc("POST /_moln/clock", s.guard(s.advanceClock))
 	mux.HandleFunc("POST /_moln/scrub", s.guard(s.scrub))
+	mux.HandleFunc("GET /_moln/usage", s.guard(s.usage))
 	box := s.guard(s.mailbox.Handler().ServeHTTP)
 	mux.HandleFunc(mail.MailboxPath, box)
 	mux.HandleFunc(mail.MailboxPath+".json", box)

@@ -77,6 +77,10 @@ type Definition struct {
 	// Scrub checks what the service keeps in bytes. Nil: its blobs are checked
 	// without saying what they belong to.
 	Scrub Scrub
+	// Usage tells what an account used from one day to another, both included
+	// (2006-01-02), in AWS's units, as a value that JSON can tell. Nil: the
+	// service does not count it.
+	Usage func(ctx context.Context, account, from, to string) (any, error)
 	// BodyCRC32 adds X-Amz-Crc32 to answers, which DynamoDB's clients check.
 	BodyCRC32 bool
 	// CORS lets browsers call the API directly (Cognito); S3 answers its own.

@@ -3,11 +3,14 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/s3/class"
+	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/store"
 )
 
@@ -201,7 +205,7 @@ func TestLifecycleMovesInPages(t *testing.T) {
 	)
 	w.run()
 	w.pass(2 * day)
-	records, err := w.s.keeper.Usage(context.Background(), account, "2026-01-04", "2026-01-04")
+	records, err := w.s.store.Usage(context.Background(), account, "2026-01-04", "2026-01-04")
 	if err != nil || len(records) != 1 {
 		t.Fatalf("%+v %v", records, err)
 	}
@@ -307,7 +311,7 @@ func TestIntelligentTiering(t *testing.T) {
 		t.Errorf("read %q, idle %q", status("read"), status("idle"))
 	}
 	today := w.clock.Now().UTC().Format("2006-01-02")
-	records, err := w.s.keeper.Usage(context.Background(), account, today, today)
+	records, err := w.s.store.Usage(context.Background(), account, today, today)
 	if err != nil || len(records) != 1 || records[0].Storage["INTELLIGENT_TIERING/INFREQUENT_ACCESS"].Objects != 1 || records[0].Storage["INTELLIGENT_TIERING/ARCHIVE_ACCESS"].Objects != 1 || records[0].Monitored != 2 {
 		t.Errorf("counted %+v %v", records, err)
 	}
@@ -448,7 +452,7 @@ func TestUsage(t *testing.T) {
 	if err := w.s.keeper.Flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	records, err := w.s.keeper.Usage(context.Background(), account, "2026-01-12", "2026-01-12")
+	records, err := w.s.store.Usage(context.Background(), account, "2026-01-12", "2026-01-12")
 	if err != nil || len(records) != 1 {
 		t.Fatal(errors.Join(err, fmt.Errorf("%+v", records)))
 	}
@@ -456,4 +460,90 @@ func TestUsage(t *testing.T) {
 	if r.Requests["STANDARD_IA/Tier1"] != 1 || r.Requests["STANDARD_IA/Tier2"] != 1 || r.Retrieved["STANDARD_IA"] != 1000 || r.Early["STANDARD_IA"] != 20*128<<10 {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestWalksInTurns is a walk that is interrupted after every page, by one that
+// does the same.
+func TestWalksInTurns(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("shared")
+	w.versioned("shared")
+	for i := range 300 {
+		for range 4 {
+			w.put("shared", fmt.Sprintf("k%04d", i), "x")
+		}
+	}
+	w.rules("shared", api.LifecycleRule{NoncurrentVersionExpiration: &api.NoncurrentVersionExpiration{NoncurrentDays: new(int32(1)), NewerNoncurrentVersions: new(int32(2))}})
+	w.clock.Advance(3 * day)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				done, err := w.s.keeper.Step(context.Background(), "shared")
+				if err != nil {
+					t.Error(err)
+				}
+				if done || err != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	left := 0
+	b, err := w.s.store.Bucket(context.Background(), "shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	perKey := map[string]int{}
+	if _, err := w.s.store.ListVersions(context.Background(), b, &listing.Listing{Max: 2000}, "", func(o *store.Object, _ bool) {
+		perKey[o.Key]++
+		left++
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for key, n := range perKey {
+		if n != 3 {
+			t.Errorf("%s has %d versions, want the current one and two", key, n)
+		}
+	}
+	if left != 900 {
+		t.Errorf("%d versions are left, want 900", left)
+	}
+}
+
+// TestLocksByRequest is what a request with a lock needs: a digest, and
+// permissions that conditions can bound.
+func TestLocksByRequest(t *testing.T) {
+	g := newGate(t)
+	must[api.CreateBucketOutput](g.w, "CreateBucket", &api.CreateBucketInput{Bucket: new("worm"), ObjectLockEnabledForBucket: new(true)})
+	must[api.PutBucketPolicyOutput](g.w, "PutBucketPolicy", &api.PutBucketPolicyInput{Bucket: new("worm"), Policy: new(`{"Version":"2012-10-17","Statement":[
+		{"Effect":"Deny","Principal":"*","Action":["s3:PutObjectRetention","s3:BypassGovernanceRetention"],"Resource":"arn:aws:s3:::worm/*","Condition":{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}},
+		{"Effect":"Deny","Principal":"*","Action":"s3:PutObjectLegalHold","Resource":"arn:aws:s3:::worm/*","Condition":{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}}]}`)})
+	until := func(days int) string { return g.w.clock.Now().AddDate(0, 0, days).UTC().Format(time.RFC3339) }
+	put := func(days int, header ...string) request {
+		header = append(header, "x-amz-object-lock-mode", "GOVERNANCE", "x-amz-object-lock-retain-until-date", until(days))
+		return request{who: "bob", method: "PUT", target: "/worm/k", body: "x", header: header}
+	}
+	sum := md5Base64("x")
+	g.want(400, "InvalidRequest", put(5))
+	g.want(200, "", put(5, "Content-MD5", sum))
+	g.want(403, "AccessDenied", put(11, "Content-MD5", sum))
+	g.want(400, "InvalidArgument", put(-1, "Content-MD5", sum))
+	hold := func(state string) request {
+		return request{who: "bob", method: "PUT", target: "/worm/k?legal-hold", body: "<LegalHold><Status>" + state + "</Status></LegalHold>"}
+	}
+	g.want(200, "", hold("ON"))
+	g.want(403, "AccessDenied", hold("OFF"))
+	retention := func(days int, header ...string) request {
+		return request{who: "bob", method: "PUT", target: "/worm/k?retention", header: header, body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + until(days) + "</RetainUntilDate></Retention>"}
+	}
+	g.want(403, "AccessDenied", retention(3))
+	g.want(200, "", retention(3, "x-amz-bypass-governance-retention", "true"))
+	g.want(400, "MalformedXML", request{who: "bob", method: "PUT", target: "/worm/k?retention", body: "<Retention><Mode>GOVERNANCE</Mode></Retention>"})
+}
+
+func md5Base64(s string) string {
+	sum := md5.Sum([]byte(s))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }

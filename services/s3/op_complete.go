@@ -22,6 +22,7 @@ func (s *Service) completed(in *api.CompleteMultipartUploadInput, b *store.Bucke
 	out := &api.CompleteMultipartUploadOutput{
 		Location: new(s.deps.Site.Endpoint + "/" + b.Name + "/" + (&url.URL{Path: o.Key}).EscapedPath()), Bucket: in.Bucket, Key: in.Key,
 		ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType),
+		Expiration: o.Expiration(b),
 	}
 	sse.Tell(out, o.SSE, asked)
 	op.SetSums(o.Sums, out)

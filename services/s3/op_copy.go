@@ -122,7 +122,7 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	op.SetSums(o.Sums, result)
 	out := &api.CopyObjectOutput{
 		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.VisibleVersion(b, o),
-		Expiration: o.Expiration(b, c.Now),
+		Expiration: o.Expiration(b),
 	}
 	sse.Tell(out, o.SSE, asked)
 	return out, nil

@@ -50,7 +50,7 @@ func (s *Service) bypasses(ctx context.Context, c *service.Call, b *store.Bucket
 	if err != nil || o == nil || !o.Lock.Governed(c.Now) {
 		return false, err
 	}
-	return locking.Bypasses(ctx, c, b, key)
+	return locking.Bypasses(ctx, c, b, key, nil)
 }
 
 func (s *Service) deleteObjects(ctx context.Context, c *service.Call, in *api.DeleteObjectsInput) (*api.DeleteObjectsOutput, error) {

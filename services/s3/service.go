@@ -82,6 +82,7 @@ func (s *Service) Definition() service.Definition {
 		Endpoints:  append(s.site.Endpoints(), post.New(s.store).Endpoint()),
 		Scrub:      s.store.Scrub,
 		Workers:    []service.Worker{s.keeper.Worker()},
+		Usage:      s.keeper.Usage,
 	}
 }
 

@@ -11,6 +11,7 @@ package aging
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ type Keeper struct {
 	clock    clock.Clock
 	ids      *ident.Source
 	sched    *sched.Scheduler
+	log      *slog.Logger
 	system   func(account, region string) *service.Call
 	counters usage.Counters
 	accesses accesses
@@ -50,7 +52,7 @@ type Keeper struct {
 // New returns a Keeper, whose jobs the scheduler runs from now on, and which is
 // told of what the store drops.
 func New(d service.Deps, st *store.Store, events *notify.Notifier) *Keeper {
-	k := &Keeper{store: st, events: events, clock: d.Clock, ids: d.Ident, sched: d.Sched, system: d.System, meters: newMeters(d.Meter)}
+	k := &Keeper{store: st, events: events, clock: d.Clock, ids: d.Ident, sched: d.Sched, log: d.Log, system: d.System, meters: newMeters(d.Meter)}
 	d.Sched.Every(tickKind, tickEvery, k.tick)
 	d.Sched.Register(walkKind, k.walk, sched.Options{Concurrency: walksAtOnce})
 	d.Sched.Register(restoreKind, k.restored, sched.Options{})

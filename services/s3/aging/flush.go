@@ -56,7 +56,7 @@ func (k *Keeper) Worker() service.Worker {
 	return service.Worker{Name: "usage", Run: func(ctx context.Context) error {
 		for clock.Sleep(ctx, k.clock, flushEvery) == nil {
 			if err := k.Flush(ctx); err != nil && ctx.Err() == nil {
-				return err
+				k.log.Error("s3: store accesses and usage", "error", err)
 			}
 		}
 		return k.Flush(context.WithoutCancel(ctx))
@@ -151,7 +151,11 @@ func (k *Keeper) metered(c *service.Call, name string, in, out any) {
 }
 
 // Usage gives the usage of an account's buckets from one day to another, both
-// included (2006-01-02); the last minute is not in it.
-func (k *Keeper) Usage(ctx context.Context, account, from, to string) ([]usage.Record, error) {
+// included (2006-01-02), as usage.Records; other nodes' last minute is not in
+// it.
+func (k *Keeper) Usage(ctx context.Context, account, from, to string) (any, error) {
+	if err := k.Flush(ctx); err != nil {
+		return nil, err
+	}
 	return k.store.Usage(ctx, account, from, to)
 }

@@ -35,18 +35,11 @@ func (k *Keeper) tick(ctx context.Context) error {
 
 // walk goes through a bucket, from where the last walk was interrupted.
 func (k *Keeper) walk(ctx context.Context, r sched.Run) error {
-	b, err := k.store.Bucket(ctx, r.Key)
-	if store.IsNoSuchBucket(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		done, err := k.step(ctx, b)
+		done, err := k.Step(ctx, r.Key)
 		if done || store.IsNoSuchBucket(err) {
 			return nil
 		}
@@ -56,12 +49,12 @@ func (k *Keeper) walk(ctx context.Context, r sched.Run) error {
 	}
 }
 
-// step goes one page further in the bucket that b was, and tells whether that
-// was the last of this day.
-func (k *Keeper) step(ctx context.Context, b *store.Bucket) (done bool, err error) {
-	now, err := k.store.Bucket(ctx, b.Name) // its rules may have changed since the last page
-	if err != nil || now.ID != b.ID {
-		return true, err
+// Step goes one page further in a bucket, and tells whether it was through with
+// it for this day. Two that step in one bucket do a page twice at worst.
+func (k *Keeper) Step(ctx context.Context, bucket string) (done bool, err error) {
+	b, err := k.store.Bucket(ctx, bucket) // its rules may have changed since the last page
+	if err != nil {
+		return false, err
 	}
 	w, err := k.store.Walk(ctx, b)
 	if err != nil {
@@ -73,10 +66,10 @@ func (k *Keeper) step(ctx context.Context, b *store.Bucket) (done bool, err erro
 		}
 		w = store.Walk{Day: day, Round: w.Round}
 	}
-	if err := k.page(ctx, now, &w); err != nil {
+	if err := k.page(ctx, b, &w); err != nil {
 		return false, err
 	}
-	_, err = k.store.SetWalk(ctx, now, w)
+	_, err = k.store.SetWalk(ctx, b, w)
 	return false, err
 }
 

@@ -102,7 +102,7 @@ func (s *Handlers) putRetention(ctx context.Context, c *service.Call, in *api.Pu
 	}
 	bypass := false
 	if smithy.Val(in.BypassGovernanceRetention) && lock.Change(o.Lock.Retention, next, false, c.Now) != nil {
-		if bypass, err = Bypasses(ctx, c, b, o.Key); err != nil {
+		if bypass, err = Bypasses(ctx, c, b, o.Key, next); err != nil {
 			return nil, err
 		}
 	}
@@ -115,9 +115,14 @@ func (s *Handlers) putRetention(ctx context.Context, c *service.Call, in *api.Pu
 	})
 }
 
-// Bypasses tells whether the caller may bypass governance for an object.
-func Bypasses(ctx context.Context, c *service.Call, b *store.Bucket, key string) (bool, error) {
-	err := c.Judge(ctx, op.Check(c, b, "s3:BypassGovernanceRetention", naming.ObjectARN(b.Name, key), op.RequestKeys(c)))
+// Bypasses tells whether the caller may bypass governance for an object; next
+// is the retention that he asks for instead, nil for none.
+func Bypasses(ctx context.Context, c *service.Call, b *store.Bucket, key string, next *lock.Retention) (bool, error) {
+	keys := op.RequestKeys(c)
+	if next != nil {
+		lock.Keys(keys, &next.Mode, &next.Until, nil, c.Now)
+	}
+	err := c.Judge(ctx, op.Check(c, b, "s3:BypassGovernanceRetention", naming.ObjectARN(b.Name, key), keys))
 	if fault.As(err) != nil {
 		return false, nil
 	}

@@ -159,7 +159,7 @@ func (sel *Selected) Output(c *service.Call, b *store.Bucket, in *api.GetObjectI
 	}
 	out.StorageClass, out.Restore = class.Header(o.Class), o.Restore.Header(c.Now)
 	if in.VersionId == nil {
-		out.Expiration = o.Expiration(b, c.Now)
+		out.Expiration = o.Expiration(b)
 	}
 	if in.ResponseExpires != nil {
 		out.Expires = new(in.ResponseExpires.UTC().Format(http.TimeFormat))

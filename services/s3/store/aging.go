@@ -66,6 +66,6 @@ func (o *Object) Lifecycle(b *Bucket, now time.Time) lifecycle.Object {
 }
 
 // Expiration is x-amz-expiration of a current version; nil: it does not expire.
-func (o *Object) Expiration(b *Bucket, now time.Time) *string {
-	return b.Lifecycle.Expiration(o.Lifecycle(b, now))
+func (o *Object) Expiration(b *Bucket) *string {
+	return b.Lifecycle.Expiration(o.Lifecycle(b, o.Modified))
 }
