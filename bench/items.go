@@ -158,16 +158,12 @@ func itemKey(i int) object { return object{"pk": object{"S": fmt.Sprintf("key-%0
 
 // itemRequests are one request for each key, in an order that jumps.
 func itemRequests(operation string) []target.Request {
-	const stride = 4099 // a prime: visits every key
 	out := make([]target.Request, itemKeys)
 	for n := range out {
-		i := (n * stride) % itemKeys
+		i := stride(n)
 		in := object{"TableName": tableName}
 		if operation == "PutItem" {
-			item := itemKey(i)
-			item["data"] = object{"S": strings.Repeat("moln ", itemBytes/5)}
-			item["count"] = object{"N": fmt.Sprint(n)}
-			in["Item"] = item
+			in["Item"] = fullItem(itemKey(i), n)
 		} else {
 			in["Key"] = itemKey(i)
 		}
@@ -186,13 +182,8 @@ func (b *bench) prepareTable(s *target.Server) error {
 	if err != nil {
 		return err
 	}
-	err = b.await(activeWait, func() (bool, error) {
-		var out struct{ Table struct{ TableStatus string } }
-		err := s.Send(b.ctx, dynamo("DescribeTable", object{"TableName": tableName}), &out)
-		return out.Table.TableStatus == "ACTIVE", err
-	})
-	if err != nil {
-		return fmt.Errorf("table: %w", err)
+	if err := b.awaitTable(s, tableName); err != nil {
+		return err
 	}
 	raw, err := sign(s.Addr, itemRequests("PutItem"))
 	if err != nil {
@@ -200,6 +191,18 @@ func (b *bench) prepareTable(s *target.Server) error {
 	}
 	_, err = load.HTTP(s.Addr, manyWorkers, load.Limit{Time: time.Minute, Ops: itemKeys}, raw)
 	return err
+}
+
+func (b *bench) awaitTable(s *target.Server, name string) error {
+	err := b.await(activeWait, func() (bool, error) {
+		var out struct{ Table struct{ TableStatus string } }
+		err := s.Send(b.ctx, dynamo("DescribeTable", object{"TableName": name}), &out)
+		return out.Table.TableStatus == "ACTIVE", err
+	})
+	if err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	return nil
 }
 
 // await polls until done or until the time is up.
@@ -243,8 +246,7 @@ func (b *bench) engineFloor() (*floor, func(), error) {
 }
 
 func floorKey(worker, i int) []byte {
-	const stride = 4099
-	return fmt.Appendf(nil, "key-%06d", (worker*(itemKeys/manyWorkers)+i*stride)%itemKeys)
+	return fmt.Appendf(nil, "key-%06d", stride(worker*(itemKeys/manyWorkers)+i))
 }
 
 func (f *floor) put(worker, i int) error {

@@ -4,7 +4,8 @@
 //	go run ./bench items start    some
 //	go run ./bench -json all      for machines
 //
-// Parts: codecs, items, invoke, api, start. Each case runs several times, in
+// Parts: codecs, items, dynamodb, shares, invoke, api, start; and large, which
+// takes much time and disk and is no part of all. Each case runs several times, in
 // turn with the cases it is compared to, and shows the median of its runs: on a
 // shared machine the ratios of one run say more than its absolute figures.
 //
@@ -19,6 +20,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,14 +30,15 @@ import (
 
 // bench is one run of the program.
 type bench struct {
-	ctx     context.Context
-	scratch string // removed at the end
-	deps    string // downloaded peers
-	binary  string
-	runs    int
-	period  time.Duration // of one case in one run
-	peers   string
-	report  report
+	ctx      context.Context
+	scratch  string // removed at the end
+	deps     string // downloaded peers
+	binary   string
+	runs     int
+	period   time.Duration // of one case in one run
+	peers    string
+	items10k int // of the large table
+	report   report
 }
 
 // part is a group of measurements that share a server.
@@ -46,8 +49,9 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		{"codecs", (*bench).codecs}, {"items", (*bench).items}, {"invoke", (*bench).invoke},
-		{"api", (*bench).api}, {"start", (*bench).start},
+		{"codecs", (*bench).codecs}, {"items", (*bench).items}, {"dynamodb", (*bench).dynamodb},
+		{"shares", (*bench).shares}, {"invoke", (*bench).invoke}, {"api", (*bench).api}, {"start", (*bench).start},
+		{"large", (*bench).large},
 	}
 }
 
@@ -65,7 +69,9 @@ func run(ctx context.Context) error {
 	asJSON := flag.Bool("json", false, "print JSON")
 	flag.IntVar(&b.runs, "runs", 5, "runs of each case")
 	flag.DurationVar(&b.period, "period", 2*time.Second, "length of one case in one run")
-	flag.StringVar(&b.peers, "peers", "dynalite,dynamodb-local", "what to compare items with; downloaded with npm and mvn into .deps")
+	flag.StringVar(&b.peers, "peers", "dynalite,dynamodb-local,moto,postgresql", "what to compare items and dynamodb with; downloaded with npm, mvn and pip into .deps")
+	flag.IntVar(&b.items10k, "large", 1000, "items of the large table, in units of 10,000")
+	markdown := flag.Bool("markdown", false, "print tables to paste into bench/README.md")
 	keep := flag.String("dir", "", "directory for data, on the disk to measure; default below the system's temporary one")
 	flag.Parse()
 	wanted, err := choose(flag.Args())
@@ -93,9 +99,12 @@ func run(ctx context.Context) error {
 			b.report.Failed = append(b.report.Failed, p.name+": "+err.Error())
 		}
 	}
-	if *asJSON {
+	switch {
+	case *asJSON:
 		err = b.report.json(os.Stdout)
-	} else {
+	case *markdown:
+		b.report.markdown(os.Stdout)
+	default:
 		b.report.print(os.Stdout)
 	}
 	if len(b.report.Failed) > 0 {
@@ -106,7 +115,7 @@ func run(ctx context.Context) error {
 
 func choose(names []string) ([]part, error) {
 	if len(names) == 0 || (len(names) == 1 && names[0] == "all") {
-		return parts(), nil
+		return slices.DeleteFunc(parts(), func(p part) bool { return p.name == "large" }), nil
 	}
 	var out []part
 next:
@@ -117,7 +126,7 @@ next:
 				continue next
 			}
 		}
-		return nil, fmt.Errorf("no part %q; there are all, codecs, items, invoke, api, start", name)
+		return nil, fmt.Errorf("no part %q; there are all, codecs, items, dynamodb, shares, invoke, api, start, large", name)
 	}
 	return out, nil
 }

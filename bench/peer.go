@@ -13,6 +13,7 @@ import (
 const (
 	dynaliteVersion      = "4.0.0"
 	dynamoDBLocalVersion = "2.5.4"
+	motoVersion          = "5.2.5"
 )
 
 // peerServer is another implementation of DynamoDB's API. dynalite does not sync
@@ -69,6 +70,20 @@ func startDynamoDBLocal(b *bench) (*target.Server, error) {
 			"-dbPath", data, "-port", "{port}", "-sharedDb", "-disableTelemetry"},
 		Ready: "/", AnyStatus: true,
 	})
+}
+
+// startMoto starts moto's server, which keeps everything in memory.
+func startMoto(b *bench) (*target.Server, error) {
+	dir := filepath.Join(b.deps, "moto-"+motoVersion)
+	program := filepath.Join(dir, "bin", "moto_server")
+	python := filepath.Join(dir, "bin", "python")
+	if err := b.download(python, dir, "python3", "-m", "venv", dir); err != nil {
+		return nil, err
+	}
+	if err := b.download(program, dir, python, "-m", "pip", "install", "--quiet", "moto[server,dynamodb]=="+motoVersion); err != nil {
+		return nil, err
+	}
+	return target.Start(b.ctx, target.Launch{Command: []string{program, "-H", "{host}", "-p", "{port}"}, Ready: "/moto-api/data.json"})
 }
 
 // download runs a package manager unless what it brings is there.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,6 +56,7 @@ func drive(b *testing.B, s *target.Server, requests []target.Request) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer profile(b)()
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := processorTime(b)
@@ -64,6 +66,26 @@ func drive(b *testing.B, s *target.Server, requests []target.Request) {
 	}
 	b.ReportMetric(r.PerSecond, "ops/s")
 	b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// profile takes a profile of what is measured alone, where part shares asks for
+// one.
+func profile(b *testing.B) (stop func()) {
+	name := os.Getenv(profileEnv)
+	if name == "" || b.N == 1 {
+		return func() {}
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}
 }
 
 // processorTime is what this process has used. It hardly depends on what else
@@ -91,6 +113,22 @@ func benchmarkItem(b *testing.B, operation string) {
 
 func BenchmarkGetItem(b *testing.B) { benchmarkItem(b, "GetItem") }
 func BenchmarkPutItem(b *testing.B) { benchmarkItem(b, "PutItem") }
+
+func benchmarkDynamo(b *testing.B, requests []target.Request) {
+	p, s := inProcess(b)
+	if err := p.prepareDynamo(s); err != nil {
+		b.Fatal(err)
+	}
+	drive(b, s, requests)
+}
+
+func BenchmarkUpdateItem(b *testing.B)         { benchmarkDynamo(b, updateRequests()) }
+func BenchmarkQuery(b *testing.B)              { benchmarkDynamo(b, queryRequests()) }
+func BenchmarkBatchWriteItem(b *testing.B)     { benchmarkDynamo(b, batchRequests()) }
+func BenchmarkTransactWriteItems(b *testing.B) { benchmarkDynamo(b, transactRequests()) }
+func BenchmarkScan(b *testing.B) {
+	benchmarkDynamo(b, []target.Request{dynamo("Scan", object{"TableName": rangeTable})})
+}
 
 func BenchmarkWarmInvoke(b *testing.B) {
 	p, s := inProcess(b)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -108,4 +109,73 @@ func figure(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
+}
+
+// markdown prints a table for each part: where cases are "server: operation",
+// with a row for each operation and a column for each server.
+func (r *report) markdown(w io.Writer) {
+	fmt.Fprintf(w, "%s; %s; load before %s; medians of %d runs of %s\n", r.Time, r.Machine, r.Load, r.Runs, r.Period)
+	for _, part := range r.parts() {
+		fmt.Fprintf(w, "\n%s\n\n", part)
+		if part == dynamodbPart {
+			r.pivot(w, part)
+			continue
+		}
+		fmt.Fprint(w, "| | | |\n|---|---|---|\n")
+		for _, row := range r.Rows {
+			if row.Part == part {
+				fmt.Fprintf(w, "| %s |\n", strings.Join(strings.Split(row.text(), "\t"), " | "))
+			}
+		}
+	}
+	for _, f := range r.Failed {
+		fmt.Fprintf(w, "\nFAILED %s\n", f)
+	}
+}
+
+func (r *report) parts() []string {
+	var out []string
+	for _, row := range r.Rows {
+		if !slices.Contains(out, row.Part) {
+			out = append(out, row.Part)
+		}
+	}
+	return out
+}
+
+func (r *report) pivot(w io.Writer, part string) {
+	var servers, operations []string
+	cells := map[string]string{}
+	for _, row := range r.Rows {
+		if row.Part != part {
+			continue
+		}
+		server, operation, _ := strings.Cut(row.Case, ": ")
+		operation = fmt.Sprintf("%s | %d", operation, row.Workers)
+		if !slices.Contains(servers, server) {
+			servers = append(servers, server)
+		}
+		if !slices.Contains(operations, operation) {
+			operations = append(operations, operation)
+		}
+		cells[server+operation] = row.cell()
+	}
+	fmt.Fprintf(w, "| operations/s (µs of cpu) | connections | %s |\n|---|--:|%s\n", strings.Join(servers, " | "), strings.Repeat("--:|", len(servers)))
+	for _, operation := range operations {
+		fmt.Fprintf(w, "| %s |", operation)
+		for _, server := range servers {
+			fmt.Fprintf(w, " %s |", cells[server+operation])
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func (r row) cell() string {
+	switch {
+	case r.PerSecond == 0:
+		return "fails"
+	case r.CPUMicros > 0:
+		return fmt.Sprintf("%s (%s)", figure(r.PerSecond), figure(r.CPUMicros))
+	}
+	return figure(r.PerSecond)
 }

@@ -18,6 +18,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,6 +51,8 @@ type Server struct {
 	ended   chan error
 	log     *bytes.Buffer
 	client  http.Client
+	stopped bool
+	parents []int // processes whose children work for the server
 }
 
 // Launch says how to start a server; Ready is polled until it answers 2xx, or
@@ -124,28 +128,53 @@ func (s *Server) Pid() int { return s.cmd.Process.Pid }
 // clockTick is the unit of times in /proc, the same on all of Linux.
 const clockTick = 10 * time.Millisecond
 
-// CPU is the processor time that the process has used, of all its threads.
+// Count adds the children of a process to what CPU counts: a database's.
+func (s *Server) Count(parent int) { s.parents = append(s.parents, parent) }
+
+// CPU is the processor time that the process has used, of all its threads, with
+// that of the processes that work for it.
 func (s *Server) CPU() (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid()))
+	total, _, err := processTime(strconv.Itoa(s.Pid()))
+	if err != nil || len(s.parents) == 0 {
+		return total, err
+	}
+	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return 0, err
 	}
-	// The name, in parentheses, may hold anything; user and system time are
-	// the twelfth and thirteenth field after it.
-	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-	var ticks int64
-	for _, field := range f[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
+	for _, dir := range all {
+		// Those that have ended meanwhile count no more.
+		if used, parent, err := processTime(filepath.Base(dir)); err == nil && slices.Contains(s.parents, parent) {
+			total += used
 		}
-		ticks += n
 	}
-	return time.Duration(ticks) * clockTick, nil
+	return total, nil
 }
 
-// Stop ends the process: politely, then not.
+// processTime is the processor time of a process, and who started it.
+func processTime(pid string) (used time.Duration, parent int, err error) {
+	raw, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	// The name, in parentheses, may hold anything. The parent is the second
+	// field after it, user and system time are the twelfth and thirteenth.
+	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	var numbers [3]int64
+	for i, field := range []string{f[1], f[11], f[12]} {
+		if numbers[i], err = strconv.ParseInt(field, 10, 64); err != nil {
+			return 0, 0, err
+		}
+	}
+	return time.Duration(numbers[1]+numbers[2]) * clockTick, int(numbers[0]), nil
+}
+
+// Stop ends the process: politely, then not. It may be called again.
 func (s *Server) Stop() {
+	if s.stopped {
+		return
+	}
+	s.stopped = true
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.ended:
@@ -153,6 +182,12 @@ func (s *Server) Stop() {
 		s.cmd.Process.Kill()
 		<-s.ended
 	}
+}
+
+// Kill ends the process as a crash would.
+func (s *Server) Kill() {
+	s.cmd.Process.Kill()
+	<-s.ended
 }
 
 func freeAddr() (string, error) {

@@ -1,9 +1,10 @@
-// Package pgtest starts a PostgreSQL server for a test: a private one, in a
-// temporary directory, on a port of 127.0.0.1. It is for tests only.
+// Package pgtest starts a PostgreSQL server for a test or a benchmark: a private
+// one, in a temporary directory, on a port of 127.0.0.1. It is for those only.
 package pgtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -26,18 +27,40 @@ func Start(t testing.TB) (dsn string) {
 	if dsn := os.Getenv(Env); dsn != "" {
 		return dsn
 	}
+	s, err := Run()
+	if errors.Is(err, ErrNone) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.DSN()
+}
+
+// ErrNone is what Run returns where there is no PostgreSQL to start.
+var ErrNone = errors.New("no PostgreSQL")
+
+// Run starts a server that is to be stopped.
+func Run() (*Server, error) {
 	initdb, pgctl := find("initdb"), find("pg_ctl")
 	if initdb == "" || pgctl == "" {
-		t.Skipf("no initdb and pg_ctl on PATH or under /usr/lib/postgresql, and %s is not set", Env)
+		return nil, fmt.Errorf("%w: no initdb and pg_ctl on PATH or under /usr/lib/postgresql, and %s is not set", ErrNone, Env)
 	}
-	s := server{t: t, pgctl: pgctl}
+	s := &Server{pgctl: pgctl}
 	if os.Geteuid() == 0 { // initdb refuses to run as root
 		if s.as = unprivileged(); s.as == nil {
-			t.Skip("running as root and there is no user postgres or nobody to run PostgreSQL as")
+			return nil, fmt.Errorf("%w: running as root and there is no user postgres or nobody to run it as", ErrNone)
 		}
 	}
-	s.start(initdb)
-	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", s.port)
+	if err := s.start(initdb); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return s, nil
 }
 
 func find(program string) string {
@@ -67,38 +90,57 @@ func unprivileged() *syscall.Credential {
 	return nil
 }
 
-type server struct {
-	t     testing.TB
+// Server is a private PostgreSQL server.
+type Server struct {
 	pgctl string
 	as    *syscall.Credential
 	dir   string
 	port  int
 }
 
-func (s *server) start(initdb string) {
-	s.t.Helper()
-	// Not t.TempDir: what is above that belongs to root alone.
-	dir, err := os.MkdirTemp("", "pgtest")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.dir = dir
-	s.t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if s.as != nil {
-		if err := os.Chown(dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	s.port = freePort(s.t)
-	data := filepath.Join(dir, "data")
-	s.run(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -c port=%d -c unix_socket_directories=%s -c max_connections=200", s.port, dir)
-	s.run(s.pgctl, "-D", data, "-w", "-t", "60", "-l", filepath.Join(dir, "log"), "-o", options, "start")
-	s.t.Cleanup(func() { s.run(s.pgctl, "-D", data, "-m", "immediate", "-w", "stop") })
+// DSN is where the server is.
+func (s *Server) DSN() string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", s.port)
 }
 
-func (s *server) run(program string, args ...string) {
-	s.t.Helper()
+// Pid is the process whose children serve.
+func (s *Server) Pid() (int, error) {
+	raw, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := bytes.Cut(raw, []byte("\n"))
+	return strconv.Atoi(string(first))
+}
+
+// Stop ends the server and removes its data.
+func (s *Server) Stop() error {
+	return errors.Join(s.run(s.pgctl, "-D", s.data(), "-m", "immediate", "-w", "stop"), os.RemoveAll(s.dir))
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *Server) start(initdb string) (err error) {
+	// Not a test's directory: what is above that belongs to root alone.
+	if s.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
+		return err
+	}
+	if s.as != nil {
+		if err := os.Chown(s.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
+			return err
+		}
+	}
+	if s.port, err = freePort(); err != nil {
+		return err
+	}
+	if err := s.run(initdb, "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
+		return err
+	}
+	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -c port=%d -c unix_socket_directories=%s -c max_connections=200", s.port, s.dir)
+	return s.run(s.pgctl, "-D", s.data(), "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"), "-o", options, "start")
+}
+
+func (s *Server) run(program string, args ...string) error {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = s.dir
 	if s.as != nil {
@@ -107,22 +149,23 @@ func (s *server) run(program string, args ...string) {
 	// A file, not a pipe: the server keeps it open and Wait would wait for it.
 	out, err := os.CreateTemp(s.dir, "out")
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
 		said, _ := os.ReadFile(out.Name())
 		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-		s.t.Fatalf("%s: %v\n%s%s", filepath.Base(program), err, said, bytes.TrimSpace(log))
+		return fmt.Errorf("%s: %w\n%s%s", filepath.Base(program), err, said, bytes.TrimSpace(log))
 	}
+	return nil
 }
 
-func freePort(t testing.TB) int {
+func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return l.Addr().(*net.TCPAddr).Port, nil
 }
