@@ -168,7 +168,7 @@ func (b *bench) prepareDynamo(s *target.Server) error {
 	if err != nil {
 		return err
 	}
-	_, err = load.HTTP(s.Addr, manyWorkers, load.Limit{Time: time.Minute, Ops: len(raw)}, raw)
+	_, err = load.HTTP(s.Addr, fillWorkers, load.Limit{Time: fillMost, Ops: len(raw)}, raw)
 	return err
 }
 

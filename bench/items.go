@@ -19,6 +19,8 @@ const (
 	itemKeys    = 8192
 	tableName   = "bench"
 	manyWorkers = 32
+	fillWorkers = 8
+	fillMost    = 10 * time.Minute
 	activeWait  = 30 * time.Second
 	activePoll  = 50 * time.Millisecond
 )
@@ -189,7 +191,7 @@ func (b *bench) prepareTable(s *target.Server) error {
 	if err != nil {
 		return err
 	}
-	_, err = load.HTTP(s.Addr, manyWorkers, load.Limit{Time: time.Minute, Ops: itemKeys}, raw)
+	_, err = load.HTTP(s.Addr, fillWorkers, load.Limit{Time: fillMost, Ops: itemKeys}, raw)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"moln.dev/moln/bench/load"
 	"moln.dev/moln/bench/target"
+	"moln.dev/moln/engine/kv/pgkv/pgtest"
 	"moln.dev/moln/engine/sandbox/nssandbox"
 	"moln.dev/moln/server"
 )
@@ -28,12 +29,15 @@ func TestMain(m *testing.M) {
 }
 
 // inProcess starts a durable server, and what the parts need to prepare it.
-func inProcess(tb testing.TB) (*bench, *target.Server) {
+func inProcess(tb testing.TB) (*bench, *target.Server) { return inProcessOn(tb, "") }
+
+// inProcessOn is inProcess on a store of the machine.
+func inProcessOn(tb testing.TB, store string) (*bench, *target.Server) {
 	tb.Helper()
 	dir := tb.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	srv, err := server.Open(ctx, server.Config{
-		Listen: "127.0.0.1:0", DataDir: dir, RootAccessKey: target.AccessKey, RootSecretKey: target.SecretKey,
+		Listen: "127.0.0.1:0", DataDir: dir, Store: store, RootAccessKey: target.AccessKey, RootSecretKey: target.SecretKey,
 	}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		cancel()
@@ -50,6 +54,8 @@ func inProcess(tb testing.TB) (*bench, *target.Server) {
 	return &bench{ctx: ctx, scratch: dir}, target.At(strings.TrimPrefix(srv.Endpoint(), "http://"))
 }
 
+const driveWorkers = 64
+
 // drive sends b.N requests over several connections.
 func drive(b *testing.B, s *target.Server, requests []target.Request) {
 	raw, err := sign(s.Addr, requests)
@@ -60,7 +66,7 @@ func drive(b *testing.B, s *target.Server, requests []target.Request) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := processorTime(b)
-	r, err := load.HTTP(s.Addr, min(manyWorkers, b.N), load.Limit{Time: time.Minute, Ops: b.N}, raw)
+	r, err := load.HTTP(s.Addr, min(driveWorkers, b.N), load.Limit{Time: time.Minute, Ops: b.N}, raw)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -113,6 +119,18 @@ func benchmarkItem(b *testing.B, operation string) {
 
 func BenchmarkGetItem(b *testing.B) { benchmarkItem(b, "GetItem") }
 func BenchmarkPutItem(b *testing.B) { benchmarkItem(b, "PutItem") }
+
+func benchmarkPostgreSQL(b *testing.B, requests []target.Request) {
+	p, s := inProcessOn(b, pgtest.Start(b))
+	if err := p.prepareTable(s); err != nil {
+		b.Fatal(err)
+	}
+	drive(b, s, requests)
+}
+
+func BenchmarkPostgreSQLGetItem(b *testing.B)    { benchmarkPostgreSQL(b, itemRequests("GetItem")) }
+func BenchmarkPostgreSQLPutItem(b *testing.B)    { benchmarkPostgreSQL(b, itemRequests("PutItem")) }
+func BenchmarkPostgreSQLUpdateItem(b *testing.B) { benchmarkPostgreSQL(b, updateRequests()) }
 
 func benchmarkDynamo(b *testing.B, requests []target.Request) {
 	p, s := inProcess(b)

@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"slices"
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/platform/service"
@@ -50,8 +51,12 @@ func (l *foundPage) AppendMembers(dst []byte) []byte {
 	if l.r.CountOnly {
 		return dst
 	}
+	dst = slices.Grow(dst, l.page.Bytes+l.page.Bytes/8+wireOverhead*len(l.page.Items))
 	return appendItems(append(dst, `,"Items":`...), l.page.Items)
 }
+
+// wireOverhead is about what names of types, quotes and braces add to an item.
+const wireOverhead = 64
 
 func appendItems(dst []byte, items []item.Map) []byte {
 	dst = append(dst, '[')

@@ -37,7 +37,7 @@ const (
 
 	// The memory an idle store may keep: memtables grow as they are written
 	// to, and the cache as it is read through.
-	cacheBytes    = 16 << 20
+	cacheBytes    = 48 << 20
 	memTableBytes = 8 << 20
 	maxOpenFiles  = 512
 

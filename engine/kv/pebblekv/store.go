@@ -165,20 +165,44 @@ func scan(from reader, r driver.Range) (items []driver.Item, err error) {
 		first, next = it.Last, it.Prev
 	}
 	total := 0
+	var room copies
 	for ok := first(); ok; ok = next() {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return nil, readError(err)
 		}
-		items = append(items, driver.Item{
-			Key:   append(make([]byte, 0, len(it.Key())), it.Key()...),
-			Value: append(make([]byte, 0, len(value)), value...),
-		})
+		items = append(items, driver.Item{Key: room.of(it.Key()), Value: room.of(value)})
 		if total += len(value); len(items) >= r.Limit || total >= driver.MaxScanBytes {
 			break
 		}
 	}
 	return items, nil
+}
+
+// copies makes copies of many small things with few allocations. They share
+// memory, so that one which is kept keeps a few others.
+type copies struct {
+	free []byte
+	next int // size of the next allocation
+}
+
+const (
+	copiesFirst = 1 << 10
+	copiesMost  = 16 << 10
+)
+
+func (c *copies) of(p []byte) []byte {
+	if len(p) == 0 || len(p) > copiesMost/4 {
+		return append(make([]byte, 0, len(p)), p...)
+	}
+	if len(p) > len(c.free) {
+		c.next = min(max(2*c.next, copiesFirst, len(p)), copiesMost)
+		c.free = make([]byte, c.next)
+	}
+	n := copy(c.free, p)
+	out := c.free[:n:n] // so that appending to it copies it
+	c.free = c.free[n:]
+	return out
 }
 
 func readError(err error) error {
