@@ -46,6 +46,10 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		return s.retireChecks(ctx, c, in)
 	case *api.DecryptInput:
 		return s.decryptChecks(ctx, c, in)
+	case *api.ReplicateKeyInput:
+		return s.replicaChecks(ctx, c, in)
+	case *api.UpdatePrimaryRegionInput:
+		return s.primaryChecks(ctx, c, in)
 	}
 	q := ask(op.Name, in)
 	k, err := s.find(ctx, c, q.id, q.aliases)
@@ -100,7 +104,10 @@ func describeKey(keys policy.Keys, k named) {
 	set("keyusage", k.Usage)
 	set("customermasterkeyspec", k.Spec)
 	set("customermasterkeyusage", k.Usage)
-	set("multiregion", "false")
+	set("multiregion", strconv.FormatBool(k.multi()))
+	if m := k.configuration(); m != nil {
+		set("multiregionkeytype", *m.MultiRegionKeyType)
+	}
 	if k.alias != "" {
 		set("requestalias", k.alias)
 	}
@@ -157,7 +164,10 @@ func (s *Service) creation(c *service.Call, in *api.CreateKeyInput) []service.Ch
 	}
 	keys := s.callKeys(c, tagKeys(in.Tags))
 	keys["kms:keyspec"], keys["kms:keyusage"] = []string{spec}, []string{usage}
-	keys["kms:keyorigin"], keys["kms:multiregion"] = []string{api.OriginTypeAwsKms}, []string{"false"}
+	keys["kms:keyorigin"], keys["kms:multiregion"] = []string{api.OriginTypeAwsKms}, []string{strconv.FormatBool(smithy.Val(in.MultiRegion))}
+	if smithy.Val(in.MultiRegion) {
+		keys["kms:multiregionkeytype"] = []string{api.MultiRegionKeyTypePrimary}
+	}
 	if in.Origin != nil {
 		keys["kms:keyorigin"] = []string{*in.Origin}
 	}

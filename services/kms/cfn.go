@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	api "moln.dev/moln/api/kms"
+	"moln.dev/moln/aws/arn"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
@@ -30,8 +31,29 @@ type aliasProperties struct {
 	AliasName, TargetKeyId string
 }
 
+// replicaProperties are AWS::KMS::ReplicaKey's. The stack is in the replica's
+// region, the primary key in another.
+type replicaProperties struct {
+	PrimaryKeyArn       string
+	KeyPolicy           any
+	Description         *string
+	Enabled             *bool
+	PendingWindowInDays *int32
+	Tags                []struct{ Key, Value string }
+}
+
+// key is a replica's properties as a key has them.
+func (p *replicaProperties) key() *keyProperties {
+	return &keyProperties{KeyPolicy: p.KeyPolicy, Description: p.Description, Enabled: p.Enabled, PendingWindowInDays: p.PendingWindowInDays, Tags: p.Tags}
+}
+
 func resources() []service.ResourceType {
 	return []service.ResourceType{
+		{
+			Name: "AWS::KMS::ReplicaKey", New: func() any { return new(replicaProperties) },
+			Replace: []string{"PrimaryKeyArn"},
+			Create:  createReplicaResource, Update: updateReplicaResource, Delete: deleteReplicaResource,
+		},
 		{
 			Name: "AWS::KMS::Key", New: func() any { return new(keyProperties) },
 			Replace: []string{"KeySpec", "KeyUsage", "MultiRegion", "Origin"},
@@ -179,6 +201,49 @@ func deleteKeyResource(ctx context.Context, c *service.Call, r *service.Resource
 		return nil
 	}
 	return err
+}
+
+func createReplicaResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*replicaProperties)
+	primary, err := arn.Parse(p.PrimaryKeyArn)
+	if err != nil {
+		return api.ErrInvalidArnException("Invalid ARN %s", p.PrimaryKeyArn)
+	}
+	doc, err := document(p.KeyPolicy)
+	if err != nil {
+		return err
+	}
+	there := *c
+	there.Region = primary.Region
+	out, err := service.Invoke(ctx, &there, api.ReplicateKey, &api.ReplicateKeyInput{
+		KeyId: &p.PrimaryKeyArn, ReplicaRegion: &c.Region, Policy: doc, Description: p.Description, Tags: p.key().tags(r),
+	})
+	if err != nil {
+		return err
+	}
+	r.PhysicalID = *out.ReplicaKeyMetadata.KeyId
+	r.Attributes = map[string]any{"Arn": *out.ReplicaKeyMetadata.Arn, "KeyId": r.PhysicalID}
+	return setEnabled(ctx, c, r.PhysicalID, p.key(), &keyProperties{})
+}
+
+// asKey carries out f with the properties of a replica as those of a key.
+func asKey(r *service.Resource, f func(*service.Resource) error) error {
+	d := *r
+	d.Properties = r.Properties.(*replicaProperties).key()
+	if r.Old != nil {
+		d.Old = r.Old.(*replicaProperties).key()
+	}
+	err := f(&d)
+	r.Attributes = d.Attributes
+	return err
+}
+
+func updateReplicaResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	return asKey(r, func(r *service.Resource) error { return updateKeyResource(ctx, c, r) })
+}
+
+func deleteReplicaResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	return asKey(r, func(r *service.Resource) error { return deleteKeyResource(ctx, c, r) })
 }
 
 func createAliasResource(ctx context.Context, c *service.Call, r *service.Resource) error {

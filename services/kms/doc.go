@@ -15,6 +15,7 @@
 // # States of a key
 //
 //	Enabled <-> Disabled -> PendingDeletion -> gone
+//	Enabled, Disabled -> PendingReplicaDeletion -> PendingDeletion, of primaries
 //	PendingImport <-> Enabled, of keys whose material is imported
 //
 // A key is gone from the second of its deletion date on, whenever the worker
@@ -32,6 +33,8 @@
 //	    check is bypassed.
 //	K5  Another service's call is judged as its caller's, with kms:ViaService.
 //
+// A multi-region key has one record in each region; see op_region.go.
+//
 // AWS managed keys (alias/aws/s3) are made when their service first asks for
 // them, or DescribeKey does. Their policy lets in whoever comes through that
 // service, so nobody can change or delete them.
@@ -40,6 +43,6 @@
 //
 // Grants take effect at once; their tokens are checked and not needed. Names of
 // principals in policies and grants are checked for form, not for existence.
-// Multi-region keys, custom key stores, rotation of imported material, attestation, and the
+// Custom key stores, rotation of imported material, multi-region keys of such, attestation, and the
 // kinds SM2, secp256k1, ML-DSA and ML-KEM are refused.
 package kms

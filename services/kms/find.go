@@ -38,11 +38,9 @@ func (s *Service) find(ctx context.Context, c *service.Call, id string, aliases 
 	switch {
 	case kind == "alias" && aliases:
 		return s.findAlias(ctx, c, p, resource)
-	case kind == "key" && isUUID(rest):
+	case kind == "key" && (isUUID(rest) || isMultiRegion(rest)):
 		k, err := s.load(ctx, c, p, rest)
 		return named{key: k}, err
-	case kind == "key" && strings.HasPrefix(rest, "mrk-") && len(rest) == mrkLength && strings.Trim(rest[4:], "0123456789abcdef") == "":
-		return named{}, noKey(keyARN(p.account, p.region, rest))
 	}
 	return named{}, noSuchID(id)
 }
@@ -82,6 +80,13 @@ const (
 	mrkLength  = 36
 )
 
+// mrkPrefix begins the ids of multi-region keys.
+const mrkPrefix = "mrk-"
+
+func isMultiRegion(s string) bool {
+	return strings.HasPrefix(s, mrkPrefix) && len(s) == mrkLength && strings.Trim(s[len(mrkPrefix):], "0123456789abcdef") == ""
+}
+
 func isUUID(s string) bool {
 	if len(s) != uuidLength {
 		return false
@@ -115,7 +120,7 @@ func (s *Service) firstUse(ctx context.Context, c *service.Call, name string) (*
 	if !ok || !managedService(of) || c.Caller.Kind == policy.Anonymous {
 		return nil, errAbsent
 	}
-	k, err := s.newKey(c, api.KeySpecSymmetricDefault, api.KeyUsageTypeEncryptDecrypt, "")
+	k, err := s.newKey(c, api.KeySpecSymmetricDefault, api.KeyUsageTypeEncryptDecrypt, "", false)
 	if err != nil {
 		return nil, err
 	}

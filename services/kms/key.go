@@ -49,6 +49,10 @@ type key struct {
 	ValidTo             time.Time         `json:",omitzero"`  // of imported material
 	Materials           []generation
 
+	// Primary is the primary's region and Regions are all, of a multi-region key.
+	Primary string   `json:",omitempty"`
+	Regions []string `json:",omitempty"`
+
 	compiled *policy.Policy // of Policy, where store.key gave the key
 }
 
@@ -94,8 +98,11 @@ func (k *key) gone(now time.Time) bool {
 
 // notPending refuses what a key in deletion does not do.
 func (k *key) notPending() error {
-	if k.State == api.KeyStatePendingDeletion {
+	switch k.State {
+	case api.KeyStatePendingDeletion:
 		return api.ErrKMSInvalidStateException("%s is pending deletion.", k.arn())
+	case api.KeyStatePendingReplicaDeletion:
+		return api.ErrKMSInvalidStateException("%s is pending replica deletion.", k.arn())
 	}
 	return nil
 }
@@ -151,13 +158,16 @@ func (k *key) metadata() *api.KeyMetadata {
 		AWSAccountId: &k.Account, KeyId: &k.ID, Arn: new(k.arn()), CreationDate: &k.Created,
 		Enabled: new(k.State == api.KeyStateEnabled), Description: &k.Description, KeyUsage: &k.Usage, KeyState: &k.State,
 		Origin: new(k.origin()), KeyManager: new(api.KeyManagerTypeCustomer),
-		CustomerMasterKeySpec: &k.Spec, KeySpec: &k.Spec, MultiRegion: new(false),
+		CustomerMasterKeySpec: &k.Spec, KeySpec: &k.Spec, MultiRegion: new(k.multi()), MultiRegionConfiguration: k.configuration(),
 	}
 	if k.Managed != "" {
 		out.KeyManager = new(api.KeyManagerTypeAws)
 	}
 	if k.State == api.KeyStatePendingDeletion {
 		out.DeletionDate = &k.Deleted
+	}
+	if k.State == api.KeyStatePendingReplicaDeletion {
+		out.PendingDeletionWindowInDays = &k.Window
 	}
 	if k.origin() == api.OriginTypeExternal && k.imported() {
 		out.ExpirationModel = new(api.ExpirationModelTypeKeyMaterialDoesNotExpire)

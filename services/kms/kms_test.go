@@ -184,7 +184,7 @@ func TestCreateKeyRefuses(t *testing.T) {
 		{api.CreateKeyInput{KeySpec: new("RSA_2048")}, "ValidationException", "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."},
 		{api.CreateKeyInput{KeySpec: new("ECC_NIST_P256"), KeyUsage: new("ENCRYPT_DECRYPT")}, "ValidationException", "KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ECC_NIST_P256"},
 		{api.CreateKeyInput{KeySpec: new("ECC_SECG_P256K1"), KeyUsage: new("SIGN_VERIFY")}, "UnsupportedOperationException", "moln has no keys of the spec ECC_SECG_P256K1"},
-		{api.CreateKeyInput{MultiRegion: new(true)}, "UnsupportedOperationException", "moln has no multi-region keys"},
+		{api.CreateKeyInput{MultiRegion: new(true), Origin: new("EXTERNAL")}, "UnsupportedOperationException", ""},
 		{api.CreateKeyInput{Origin: new("AWS_CLOUDHSM")}, "UnsupportedOperationException", ""},
 		{api.CreateKeyInput{CustomKeyStoreId: new("cks")}, "UnsupportedOperationException", "moln has no custom key stores"},
 		{api.CreateKeyInput{Policy: new("{")}, "MalformedPolicyDocumentException", ""},

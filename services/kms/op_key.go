@@ -37,9 +37,12 @@ func (s *Service) createKey(ctx context.Context, c *service.Call, in *api.Create
 	if doc == "" {
 		doc = defaultPolicy(c.Account, c.Region)
 	}
-	k, err := s.newKey(c, spec.Name, usage, smithy.Val(in.Origin))
+	k, err := s.newKey(c, spec.Name, usage, smithy.Val(in.Origin), smithy.Val(in.MultiRegion))
 	if err != nil {
 		return nil, err
+	}
+	if smithy.Val(in.MultiRegion) {
+		k.Primary, k.Regions = k.Region, []string{k.Region}
 	}
 	if err := s.admitPolicy(ctx, c, k, doc, smithy.Val(in.BypassPolicyLockoutSafetyCheck) || in.Policy == nil); err != nil {
 		return nil, err
@@ -54,8 +57,8 @@ func (s *Service) createKey(ctx context.Context, c *service.Call, in *api.Create
 // refuseForeign refuses keys whose material would be elsewhere.
 func refuseForeign(in *api.CreateKeyInput) error {
 	switch {
-	case smithy.Val(in.MultiRegion):
-		return api.ErrUnsupportedOperationException("moln has no multi-region keys")
+	case smithy.Val(in.MultiRegion) && smithy.Val(in.Origin) == api.OriginTypeExternal:
+		return api.ErrUnsupportedOperationException("moln has no multi-region keys of imported material")
 	case in.CustomKeyStoreId != nil || in.XksKeyId != nil:
 		return api.ErrUnsupportedOperationException("moln has no custom key stores")
 	case in.Origin != nil && *in.Origin != api.OriginTypeAwsKms && *in.Origin != api.OriginTypeExternal:
@@ -66,10 +69,10 @@ func refuseForeign(in *api.CreateKeyInput) error {
 
 // newKey makes a key, with fresh material unless that comes from outside; nothing
 // is stored.
-func (s *Service) newKey(c *service.Call, spec, usage, origin string) (*key, error) {
+func (s *Service) newKey(c *service.Call, spec, usage, origin string, multi bool) (*key, error) {
 	now := c.Now.UTC()
 	k := &key{
-		ID: s.deps.Ident.UUID(), Account: c.Account, Region: c.Region, Spec: spec, Usage: usage,
+		ID: s.newID(multi), Account: c.Account, Region: c.Region, Spec: spec, Usage: usage,
 		State: api.KeyStateEnabled, Created: now,
 	}
 	if origin == api.OriginTypeExternal {
@@ -209,18 +212,26 @@ func (s *Service) scheduleKeyDeletion(ctx context.Context, c *service.Call, in *
 		if err := k.notPending(); err != nil {
 			return err
 		}
+		if k.multi() && !k.replica() && len(k.Regions) > 1 {
+			k.State, k.Window = api.KeyStatePendingReplicaDeletion, window
+			return nil
+		}
 		k.State, k.Window, k.Deleted = api.KeyStatePendingDeletion, window, c.Now.UTC().Add(day*time.Duration(window))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &api.ScheduleKeyDeletionOutput{KeyId: new(k.arn()), DeletionDate: &k.Deleted, KeyState: &k.State, PendingWindowInDays: &k.Window}, nil
+	out := &api.ScheduleKeyDeletionOutput{KeyId: new(k.arn()), KeyState: &k.State, PendingWindowInDays: &k.Window}
+	if !k.Deleted.IsZero() {
+		out.DeletionDate = &k.Deleted
+	}
+	return out, nil
 }
 
 func (s *Service) cancelKeyDeletion(ctx context.Context, c *service.Call, in *api.CancelKeyDeletionInput) (*api.CancelKeyDeletionOutput, error) {
 	k, err := s.change(ctx, c, *in.KeyId, func(k *key) error {
-		if k.State != api.KeyStatePendingDeletion {
+		if k.State != api.KeyStatePendingDeletion && k.State != api.KeyStatePendingReplicaDeletion {
 			return api.ErrKMSInvalidStateException("%s is not pending deletion.", k.arn())
 		}
 		k.State, k.Window, k.Deleted = api.KeyStateDisabled, 0, time.Time{}

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Service) enableKeyRotation(ctx context.Context, c *service.Call, in *api.EnableKeyRotationInput) (*api.EnableKeyRotationOutput, error) {
-	_, err := s.change(ctx, c, *in.KeyId, func(k *key) error {
+	_, err := s.changeShared(ctx, c, *in.KeyId, func(k *key) error {
 		if err := k.rotatable(); err != nil {
 			return err
 		}
@@ -23,7 +23,7 @@ func (s *Service) enableKeyRotation(ctx context.Context, c *service.Call, in *ap
 }
 
 func (s *Service) disableKeyRotation(ctx context.Context, c *service.Call, in *api.DisableKeyRotationInput) (*api.DisableKeyRotationOutput, error) {
-	_, err := s.change(ctx, c, *in.KeyId, func(k *key) error {
+	_, err := s.changeShared(ctx, c, *in.KeyId, func(k *key) error {
 		k.Period, k.Rotate = 0, time.Time{}
 		return k.rotatable()
 	})
@@ -46,7 +46,7 @@ func (s *Service) getKeyRotationStatus(ctx context.Context, c *service.Call, in 
 }
 
 func (s *Service) rotateKeyOnDemand(ctx context.Context, c *service.Call, in *api.RotateKeyOnDemandInput) (*api.RotateKeyOnDemandOutput, error) {
-	k, err := s.change(ctx, c, *in.KeyId, func(k *key) error {
+	k, err := s.changeShared(ctx, c, *in.KeyId, func(k *key) error {
 		if err := k.rotatable(); err != nil {
 			return err
 		}
@@ -106,9 +106,9 @@ func (s *Service) listKeyRotations(ctx context.Context, c *service.Call, in *api
 	return out, nil
 }
 
-// rotateDue rotates a key whose time has come.
+// rotateDue rotates a key whose time has come, with its replicas.
 func (s *Service) rotateDue(ctx context.Context, k key, now time.Time) error {
-	err := s.store.change(ctx, k.place(), k.ID, func(k *key) error {
+	rotate := func(k *key) error {
 		if !k.due(now) {
 			return nil
 		}
@@ -116,6 +116,15 @@ func (s *Service) rotateDue(ctx context.Context, k key, now time.Time) error {
 			k.Rotate = k.Rotate.Add(time.Duration(k.Period) * day)
 		}
 		return s.addMaterial(k, api.RotationTypeAutomatic)
+	}
+	err := s.store.changeFamily(ctx, &k, func(f family) error {
+		if err := rotate(f[k.Region]); err != nil {
+			return err
+		}
+		if k.multi() {
+			f.share(f[k.Region])
+		}
+		return nil
 	})
 	if errors.Is(err, errAbsent) {
 		return nil
@@ -126,5 +135,5 @@ func (s *Service) rotateDue(ctx context.Context, k key, now time.Time) error {
 // due reports whether an automatic rotation is. A disabled key waits until it is
 // enabled.
 func (k *key) due(now time.Time) bool {
-	return k.Period > 0 && k.State == api.KeyStateEnabled && !now.Before(k.Rotate)
+	return k.Period > 0 && k.State == api.KeyStateEnabled && !k.replica() && !now.Before(k.Rotate)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	api "moln.dev/moln/api/kms"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
@@ -196,28 +197,69 @@ func dropName(tx *kv.Tx, p place, a *alias) error {
 	return tx.Put(at, encode(k))
 }
 
-// deleteKey removes a key that is due, with its aliases and grants.
-func (s *store) deleteKey(ctx context.Context, p place, id string, now time.Time) error {
-	at := p.keyKey(id)
+// changeFamily rewrites a key and its replicas; a single-region key is a family
+// of one. Records that change takes out are deleted.
+func (s *store) changeFamily(ctx context.Context, k *key, change func(family) error) error {
+	return s.inFamily(ctx, k, func(_ *kv.Tx, f family) error { return change(f) })
+}
+
+func (s *store) inFamily(ctx context.Context, k *key, change func(*kv.Tx, family) error) error {
+	regions := k.Regions
+	if !k.multi() {
+		regions = []string{k.Region}
+	}
+	var locks [][]byte
+	for _, r := range regions {
+		locks = append(locks, place{k.Account, r}.keyKey(k.ID))
+	}
 	return s.db.Update(ctx, func(tx *kv.Tx) error {
-		k, err := read[key](tx, at)
-		if errors.Is(err, errAbsent) || (err == nil && !k.gone(now)) {
-			return nil
+		f := family{}
+		for i, r := range regions {
+			member, err := read[key](tx, locks[i])
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(member.Regions, k.Regions) {
+				return api.ErrDependencyTimeoutException("The regions of the key were changed by another request.")
+			}
+			f[r] = member
 		}
-		if err != nil {
+		if err := change(tx, f); err != nil {
 			return err
 		}
-		for _, name := range k.Aliases {
+		for _, r := range regions {
+			if f[r] == nil {
+				if err := tx.Delete(place{k.Account, r}.keyKey(k.ID)); err != nil {
+					return err
+				}
+			}
+		}
+		for r, member := range f {
+			if err := tx.Put(place{k.Account, r}.keyKey(k.ID), encode(member)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, locks...)
+}
+
+// deleteKey removes a key that is due, with its aliases and grants.
+func (s *store) deleteKey(ctx context.Context, k key, now time.Time) error {
+	p := k.place()
+	return s.inFamily(ctx, &k, func(tx *kv.Tx, f family) error {
+		here := f[k.Region]
+		if !here.gone(now) {
+			return nil
+		}
+		f.leave(here, now)
+		for _, name := range here.Aliases {
 			if err := tx.Delete(p.aliasKey(name)); err != nil {
 				return err
 			}
 		}
-		r := kv.Prefix(tuple.Key(p.account, p.region, "g", id))
-		if err := tx.DeleteRange(r.Start, r.End); err != nil {
-			return err
-		}
-		return tx.Delete(at)
-	}, at)
+		r := kv.Prefix(tuple.Key(p.account, p.region, "g", k.ID))
+		return tx.DeleteRange(r.Start, r.End)
+	})
 }
 
 // putGrant stores a grant and marks its key as one that has grants.

@@ -28,7 +28,7 @@ func (s *Service) tendOnce(ctx context.Context) error {
 	return s.store.everyKey(ctx, func(k key) error {
 		switch {
 		case k.gone(now):
-			return s.store.deleteKey(ctx, k.place(), k.ID, now)
+			return s.deleteDue(ctx, k, now)
 		case k.expired(now):
 			return s.expireOne(ctx, k, now)
 		case k.due(now):
@@ -46,6 +46,15 @@ func (s *Service) expireOne(ctx context.Context, k key, now time.Time) error {
 		}
 		return nil
 	})
+	if errors.Is(err, errAbsent) {
+		return nil
+	}
+	return err
+}
+
+// deleteDue removes a key whose deletion is due.
+func (s *Service) deleteDue(ctx context.Context, k key, now time.Time) error {
+	err := s.store.deleteKey(ctx, k, now)
 	if errors.Is(err, errAbsent) {
 		return nil
 	}

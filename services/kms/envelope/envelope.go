@@ -40,6 +40,12 @@ const (
 // magic begins ciphertexts as at AWS: tools know them by their base64's "AQIC".
 const magic = "\x01\x02\x02\x00\x78"
 
+// magicMulti is that of multi-region keys, whose ids are UUIDs in another form.
+const (
+	magicMulti = "\x01\x02\x02\x00\x79"
+	mrkPrefix  = "mrk-"
+)
+
 const info = "moln/kms/1"
 
 // Why a ciphertext does not open.
@@ -62,11 +68,15 @@ func Seal(h Header, material, salt []byte, context map[string]string, plaintext 
 	if err != nil || len(salt) != SaltBytes {
 		return nil, ErrMalformed
 	}
-	id, err := hex.DecodeString(strings.ReplaceAll(h.KeyID, "-", ""))
+	begin, uuid := magic, h.KeyID
+	if strings.HasPrefix(uuid, mrkPrefix) {
+		begin, uuid = magicMulti, uuid[len(mrkPrefix):]
+	}
+	id, err := hex.DecodeString(strings.ReplaceAll(uuid, "-", ""))
 	if err != nil || len(id) != uuidBytes {
 		return nil, ErrMalformed
 	}
-	out := append(make([]byte, 0, headerBytes+len(plaintext)+tagBytes), magic...)
+	out := append(make([]byte, 0, headerBytes+len(plaintext)+tagBytes), begin...)
 	out = append(out, binary.BigEndian.AppendUint64(nil, account)[8-accountBytes:]...)
 	out = append(out, id...)
 	out = binary.BigEndian.AppendUint32(out, h.Generation)
@@ -80,7 +90,11 @@ func Seal(h Header, material, salt []byte, context map[string]string, plaintext 
 
 // Parse reads a ciphertext's header. Its error is ErrMalformed.
 func Parse(blob []byte) (Header, error) {
-	if len(blob) < headerBytes+tagBytes || string(blob[:len(magic)]) != magic {
+	if len(blob) < headerBytes+tagBytes {
+		return Header{}, ErrMalformed
+	}
+	begin := string(blob[:len(magic)])
+	if begin != magic && begin != magicMulti {
 		return Header{}, ErrMalformed
 	}
 	at := len(magic)
@@ -93,9 +107,13 @@ func Parse(blob []byte) (Header, error) {
 	digits := strconv.FormatUint(n, 10)
 	at += accountBytes
 	id := hex.EncodeToString(blob[at : at+uuidBytes])
+	if begin == magicMulti {
+		id = mrkPrefix + id
+	} else {
+		id = id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+	}
 	return Header{
-		Account:    strings.Repeat("0", 12-len(digits)) + digits,
-		KeyID:      id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:],
+		Account: strings.Repeat("0", 12-len(digits)) + digits, KeyID: id,
 		Generation: binary.BigEndian.Uint32(blob[at+uuidBytes:]),
 	}, nil
 }

@@ -60,6 +60,11 @@ func TestSealRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(sealed(f, nil, "x"))
 	f.Add([]byte(magic))
+	multi, err := Seal(Header{Account: "1", KeyID: "mrk-1234abcd12ab34cd56ef1234567890ab"}, make([]byte, MaterialBytes), make([]byte, SaltBytes), nil, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(multi)
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		h, err := Parse(blob)
 		if err != nil {
