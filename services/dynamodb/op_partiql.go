@@ -278,19 +278,21 @@ func (s *Service) executeTransaction(ctx context.Context, c *service.Call, in *a
 func (s *Service) readTransaction(ctx context.Context, c *service.Call, statements []*partiql.Statement, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
 	gets := make([]store.ItemRead, len(statements))
 	filters := make([]*expr.Condition, len(statements))
+	why := store.NewReasons(len(statements))
 	for i, st := range statements {
 		t, err := s.load(ctx, c, &st.Table)
 		if err != nil {
 			return nil, err
 		}
-		key, rest, err := st.WriteKey(t.Hash, t.Range)
-		if err != nil || st.Index != "" {
-			return nil, words.Refuse("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
+		gets[i].Table = t
+		if gets[i].Key, filters[i], err = readKey(t, st); err != nil {
+			if err := why.Add(i, err); err != nil {
+				return nil, err
+			}
 		}
-		gets[i].Table, filters[i] = t, rest
-		if gets[i].Key, err = t.ReadKey(key); err != nil {
-			return nil, err
-		}
+	}
+	if why.Failed {
+		return nil, why.Fault()
 	}
 	found, err := s.readAll(ctx, gets)
 	if err != nil {
@@ -314,20 +316,38 @@ func (s *Service) readTransaction(ctx context.Context, c *service.Call, statemen
 	return out, nil
 }
 
+// readKey is the item that a SELECT of a transaction is about, and the condition
+// besides.
+func readKey(t *store.Table, st *partiql.Statement) (table.Key, *expr.Condition, error) {
+	key, rest, err := st.WriteKey(t.Hash, t.Range)
+	if err != nil || st.Index != "" {
+		return table.Key{}, nil, words.Refuse("Select statements within ExecuteTransaction must specify the primary key in the where clause.")
+	}
+	k, err := t.ReadKey(key)
+	return k, rest, err
+}
+
 // writeTransaction makes all changes or none (D4).
 func (s *Service) writeTransaction(ctx context.Context, c *service.Call, statements []*partiql.Statement, in *api.ExecuteTransactionInput) (*api.ExecuteTransactionOutput, error) {
 	changes := make([]*store.Change, len(statements))
 	seen := map[string]bool{}
+	why := store.NewReasons(len(statements))
 	for i, st := range statements {
 		ch, err := s.statementChange(ctx, c, st, in.TransactStatements[i].ReturnValuesOnConditionCheckFailure)
 		if err != nil {
-			return nil, err
+			if err := why.Add(i, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		row := string(ch.Table.RowKey(ch.Key))
 		if seen[row] {
 			return nil, words.Refuse("Transaction request cannot include multiple operations on one item")
 		}
 		seen[row], changes[i] = true, ch
+	}
+	if why.Failed {
+		return nil, why.Fault()
 	}
 	once := store.Once{Token: smithy.Val(in.ClientRequestToken), Print: store.Fingerprint(in.ClientRequestToken, in.TransactStatements), Place: store.PlaceOf(c), Now: c.Now}
 	results, err := s.store.Transact(ctx, changes, once)
@@ -336,7 +356,7 @@ func (s *Service) writeTransaction(ctx context.Context, c *service.Call, stateme
 	}
 	out := &api.ExecuteTransactionOutput{Responses: make([]api.ItemResponse, len(changes))}
 	for i, ch := range changes {
-		used := consumed{write: true}
+		used := consumed{write: !results[i].Repeated}
 		used.add(results[i], transactionFactor)
 		if cc := capacity(in.ReturnConsumedCapacity, ch.Table, used, true); cc != nil {
 			out.ConsumedCapacity = append(out.ConsumedCapacity, *cc)

@@ -123,6 +123,9 @@ func (s *Service) putResourcePolicy(ctx context.Context, c *service.Call, in *ap
 	if err != nil {
 		return nil, err
 	}
+	if _, err := s.store.Table(ctx, store.PlaceOf(c), name, noTableARN(*in.ResourceArn)); err != nil {
+		return nil, err
+	}
 	p, err := s.readPolicy(c, *in.ResourceArn, *in.Policy)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (s *Service) readQuery(ctx context.Context, c *service.Call, in *api.QueryI
 	r.Follow(k)
 	r.Bounds.Reverse = in.ScanIndexForward != nil && !*in.ScanIndexForward
 	if in.ExclusiveStartKey != nil {
-		if err := r.Resume(in.ExclusiveStartKey, "The provided starting key is outside query boundaries based on provided conditions"); err != nil {
+		if err := r.Resume(in.ExclusiveStartKey, outsideText(r, k, in.ExclusiveStartKey)); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -65,6 +65,15 @@ func (s *Service) readQuery(ctx context.Context, c *service.Call, in *api.QueryI
 	out := &api.QueryOutput{Count: new(int32(p.Count)), ScannedCount: new(int32(p.Scanned)), LastEvaluatedKey: positionToWire(p.Last)}
 	out.ConsumedCapacity = readCapacity(r, in.ReturnConsumedCapacity, p)
 	return out, r, p, nil
+}
+
+// outsideText is what is wrong with a starting key that the conditions exclude.
+func outsideText(r *store.Reading, k expr.KeyCondition, start map[string]api.AttributeValue) string {
+	hash, err := item.ValueFromWire(start[r.Keys().Hash.Name])
+	if err == nil && item.Equal(hash, k.Hash) && k.HashMore == nil {
+		return "The provided starting key does not match the range key predicate"
+	}
+	return "The provided starting key is outside query boundaries based on provided conditions"
 }
 
 func queryPlaceholders(in *api.QueryInput) placeholders {

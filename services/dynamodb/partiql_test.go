@@ -255,9 +255,22 @@ func TestStatementTransactions(t *testing.T) {
 	if _, err := transact(new("once"), insert("d")); !fault.Is(err, "IdempotentParameterMismatchException") {
 		t.Errorf("the token for another transaction: %v", err)
 	}
-	for _, statements := range [][]string{{get("a"), increase}, {increase, increase}, {`SELECT * FROM notes`}, {increase + ` RETURNING ALL OLD *`}, {`EXISTS(SELECT * FROM notes WHERE id = 'a' AND at = 1)`}} {
+	for _, statements := range [][]string{{get("a"), increase}, {increase, increase}, {increase + ` RETURNING ALL OLD *`}} {
 		if _, err := transact(nil, statements...); !fault.Is(err, "ValidationException") {
 			t.Errorf("%q: %v", statements, err)
+		}
+	}
+	for _, tt := range []struct {
+		reasons    string
+		statements []string
+	}{
+		{"ValidationError", []string{`SELECT * FROM notes`}},
+		{"None ValidationError", []string{increase, `EXISTS(SELECT * FROM notes WHERE id = 'b' AND at = 1)`}},
+		{"ValidationError None", []string{`UPDATE notes SET n = 1 WHERE id = 'a'`, increase}},
+		{"ValidationError", []string{`DELETE FROM notes WHERE id = 'a' AND at = 'x'`}},
+	} {
+		if _, err := transact(nil, tt.statements...); code(err) != tt.reasons {
+			t.Errorf("%q: %v", tt.statements, err)
 		}
 	}
 }

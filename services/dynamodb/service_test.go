@@ -130,6 +130,7 @@ func TestCreateTableRefuses(t *testing.T) {
 		{"no throughput", func(in *api.CreateTableInput) { in.BillingMode = nil }, "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"},
 		{"unused definition", func(in *api.CreateTableInput) { in.GlobalSecondaryIndexes = nil }, "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions"},
 		{"first is range", func(in *api.CreateTableInput) { in.KeySchema[0].KeyType = new("RANGE") }, "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"},
+		{"no keys", func(in *api.CreateTableInput) { in.KeySchema = nil }, "Value null at 'keySchema' failed to satisfy constraint: Member must not be null"},
 		{"undefined key", func(in *api.CreateTableInput) { in.KeySchema[0].AttributeName = new("x") }, "Some index key attributes are not defined in AttributeDefinitions. Keys: [x, at], AttributeDefinitions: [id, at, who]"},
 		{"short name", func(in *api.CreateTableInput) { in.TableName = new("ab") }, "1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3"},
 		{"stream", func(in *api.CreateTableInput) {

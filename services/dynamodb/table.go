@@ -31,7 +31,7 @@ var operations = service.Table[*Service]{
 	service.Full(api.UpdateTimeToLive, (*Service).updateTimeToLive),
 	service.Partial(api.BatchExecuteStatement, (*Service).batchExecuteStatement, "a statement that its caller may not make fails the whole batch"),
 	service.Partial(api.ExecuteStatement, (*Service).executeStatement, "list elements are called _1, _2, … in a SELECT's answer, by their column"),
-	service.Partial(api.ExecuteTransaction, (*Service).executeTransaction, "what is wrong with a statement or its keys fails the request with a ValidationException rather than a reason of its cancellation; RETURNING is refused"),
+	service.Partial(api.ExecuteTransaction, (*Service).executeTransaction, "a statement that cannot be parsed fails the request with a ValidationException rather than a reason of its cancellation; RETURNING is refused"),
 	service.None[*Service]("backups, exports and imports are not there",
 		api.CreateBackup,
 		api.DeleteBackup,

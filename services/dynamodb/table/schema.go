@@ -227,6 +227,9 @@ func readDefinitions(in []api.AttributeDefinition) ([]expr.KeyAttribute, error) 
 
 // readKeys reads a key schema, whose attributes must be defined.
 func readKeys(in []api.KeySchemaElement, defs []expr.KeyAttribute) (k Keys, err error) {
+	if len(in) == 0 {
+		return k, words.Refuse("1 validation error detected: Value null at 'keySchema' failed to satisfy constraint: Member must not be null")
+	}
 	if len(in) > 2 {
 		shown := make([]string, len(in))
 		for i, e := range in {

@@ -46,5 +46,3 @@ func MessageOf(err error) string {
 	return err.Error()
 }
 
-// NoKMS refuses keys of one's own.
-func NoKMS() error { return BadParameter("moln does not encrypt tables with KMS keys") }
