@@ -45,4 +45,3 @@ func MessageOf(err error) string {
 	}
 	return err.Error()
 }
-
