@@ -54,10 +54,13 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 	s.funcs.Bind(functions)
 
 	tables := dynamodb.New(s.deps("dynamodb"))
+	objects := s3.New(s.deps("s3"))
+
 	defs := []service.Definition{
 		functions.Definition(),
 		apigateway.New(s.deps("apigateway"), &s.tokens).Definition(),
-		s3.New(s.deps("s3")).Definition(),
+		objects.ControlDefinition(), // before S3, which takes every path
+		objects.Definition(),
 		cognitoidp.New(s.deps("cognitoidp"), s.mailbox, &s.tokens).Definition(),
 		identityPools.Definition(),
 		iamService.Definition(),

@@ -45,7 +45,7 @@ func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := sigv4.Options{Now: g.cfg.Wall.Now(), S3: x.target == g.s3, Keys: g.keys}
+	opts := sigv4.Options{Now: g.cfg.Wall.Now(), S3: x.target.def.Schema.SigningName == "s3", Keys: g.keys}
 	if err := signed.Verify(x.r, cred.Secret, hash, opts); err != nil {
 		return nil, g.mismatch(x, signed, hash, g.signatureFault(x, err))
 	}

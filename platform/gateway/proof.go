@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/sigv4"
@@ -15,7 +16,8 @@ var _ service.Authenticator = (*Gateway)(nil)
 // Authenticate implements service.Authenticator: the signature over a form's policy
 // proves who sends it as a signed request would.
 func (g *Gateway) Authenticate(ctx context.Context, c *service.Call, p service.Proof) error {
-	x := &exchange{target: g.targetOfSigning(p.Service), call: c}
+	signed := &sigv4.Signed{AccessKeyID: p.AccessKeyID, SessionToken: p.Token, Date: p.Date, Region: p.Region, Service: p.Service}
+	x := &exchange{target: g.targetOfSigning(p.Service), call: c, r: c.HTTP.Request, signed: signed}
 	if x.target == nil || !plausibleRegion(p.Region) {
 		return fault.New("InvalidArgument", http.StatusBadRequest, "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
@@ -33,13 +35,17 @@ func (g *Gateway) Authenticate(ctx context.Context, c *service.Call, p service.P
 	if !g.cfg.Wall.Now().Before(p.Expires) {
 		return p.Expired
 	}
-	g.setCaller(x, cred.Principal, &sigv4.Signed{AccessKeyID: p.AccessKeyID, Region: p.Region})
+	g.setCaller(x, cred.Principal, signed)
 	return nil
 }
 
 func (g *Gateway) targetOfSigning(name string) *target {
-	if ts := g.bySigning[name]; len(ts) > 0 {
-		return ts[0]
+	ts := g.bySigning[name]
+	switch {
+	case len(ts) == 0:
+		return nil
+	case slices.Contains(ts, g.s3):
+		return g.s3
 	}
-	return nil
+	return ts[0]
 }

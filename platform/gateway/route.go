@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/sigv4"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/wire"
 	"moln.dev/moln/wire/protocols"
 )
@@ -127,7 +128,7 @@ func (g *Gateway) findTarget(x *exchange) *target {
 		}
 	}
 	for _, t := range g.services {
-		if t.router == nil || t == g.s3 {
+		if t.router == nil || t == g.s3 || !claims(t, x.r) {
 			continue
 		}
 		if _, _, ok := t.router.Match(x.r.Method, x.r.URL.EscapedPath(), x.r.URL.Query(), x.r.Header); ok {
@@ -148,7 +149,7 @@ func (g *Gateway) pick(ts []*target, r *http.Request) *target {
 	}
 	query := r.URL.Query()
 	for _, t := range ts {
-		if t.router != nil {
+		if t.router != nil && claims(t, r) {
 			if _, _, ok := t.router.Match(r.Method, r.URL.EscapedPath(), query, r.Header); ok {
 				return t
 			}
@@ -158,6 +159,14 @@ func (g *Gateway) pick(ts []*target, r *http.Request) *target {
 		}
 	}
 	return ts[0]
+}
+
+// accountHeader is in every request of S3 Control, and tells its paths from
+// those of S3, where a bucket could be called v20180820.
+const accountHeader = "X-Amz-Account-Id"
+
+func claims(t *target, r *http.Request) bool {
+	return t.def.Schema.EndpointPrefix != "s3-control" || r.Header.Get(accountHeader) != ""
 }
 
 // byHost understands <prefix>.<region>.amazonaws.com and the same below the
@@ -312,13 +321,17 @@ func (g *Gateway) restOperation(x *exchange, req *wire.Request) (*smithy.Operati
 	return op, nil
 }
 
-// bucketPath puts the bucket of a virtual-hosted request in front of its path.
+// bucketPath puts the bucket of a virtual-hosted request in front of its path;
+// for an access point its ARN.
 func (g *Gateway) bucketPath(x *exchange, path string) string {
 	name, ok := g.cutSuffix(x.host)
 	if !ok {
 		return path
 	}
-	bucket, ok := bucketOfHost(name)
+	bucket, ok := pointOfHost(name, x)
+	if !ok {
+		bucket, ok = bucketOfHost(name)
+	}
 	if !ok {
 		return path
 	}
@@ -326,4 +339,31 @@ func (g *Gateway) bucketPath(x *exchange, path string) string {
 		path = "/"
 	}
 	return "/" + url.PathEscape(bucket) + path
+}
+
+// accountDigits is the length of an account's id.
+const accountDigits = 12
+
+// pointOfHost finds the access point in a host name whose suffix is gone:
+// NAME-ACCOUNT.s3-accesspoint.REGION, or NAME-ACCOUNT alone, which SDKs put in
+// front of an endpoint of their user's.
+func pointOfHost(host string, x *exchange) (arn string, ok bool) {
+	first, rest, _ := strings.Cut(host, ".")
+	region := identity.DefaultRegion
+	if x.signed != nil && plausibleRegion(x.signed.Region) {
+		region = x.signed.Region
+	}
+	if rest != "" {
+		if rest, ok = strings.CutPrefix(rest, "s3-accesspoint."); !ok {
+			return "", false
+		}
+		if region = strings.TrimPrefix(rest, "dualstack."); !plausibleRegion(region) {
+			return "", false
+		}
+	}
+	at := len(first) - accountDigits - 1
+	if at <= 0 || first[at] != '-' || strings.Trim(first[at+1:], "0123456789") != "" {
+		return "", false
+	}
+	return "arn:aws:s3:" + region + ":" + first[at+1:] + ":accesspoint/" + first[:at], true
 }

@@ -29,10 +29,11 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.
 	case "CreateBucket":
 		return createChecks(in.(*api.CreateBucketInput), keys), nil
 	}
-	b, err := s.store.Bucket(ctx, at.Bucket)
+	b, err := op.Resolve(ctx, c, s.store, model, in)
 	if err != nil {
 		return nil, err
 	}
+	at = op.AimOf(in)
 	op.AllowOrigin(c, b)
 	if c.HTTP != nil {
 		if owner := c.HTTP.Request.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && owner != b.Account {
@@ -145,7 +146,7 @@ func (s *Service) sourceCheck(ctx context.Context, c *service.Call, header *stri
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.store.Bucket(ctx, src.bucket)
+	b, through, err := op.Reach(ctx, c, s.store, src.bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +164,7 @@ func (s *Service) sourceCheck(ctx context.Context, c *service.Call, header *stri
 		return nil, err
 	}
 	op.TagKeys(o, keys)
-	return op.Ask{Bucket: b, Action: op.ActionFor("s3:GetObject", src.version), Key: src.key, Object: o, Keys: keys}.Checks(c)
+	return op.Ask{Bucket: b, Action: op.ActionFor("s3:GetObject", src.version), Key: src.key, Object: o, Keys: keys}.Checks(through)
 }
 
 // listKeys are the condition keys of listings.

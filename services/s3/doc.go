@@ -33,6 +33,10 @@
 //	("l", data id, reader)      a long read that goes on, and until when it counts
 //	("w", bid)                  how far the daily walk over a bucket has come
 //	("m", account, bucket, day) what a bucket used on a day
+//	("ap", account, region, name)  an access point
+//	("al", alias)               the access point that an alias stands for
+//	("ac", account)             the public access block of an account, of which every
+//	                            bucket and access point of the account has a copy
 //
 // Larger bodies are blobs: written and committed first, then named by metadata
 // in one transaction. A blob is deleted some minutes after the metadata that

@@ -72,7 +72,7 @@ func newGate(t *testing.T) *gate {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Config{
-		Services: []service.Definition{w.s.Definition()}, Directory: everybody, Clock: w.clock, Ident: ident.NewSeeded(2, w.clock),
+		Services: []service.Definition{w.s.ControlDefinition(), w.s.Definition()}, Directory: everybody, Clock: w.clock, Ident: ident.NewSeeded(2, w.clock),
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: observe.NewRegistry(), Audit: log, Account: account, Suffixes: []string{"localhost"},
 	})
 	if err != nil {

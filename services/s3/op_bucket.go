@@ -109,12 +109,12 @@ func takenBy(c *service.Call, taken, b *store.Bucket) error {
 		WithBody(&api.BucketAlreadyOwnedByYou{BucketName: new(b.Name)})
 }
 
-func (s *Service) headBucket(ctx context.Context, _ *service.Call, in *api.HeadBucketInput) (*api.HeadBucketOutput, error) {
+func (s *Service) headBucket(ctx context.Context, c *service.Call, in *api.HeadBucketInput) (*api.HeadBucketOutput, error) {
 	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	return &api.HeadBucketOutput{BucketArn: new(naming.BucketARN(b.Name)), BucketRegion: new(b.Region), AccessPointAlias: new(false)}, nil
+	return &api.HeadBucketOutput{BucketArn: new(naming.BucketARN(b.Name)), BucketRegion: new(b.Region), AccessPointAlias: new(op.PointOf(c) != nil)}, nil
 }
 
 func (s *Service) deleteBucket(ctx context.Context, _ *service.Call, in *api.DeleteBucketInput) (*api.DeleteBucketOutput, error) {

@@ -31,18 +31,21 @@ type source struct {
 func parseSource(header string) (source, error) {
 	bad := s3err.InvalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, hasQuery := strings.Cut(header, "?versionId=")
-	if strings.HasPrefix(path, "arn:") {
-		return source{}, s3err.NotImplemented("moln has no access points")
-	}
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
 	if err != nil || !utf8.ValidString(path) {
 		return source{}, s3err.Argument("x-amz-copy-source", header, "Invalid copy source encoding")
 	}
 	name, key, ok := strings.Cut(path, "/")
+	if strings.HasPrefix(path, "arn:") {
+		var p naming.Point
+		if p, key, ok = naming.ParsePoint(path); ok {
+			name = p.ARN()
+		}
+	}
 	switch {
 	case !ok:
 		return source{}, bad
-	case !naming.ValidBucket(name):
+	case !naming.ValidBucket(name) && !naming.IsPoint(name):
 		return source{}, s3err.Argument("x-amz-copy-source", header, "Invalid copy source bucket name")
 	case key == "":
 		return source{}, s3err.Argument("x-amz-copy-source", header, "Invalid copy source object key")
@@ -56,11 +59,11 @@ func parseSource(header string) (source, error) {
 
 // openSource finds the object that is copied, and judges the copy's conditions.
 func (s *Service) openSource(ctx context.Context, c *service.Call, src source, cond condition.Conditions) (*store.Bucket, *store.Object, error) {
-	b, err := s.store.Bucket(ctx, src.bucket)
+	b, through, err := op.Reach(ctx, c, s.store, src.bucket)
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := op.Find(ctx, c, s.store, b, src.key, src.version)
+	o, err := op.Find(ctx, through, s.store, b, src.key, src.version)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,7 +186,15 @@ func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Buck
 	if o.Tags = so.Tags; len(o.Tags) == 0 {
 		return o, nil
 	}
-	if err := (op.Ask{Bucket: sb, Action: "s3:GetObjectTagging", Key: so.Key, Object: so, Keys: op.RequestKeys(c)}).Judge(ctx, c); err != nil {
+	from, err := parseSource(smithy.Val(in.CopySource))
+	if err != nil {
+		return nil, err
+	}
+	_, through, err := op.Reach(ctx, c, s.store, from.bucket)
+	if err != nil {
+		return nil, err
+	}
+	if err := (op.Ask{Bucket: sb, Action: "s3:GetObjectTagging", Key: so.Key, Object: so, Keys: op.RequestKeys(c)}).Judge(ctx, through); err != nil {
 		return nil, err
 	}
 	return o, op.Ask{Bucket: b, Action: "s3:PutObjectTagging", Key: o.Key, Keys: op.RequestKeys(c)}.Judge(ctx, c)

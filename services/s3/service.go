@@ -8,6 +8,7 @@ import (
 	"moln.dev/moln/services/s3/acl"
 	"moln.dev/moln/services/s3/aging"
 	"moln.dev/moln/services/s3/config"
+	"moln.dev/moln/services/s3/control"
 	"moln.dev/moln/services/s3/list"
 	"moln.dev/moln/services/s3/locking"
 	"moln.dev/moln/services/s3/notify"
@@ -84,6 +85,11 @@ func (s *Service) Definition() service.Definition {
 		Workers:    []service.Worker{s.keeper.Worker()},
 		Usage:      s.keeper.Usage,
 	}
+}
+
+// ControlDefinition is S3 Control, which shares the store.
+func (s *Service) ControlDefinition() service.Definition {
+	return control.New(s.store, s.deps.Ident).Definition()
 }
 
 // taken tells whether there is a bucket of a name.

@@ -174,7 +174,7 @@ func setRequestID(svc *smithy.Service, requestID string, resp *wire.Response) {
 const hostIDHeader = "X-Amz-Id-2"
 
 func isS3(svc *smithy.Service) bool {
-	return svc.SigningName == "s3" || svc.EndpointPrefix == "s3"
+	return svc.EndpointPrefix == "s3" || svc.SigningName == "s3" && svc.EndpointPrefix != "s3-control"
 }
 
 // EncodeFault writes S3's <Error>, or the <ErrorResponse> of the other services.

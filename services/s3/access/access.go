@@ -171,6 +171,25 @@ func OwnResources(document []byte, bucketName string) bool {
 	return true
 }
 
+// OwnPoint reports whether every resource of a policy is the access point or
+// what is reached through it.
+func OwnPoint(document []byte, arn string) bool {
+	var doc struct {
+		Statement oneOrMany[struct{ Resource, NotResource oneOrMany[string] }]
+	}
+	if err := json.Unmarshal(document, &doc); err != nil {
+		return false
+	}
+	for _, st := range doc.Statement {
+		for _, r := range append(st.Resource, st.NotResource...) {
+			if r != arn && !strings.HasPrefix(r, arn+"/object/") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // coversBucket accepts patterns whose bucket part matches the bucket's name.
 func coversBucket(resource, bucketName string) bool {
 	pattern, ok := strings.CutPrefix(resource, "arn:aws:s3:::")

@@ -166,7 +166,7 @@ func judge(c *service.Call, b *store.Bucket, asked grant.Request, who grant.Part
 	if err != nil {
 		return nil, err
 	}
-	if list.Public() && b.Block().BlockACLs {
+	if list.Public() && b.Through(op.PointOf(c)).Block().BlockACLs {
 		action, resource := "s3:PutBucketAcl", naming.BucketARN(b.Name)
 		if key != "" {
 			action, resource = "s3:PutObjectAcl", naming.ObjectARN(b.Name, key)

@@ -98,6 +98,12 @@ func malformedPolicy(message string) error {
 
 // checkPolicy parses a bucket policy: its resources must be the bucket's.
 func checkPolicy(document, bucketName string) error {
+	return CheckPolicy(document, func(document []byte) bool { return access.OwnResources(document, bucketName) })
+}
+
+// CheckPolicy parses the policy of a bucket or an access point; own tells
+// whether it speaks of nothing else.
+func CheckPolicy(document string, own func(document []byte) bool) error {
 	if document == "" {
 		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
 	}
@@ -110,7 +116,7 @@ func checkPolicy(document, bucketName string) error {
 	if _, err := policy.Parse([]byte(document), policy.Resource); err != nil {
 		return policyFault(err)
 	}
-	if !access.OwnResources([]byte(document), bucketName) {
+	if !own([]byte(document)) {
 		return malformedPolicy("Policy has invalid resource")
 	}
 	return nil

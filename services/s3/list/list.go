@@ -114,7 +114,7 @@ func (s *Handlers) listObjects(ctx context.Context, c *service.Call, in *api.Lis
 	}
 	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.Marker), Max: size}
 	out := &api.ListObjectsOutput{
-		Name: in.Bucket, Prefix: enc(l.Prefix), Marker: enc(l.After), Delimiter: NonEmpty(l.Delimiter, enc),
+		Name: op.Asked(c, in.Bucket), Prefix: enc(l.Prefix), Marker: enc(l.After), Delimiter: NonEmpty(l.Delimiter, enc),
 		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
 	}
 	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
@@ -157,7 +157,7 @@ func (s *Handlers) listObjectsV2(ctx context.Context, c *service.Call, in *api.L
 		}
 	}
 	out := &api.ListObjectsV2Output{
-		Name: in.Bucket, Prefix: enc(l.Prefix), Delimiter: NonEmpty(l.Delimiter, enc), StartAfter: NonEmpty(smithy.Val(in.StartAfter), enc),
+		Name: op.Asked(c, in.Bucket), Prefix: enc(l.Prefix), Delimiter: NonEmpty(l.Delimiter, enc), StartAfter: NonEmpty(smithy.Val(in.StartAfter), enc),
 		MaxKeys: new(int32(size)), EncodingType: in.EncodingType, ContinuationToken: in.ContinuationToken,
 	}
 	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
@@ -219,7 +219,7 @@ func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *
 		return nil, s3err.InvalidArgument("Invalid version id specified")
 	}
 	out := &api.ListObjectVersionsOutput{
-		Name: in.Bucket, Prefix: enc(l.Prefix), KeyMarker: enc(l.After), VersionIdMarker: new(marker), Delimiter: NonEmpty(l.Delimiter, enc),
+		Name: op.Asked(c, in.Bucket), Prefix: enc(l.Prefix), KeyMarker: enc(l.After), VersionIdMarker: new(marker), Delimiter: NonEmpty(l.Delimiter, enc),
 		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
 	}
 	var last *store.Object

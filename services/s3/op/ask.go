@@ -56,8 +56,17 @@ func (a *Ask) check(c *service.Call) (service.Check, error) {
 	return check, err
 }
 
-// Checks are what the gateway must judge before the action is done.
+// Checks are what the gateway must judge before the action is done: what the
+// bucket says, and before it what the access point says that the call goes
+// through.
 func (a Ask) Checks(c *service.Call) ([]service.Check, error) {
+	if p := PointOf(c); p != nil {
+		first := a.pointCheck(c, p)
+		a.Keys = pointKeys(p, a.Keys)
+		a.Bucket = a.Bucket.Through(p)
+		check, err := a.check(c)
+		return []service.Check{first, check}, err
+	}
 	check, err := a.check(c)
 	if err != nil {
 		return nil, err

@@ -97,3 +97,26 @@ func EntityTooLarge() error {
 func ACLNotSupported() error {
 	return fault.New("AccessControlListNotSupported", http.StatusBadRequest, "The bucket does not allow ACLs")
 }
+
+// NoSuchAccessPoint is S3's fault of that name.
+func NoSuchAccessPoint() error {
+	return NotFound("NoSuchAccessPoint", "The specified accesspoint does not exist")
+}
+
+// IsNoSuchAccessPoint reports that fault.
+func IsNoSuchAccessPoint(err error) bool { return fault.Is(err, "NoSuchAccessPoint") }
+
+// PointExists refuses a second access point of one name.
+func PointExists() error {
+	return fault.New("AccessPointAlreadyOwnedByYou", http.StatusConflict, "Your previous request to create the named accesspoint succeeded and you already own it.")
+}
+
+// HasAccessPoints refuses to delete a bucket that is reached through some.
+func HasAccessPoints() error {
+	return fault.New("BucketHasAccessPointsAttached", http.StatusBadRequest, "The bucket that you are trying to delete has access points attached. Delete your access points before deleting your bucket.")
+}
+
+// MethodNotAllowed refuses what cannot be done to a resource.
+func MethodNotAllowed() error {
+	return fault.New("MethodNotAllowed", http.StatusMethodNotAllowed, "The specified method is not allowed against this resource.")
+}

@@ -25,6 +25,19 @@ func (p *PublicAccess) and(q *PublicAccess) PublicAccess {
 	return out
 }
 
+// Through is the bucket as an access point shows it: what the access point's
+// public access block forbids, besides the bucket's own.
+func (b *Bucket) Through(p *AccessPoint) *Bucket {
+	if p == nil {
+		return b
+	}
+	out, point := *b, p.Block()
+	own := b.Block()
+	both := own.and(&point)
+	out.Public, out.AccountPublic = &both, nil
+	return &out
+}
+
 // HasLists reports whether access control lists count in the bucket.
 func (b *Bucket) HasLists() bool { return b.Ownership != OwnerEnforced }
 

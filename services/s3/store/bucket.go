@@ -56,6 +56,9 @@ type Bucket struct {
 	Lock    *lock.Configuration                   `json:",omitempty"`
 	Tiering []api.IntelligentTieringConfiguration `json:",omitempty"`
 
+	// Points counts the access points of the bucket.
+	Points int `json:",omitempty"`
+
 	Compiled *policy.Policy `json:"-"` // of Policy; nil where there is none
 	IsPublic bool           `json:"-"` // Policy grants to everyone
 
@@ -159,8 +162,11 @@ func (s *Store) CreateBucket(ctx context.Context, b *Bucket) (taken *Bucket, err
 		if err := tx.Put(keyOwned(b.Account, b.Name), nil); err != nil {
 			return err
 		}
+		if b.AccountPublic, err = accountBlockIn(tx, b.Account); err != nil {
+			return err
+		}
 		return putJSON(tx, keyBucket(b.Name), b)
-	}, keyBucket(b.Name))
+	}, keyBucket(b.Name), keyAccount(b.Account))
 	return taken, err
 }
 
@@ -202,6 +208,9 @@ func (s *Store) DeleteBucket(ctx context.Context, name string, notEmpty error) e
 		}
 		if len(items) > 0 {
 			return notEmpty
+		}
+		if b.Points > 0 {
+			return s3err.HasAccessPoints()
 		}
 		if err := tx.Delete(keyOwned(b.Account, name)); err != nil {
 			return err

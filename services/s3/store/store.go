@@ -41,6 +41,7 @@ type Store struct {
 	// decoded keeps what a bucket's record decodes to, by its bytes: policies
 	// are compiled once. It is a cache of a pure function, never stale.
 	decoded map[string]decodedBucket
+	points  map[string]decodedPoint // as decoded, by ARN
 
 	// Dropped, if set before the store is used, is told of versions whose bytes
 	// are dropped, once they are.
@@ -49,7 +50,7 @@ type Store struct {
 
 // New returns the store of a server.
 func New(d service.Deps) *Store {
-	return &Store{kv: d.KV, blobs: d.Blobs, ids: d.Ident, seal: d.Seal, log: d.Log, real: clock.System(), decoded: map[string]decodedBucket{}}
+	return &Store{kv: d.KV, blobs: d.Blobs, ids: d.Ident, seal: d.Seal, log: d.Log, real: clock.System(), decoded: map[string]decodedBucket{}, points: map[string]decodedPoint{}}
 }
 
 func keyBucket(name string) []byte           { return tuple.Key("b", name) }

@@ -24,7 +24,7 @@ func Own(c *service.Call, b *store.Bucket, o *store.Object, asked grant.Request)
 	if err != nil {
 		return err
 	}
-	if list.Public() && b.Block().BlockACLs {
+	if list.Public() && b.Through(op.PointOf(c)).Block().BlockACLs {
 		return grant.ErrBlocked(c.Caller.ARN, "s3:PutObject", naming.ObjectARN(b.Name, o.Key))
 	}
 	if len(list) > 0 && owner == naming.Anonymous {

@@ -1,0 +1,148 @@
+package op
+
+import (
+	"context"
+	"reflect"
+	"strings"
+
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
+)
+
+// reached is how a request names its bucket, where that is by an access point.
+type reached struct {
+	point *store.AccessPoint
+	asked string // the alias or the ARN
+}
+
+// PointOf is the access point that a call goes through; nil: none.
+func PointOf(c *service.Call) *store.AccessPoint {
+	if r, ok := c.Found.(*reached); ok {
+		return r.point
+	}
+	return nil
+}
+
+// Asked is the bucket's name as the request has it, for answers.
+func Asked(c *service.Call, name *string) *string {
+	if r, ok := c.Found.(*reached); ok {
+		return new(r.asked)
+	}
+	return name
+}
+
+// Reach finds the bucket that a name stands for: its own, the alias of an access
+// point, or an access point's ARN. The call that comes back goes through the
+// access point, and is c where there is none.
+func Reach(ctx context.Context, c *service.Call, st *store.Store, name string) (*store.Bucket, *service.Call, error) {
+	p, err := point(ctx, st, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	through := *c
+	through.Found = nil
+	if p != nil {
+		through.Found = &reached{p, name}
+		name = p.Bucket
+	}
+	b, err := st.Bucket(ctx, name)
+	if err == nil && p != nil && b.ID != p.BID {
+		err = s3err.NoSuchBucket(name) // another bucket of that name
+	}
+	return b, &through, err
+}
+
+func point(ctx context.Context, st *store.Store, name string) (*store.AccessPoint, error) {
+	switch {
+	case strings.HasSuffix(name, naming.AliasSuffix):
+		return st.PointOfAlias(ctx, name)
+	case strings.HasPrefix(name, "arn:"):
+		p, key, ok := naming.ParsePoint(name)
+		if !ok || key != "" {
+			return nil, s3err.InvalidRequest("The specified access point name or account is not valid.")
+		}
+		return st.Point(ctx, p)
+	}
+	return nil, nil
+}
+
+// throughPoints are the operations that access points allow.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-service-api-support.html
+var throughPoints = map[string]bool{
+	"AbortMultipartUpload": true, "CompleteMultipartUpload": true, "CopyObject": true, "CreateMultipartUpload": true,
+	"DeleteObject": true, "DeleteObjects": true, "DeleteObjectTagging": true, "GetBucketAcl": true, "GetBucketCors": true,
+	"GetBucketLocation": true, "GetBucketNotificationConfiguration": true, "GetBucketPolicy": true, "GetObject": true,
+	"GetObjectAcl": true, "GetObjectAttributes": true, "GetObjectLegalHold": true, "GetObjectRetention": true,
+	"GetObjectTagging": true, "HeadBucket": true, "HeadObject": true, "ListMultipartUploads": true, "ListObjects": true,
+	"ListObjectsV2": true, "ListObjectVersions": true, "ListParts": true, "PutObject": true, "PutObjectAcl": true,
+	"PutObjectLegalHold": true, "PutObjectRetention": true, "PutObjectTagging": true, "RestoreObject": true,
+	"UploadPart": true, "UploadPartCopy": true,
+}
+
+// Resolve lets an input that names its bucket by an access point name the bucket
+// itself, and c remember the access point.
+func Resolve(ctx context.Context, c *service.Call, st *store.Store, model *smithy.Operation, in any) (*store.Bucket, error) {
+	v := reflect.ValueOf(in).Elem()
+	name := AimOf(in).Bucket
+	if arn, isPoint := strings.CutSuffix(name, ":accesspoint"); isPoint {
+		// The ARN's slash was not encoded: the access point's name begins the key.
+		name = splitPoint(arn, v.FieldByName("Key"))
+	}
+	b, through, err := Reach(ctx, c, st, name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Found = through.Found; c.Found != nil {
+		if !throughPoints[model.Name] {
+			return nil, s3err.MethodNotAllowed()
+		}
+		v.FieldByName("Bucket").Set(reflect.ValueOf(new(b.Name)))
+	}
+	return b, nil
+}
+
+// splitPoint moves the access point's name from the beginning of the key to the
+// ARN.
+func splitPoint(arn string, field reflect.Value) string {
+	if !field.IsValid() {
+		return arn + ":accesspoint"
+	}
+	key, _ := field.Interface().(*string)
+	name, rest, _ := strings.Cut(smithy.Val(key), "/")
+	field.Set(reflect.ValueOf(new(rest)))
+	return arn + ":accesspoint/" + name
+}
+
+// pointKeys are the condition keys of a request through an access point.
+func pointKeys(p *store.AccessPoint, keys policy.Keys) policy.Keys {
+	out := policy.Keys{}
+	for k, v := range keys {
+		out[k] = v
+	}
+	out["s3:dataaccesspointarn"] = []string{p.ARN()}
+	out["s3:dataaccesspointaccount"] = []string{p.Account}
+	out["s3:accesspointnetworkorigin"] = []string{"Internet"}
+	return out
+}
+
+// pointCheck is what the access point says: its policy must let in who the
+// bucket lets in, on its own resource.
+func (a *Ask) pointCheck(c *service.Call, p *store.AccessPoint) service.Check {
+	resource := p.ARN()
+	if a.Key != "" {
+		resource = p.ObjectARN(a.Key)
+	}
+	keys := pointKeys(p, a.Keys)
+	for k, v := range p.Tags {
+		keys["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
+	}
+	check := service.Check{Action: a.Action, Resource: resource, Account: p.Account, Context: keys, Policy: p.Compiled}
+	if p.IsPublic && p.Block().Restrict && c.Caller.Kind != policy.Service && c.Caller.AccountID != p.Account {
+		check.Policy = p.Compiled.Denials()
+	}
+	return check
+}
