@@ -427,7 +427,7 @@ var Schema = smithy.Service{
 			{Name: "ChecksumXXHASH3", WireName: "ChecksumXXHASH3", Shape: 88, Field: 10},
 			{Name: "ChecksumXXHASH128", WireName: "ChecksumXXHASH128", Shape: 87, Field: 11},
 		}},
-		118: {Name: "CopySource", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Pattern: "\\/?.+\\/.+"}},
+		118: {Name: "CopySource", Kind: smithy.KindString, Payload: -1},
 		119: {Name: "CopySourceIfMatch", Kind: smithy.KindString, Payload: -1},
 		120: {Name: "CopySourceIfModifiedSince", Kind: smithy.KindTimestamp, Payload: -1},
 		121: {Name: "CopySourceIfNoneMatch", Kind: smithy.KindString, Payload: -1},
