@@ -14,12 +14,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/s3/class"
 	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/services/s3/usage"
 )
 
 const day = 24 * time.Hour
@@ -541,6 +544,28 @@ func TestLocksByRequest(t *testing.T) {
 	g.want(403, "AccessDenied", retention(3))
 	g.want(200, "", retention(3, "x-amz-bypass-governance-retention", "true"))
 	g.want(400, "MalformedXML", request{who: "bob", method: "PUT", target: "/worm/k?retention", body: "<Retention><Mode>GOVERNANCE</Mode></Retention>"})
+}
+
+// TestUsageOfRequests is requests from outside, which count as those from inside
+// do.
+func TestUsageOfRequests(t *testing.T) {
+	g := newGate(t)
+	g.w.bucket("paid")
+	g.want(200, "", request{who: "owner", method: "PUT", target: "/paid/k", body: "four", header: []string{"x-amz-storage-class", "GLACIER_IR"}})
+	g.want(200, "four", request{who: "owner", method: "GET", target: "/paid/k"})
+	g.want(404, "", request{who: "owner", method: "GET", target: "/paid/none"})
+	used, err := g.w.s.keeper.Usage(context.Background(), account, "2026-01-02", "2026-01-02")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := used.([]usage.Record)[0]
+	want := usage.Counts{
+		Requests: map[string]int64{"STANDARD/Tier1": 1, "GLACIER_IR/Tier1": 1, "GLACIER_IR/Tier2": 1},
+		Read:     map[string]int64{"GLACIER_IR": 4}, Retrieved: map[string]int64{"GLACIER_IR": 4},
+	}
+	if d := cmp.Diff(want, r.Counts); d != "" {
+		t.Error(d)
+	}
 }
 
 func md5Base64(s string) string {

@@ -117,21 +117,28 @@ func (k *Keeper) dropped(b *store.Bucket, o *store.Object) {
 // Metered returns operations that count what they cost.
 func (k *Keeper) Metered(all []service.Operation) []service.Operation {
 	for i := range all {
-		call := all[i].Call
-		if call == nil {
-			continue
-		}
 		_, model := all[i].Of()
-		name := model.Name
-		all[i].Call = func(ctx context.Context, c *service.Call, in any) (any, error) {
-			out, err := call(ctx, c, in)
-			if err == nil {
-				k.metered(c, name, in, out)
-			}
-			return out, err
-		}
+		all[i].Call = k.metering(model.Name, all[i].Call)
+		all[i].Reply = k.metering(model.Name, all[i].Reply)
 	}
 	return all
+}
+
+// handler is how an operation is called.
+type handler = func(ctx context.Context, c *service.Call, in any) (any, error)
+
+// metering is a handler that counts what it costs; nil for nil.
+func (k *Keeper) metering(name string, call handler) handler {
+	if call == nil {
+		return nil
+	}
+	return func(ctx context.Context, c *service.Call, in any) (any, error) {
+		out, err := call(ctx, c, in)
+		if err == nil {
+			k.metered(c, name, in, out)
+		}
+		return out, err
+	}
 }
 
 func (k *Keeper) metered(c *service.Call, name string, in, out any) {

@@ -42,7 +42,7 @@ func (s *Store) AddUsage(ctx context.Context, b usage.Bucket, now time.Time, cha
 // Usage gives the records of an account's buckets from one day to another, both
 // included, by bucket and day.
 func (s *Store) Usage(ctx context.Context, account, from, to string) ([]usage.Record, error) {
-	var out []usage.Record
+	out := []usage.Record{}
 	err := s.kv.Each(ctx, kv.Prefix(tuple.Key("m", account)), func(it kv.Item) (bool, error) {
 		var r usage.Record
 		if err := json.Unmarshal(it.Value, &r); err != nil {
