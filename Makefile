@@ -127,14 +127,17 @@ bench-go: ## every Go benchmark
 
 .PHONY: compat
 compat: build ## all of them
-	compat/run awscli boto3 js go
+	compat/run awscli boto3 js go s3cmd
 
-.PHONY: compat-awscli compat-boto3 compat-js compat-go
+.PHONY: compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform
 compat-awscli: build ## AWS CLI
 compat-boto3: build ## boto3, pycognito, and the refusals of bad signatures
 compat-js: build ## AWS SDK for JavaScript v3, amazon-cognito-identity-js
 compat-go: build ## AWS SDK for Go v2
-compat-awscli compat-boto3 compat-js compat-go:
+compat-s3cmd: build ## s3cmd
+compat-transfer: build ## boto3's transfer manager (not part of compat)
+compat-terraform: build ## Terraform's or OpenTofu's state in S3, with its lock (not part of compat)
+compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform:
 	compat/run $(@:compat-%=%)
 
 .PHONY: story
@@ -178,10 +181,10 @@ deps-system: ## PostgreSQL and Chromium, by apt-get where they are missing
 	echo "missing: $${want[*]}; tests that need them are skipped"
 	[[ "$${CI:-}" != true ]]
 
-$(DEPS)/venv/.done: compat/boto3/requirements.txt compat/awscli/requirements.txt
+$(DEPS)/venv/.done: compat/boto3/requirements.txt compat/awscli/requirements.txt compat/s3cmd/requirements.txt
 	rm -rf $(DEPS)/venv
 	python3 -m venv $(DEPS)/venv
-	$(PYTHON) -m pip install -q --disable-pip-version-check -r compat/boto3/requirements.txt -r compat/awscli/requirements.txt
+	$(PYTHON) -m pip install -q --disable-pip-version-check -r compat/boto3/requirements.txt -r compat/awscli/requirements.txt -r compat/s3cmd/requirements.txt
 	touch $@
 
 $(DEPS)/node/.done: compat/js/package.json compat/js/package-lock.json

@@ -59,14 +59,25 @@ func plausibleRegion(s string) bool {
 func (g *Gateway) wrongRegion(x *exchange) error {
 	const message = "Credential should be scoped to a valid region. "
 	switch {
-	case x.target == g.s3 && x.signed.Presigned:
-		return fault.New("AuthorizationQueryParametersError", http.StatusBadRequest, message)
 	case x.target == g.s3:
-		return fault.New("AuthorizationHeaderMalformed", http.StatusBadRequest, message)
+		return g.wrongRegionS3(x)
 	case x.target.json() || x.target.kind == smithy.RESTJSON1:
 		return fault.New("InvalidSignatureException", g.authStatus(x), message)
 	}
 	return fault.New("SignatureDoesNotMatch", http.StatusForbidden, message)
+}
+
+// wrongRegionS3 tells the region to sign for, which clients such as s3cmd read
+// and try again with.
+func (g *Gateway) wrongRegionS3(x *exchange) error {
+	right := x.call.Region
+	const text = "%s; the region '%s' is wrong; expecting '%s'"
+	f := fault.New("AuthorizationHeaderMalformed", http.StatusBadRequest, text, "The authorization header is malformed", x.signed.Region, right)
+	if x.signed.Presigned {
+		f = fault.New("AuthorizationQueryParametersError", http.StatusBadRequest, text, "Error parsing the X-Amz-Credential parameter", x.signed.Region, right)
+	}
+	f.Header = http.Header{"X-Amz-Bucket-Region": {right}}
+	return f.WithBody(map[string]string{"Region": right})
 }
 
 // wrongScope answers a signature that was made for another service than the one
