@@ -26,6 +26,9 @@ const (
 	// The process dies at a random moment between these two.
 	linearAfterMin = 400 * time.Millisecond
 	linearAfterMax = 1800 * time.Millisecond
+	// linearLeast is how many requests are made before it dies, on a machine
+	// however slow.
+	linearLeast = linearClients * 8
 	// linearCheckLimit bounds the search for an order of one history.
 	linearCheckLimit = 2 * time.Minute
 )
@@ -93,8 +96,15 @@ func linear(t *testing.T, histories, count int, open func(i int, creds sigv4.Cre
 		for range linearDeaths {
 			victim := rng.IntN(count)
 			stop := time.After(linearAfterMin + time.Duration(rng.Int64N(int64(linearAfterMax-linearAfterMin))))
+			enough := rec.count() + linearLeast
 			runWorkers(t, workers, nodes, func() {
 				<-stop
+				within(t, startTimeout, "requests enough", func() error {
+					if n := rec.count(); n < enough {
+						return fmt.Errorf("%d of %d", n, enough)
+					}
+					return nil
+				})
 				nodes[victim].kill()
 			})
 			nodes[victim] = open(victim, nodes[victim].creds)
@@ -124,6 +134,12 @@ type recorder struct {
 
 func (r *recorder) now() int64 { return int64(time.Since(r.began)) }
 
+func (r *recorder) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.ops)
+}
+
 func (r *recorder) add(op porcupine.Operation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -151,7 +167,7 @@ func (r *recorder) check(t *testing.T) {
 	result, info := porcupine.CheckOperationsVerbose(items, r.ops, linearCheckLimit)
 	t.Logf("%d operations %v, %d refused, %d of unknown outcome: %s after %v",
 		len(r.ops), kinds, refused, unknown, result, time.Since(began).Round(time.Millisecond))
-	if refused == 0 || len(r.ops) < linearClients*10 {
+	if refused == 0 || len(r.ops) < linearDeaths*linearLeast {
 		t.Error("this history tests next to nothing")
 	}
 	switch result {

@@ -1,8 +1,11 @@
 package dynamodb
 
 import (
+	"context"
+
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/partiql"
 )
@@ -36,6 +39,37 @@ func statementSubjects(in any) (out []subject, ok bool, err error) {
 		return out, true, nil
 	}
 	return nil, false, nil
+}
+
+// permitted leaves out what a batch's caller may not do, if there is something
+// that it may: the batch is carried out, and each of its statements is judged
+// again by judgeStatement.
+func permitted(ctx context.Context, c *service.Call, checks []service.Check) []service.Check {
+	var out []service.Check
+	for _, check := range checks {
+		if c.Judge(ctx, check) == nil {
+			out = append(out, check)
+		}
+	}
+	if len(out) == 0 {
+		return checks
+	}
+	return out
+}
+
+// judgeStatement says whether the caller may make one statement of a batch.
+func (s *Service) judgeStatement(ctx context.Context, c *service.Call, st *partiql.Statement, consumed *string) error {
+	sub := statementSubject(st, consumed, "")
+	checks, err := s.checks(ctx, c, &sub)
+	if err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if err := c.Judge(ctx, check); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func statementSubject(st *partiql.Statement, consumed *string, enclosing string) subject {

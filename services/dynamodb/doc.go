@@ -53,5 +53,5 @@
 // and a stream that is turned on then the records of such writes.
 // A SELECT with keys joined by IN or OR reads one partition after the other, and
 // filters on an index see only what the index holds. A batch of statements fails
-// as a whole where the caller may not make one of them.
+// as a whole where the caller may make none of them.
 package dynamodb

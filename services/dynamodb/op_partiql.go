@@ -227,6 +227,9 @@ func (s *Service) batchExecuteStatement(ctx context.Context, c *service.Call, in
 func (s *Service) batchStatement(ctx context.Context, c *service.Call, st *partiql.Statement, in *api.BatchExecuteStatementInput, i int, into *api.BatchStatementResponse) (*api.ConsumedCapacity, error) {
 	q := in.Statements[i]
 	into.TableName = &st.Table
+	if err := s.judgeStatement(ctx, c, st, in.ReturnConsumedCapacity); err != nil {
+		return nil, err
+	}
 	if !st.Reads() {
 		items, used, err := s.writeStatement(ctx, c, st, q.ReturnValuesOnConditionCheckFailure, in.ReturnConsumedCapacity)
 		if len(items) > 0 {

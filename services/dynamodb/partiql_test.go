@@ -340,3 +340,32 @@ func TestForeignTags(t *testing.T) {
 		t.Errorf("%+v %v", checks, err)
 	}
 }
+
+func TestBatchIsJudgedByStatement(t *testing.T) {
+	b := newStatements(t)
+	in := tableInput()
+	in.TableName = new("secret")
+	must(b, api.CreateTable, in)
+	b.denied = "table/secret"
+	batch := &api.BatchExecuteStatementInput{Statements: []api.BatchStatementRequest{
+		{Statement: new(`INSERT INTO notes VALUE {'id': 'a', 'at': 1}`)}, {Statement: new(`INSERT INTO secret VALUE {'id': 'a', 'at': 1}`)},
+	}}
+	op := b.ops["BatchExecuteStatement"]
+	_, described := op.Of()
+	checks, err := b.s.authorize(context.Background(), b.caller(), described, batch)
+	if err != nil || len(checks) != 1 || !strings.HasSuffix(checks[0].Resource, "table/notes") {
+		t.Errorf("the batch needs %+v, %v", checks, err)
+	}
+	out := must(b, api.BatchExecuteStatement, batch)
+	if e := out.Responses[1].Error; out.Responses[0].Error != nil || e == nil || *e.Code != "AccessDenied" {
+		t.Errorf("the answers are %+v", out.Responses)
+	}
+	batch.Statements = batch.Statements[1:]
+	if checks, _ = b.s.authorize(context.Background(), b.caller(), described, batch); len(checks) != 1 {
+		t.Errorf("a batch that is wholly denied needs %+v", checks)
+	}
+	b.denied = ""
+	if got, err := run(b, `SELECT * FROM secret`); err != nil || got != "" {
+		t.Errorf("the denied statement wrote %q, %v", got, err)
+	}
+}

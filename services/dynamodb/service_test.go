@@ -38,6 +38,8 @@ type bench struct {
 	s   *Service
 	ops map[string]service.Operation
 	clk *clock.Fake
+	// denied is the end of the ARNs that nobody may use.
+	denied string
 }
 
 func newBench(t testing.TB) *bench {
@@ -62,7 +64,12 @@ func (b *bench) Dispatch(ctx context.Context, c *service.Call, op smithy.Descrip
 	return b.ops[o.Name].Call(ctx, c, in)
 }
 
-func (b *bench) Judge(context.Context, *service.Call, service.Check) error { return nil }
+func (b *bench) Judge(_ context.Context, _ *service.Call, check service.Check) error {
+	if b.denied != "" && strings.HasSuffix(check.Resource, b.denied) {
+		return fault.New("AccessDeniedException", 400, "denied")
+	}
+	return nil
+}
 
 func (b *bench) Assume(context.Context, *service.Call, service.Assume) (service.Session, error) {
 	return service.Session{}, fault.New("AccessDenied", 403, "denied")

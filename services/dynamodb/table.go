@@ -29,7 +29,7 @@ var operations = service.Table[*Service]{
 	service.Full(api.UpdateItem, (*Service).updateItem),
 	service.Partial(api.UpdateTable, (*Service).updateTable, "replicas and vector indexes are refused; a KMS key is checked and shown, and encrypts nothing; warm throughput is described, nothing needs warming; the table class is a label"),
 	service.Full(api.UpdateTimeToLive, (*Service).updateTimeToLive),
-	service.Partial(api.BatchExecuteStatement, (*Service).batchExecuteStatement, "a statement that its caller may not make fails the whole batch"),
+	service.Partial(api.BatchExecuteStatement, (*Service).batchExecuteStatement, "a batch of which its caller may make no statement at all fails as a whole"),
 	service.Partial(api.ExecuteStatement, (*Service).executeStatement, "list elements are called _1, _2, … in a SELECT's answer, by their column"),
 	service.Partial(api.ExecuteTransaction, (*Service).executeTransaction, "a statement that cannot be parsed fails the request with a ValidationException rather than a reason of its cancellation; RETURNING is refused"),
 	service.None[*Service]("backups, exports and imports are not there",

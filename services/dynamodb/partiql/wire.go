@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/fault"
@@ -83,6 +84,9 @@ func BatchError(err error) *api.BatchStatementError {
 		"ThrottlingException":                    api.BatchStatementErrorCodeEnumThrottlingError,
 	}
 	code, ok := codes[f.Code]
+	if strings.HasPrefix(f.Code, "AccessDenied") {
+		code, ok = api.BatchStatementErrorCodeEnumAccessDenied, true
+	}
 	if !ok {
 		return nil
 	}
