@@ -192,6 +192,13 @@ func listKeys(in any, keys policy.Keys) {
 		set("prefix", in.Prefix)
 		set("delimiter", in.Delimiter)
 		number(in.MaxKeys)
+	case *api.PutObjectTaggingInput:
+		if in.Tagging != nil {
+			for _, t := range in.Tagging.TagSet {
+				keys["s3:requestobjecttag/"+strings.ToLower(smithy.Val(t.Key))] = []string{smithy.Val(t.Value)}
+				keys["s3:requestobjecttagkeys"] = append(keys["s3:requestobjecttagkeys"], smithy.Val(t.Key))
+			}
+		}
 	case *api.ListMultipartUploadsInput:
 		set("prefix", in.Prefix)
 		set("delimiter", in.Delimiter)

@@ -85,8 +85,11 @@
 //
 // # Differences from AWS
 //
-// Browser form uploads (POST policies) and access points are not there. Regions
-// share one endpoint, so a bucket is reached through all of them.
+// Regions share one endpoint, so a bucket is reached through all of them. Access
+// points are reached through the internet; those of a VPC are refused.
+// Within an account its IAM policies decide, whatever an access control list
+// leaves to the owner: AWS cuts the owner off from an object whose list does not
+// name him.
 // Lifecycle rules act within ten minutes of midnight UTC, and of a change of the
 // rules. x-amz-bypass-governance-retention is ignored in buckets without Object
 // Lock, where AWS refuses it since 2025.

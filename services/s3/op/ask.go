@@ -61,8 +61,8 @@ func (a *Ask) check(c *service.Call) (service.Check, error) {
 // through.
 func (a Ask) Checks(c *service.Call) ([]service.Check, error) {
 	if p := PointOf(c); p != nil {
-		first := a.pointCheck(c, p)
 		a.Keys = pointKeys(p, a.Keys)
+		first := a.pointCheck(c, p)
 		a.Bucket = a.Bucket.Through(p)
 		check, err := a.check(c)
 		return []service.Check{first, check}, err

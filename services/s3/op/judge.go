@@ -1,8 +1,11 @@
 package op
 
 import (
+	"crypto/tls"
 	"reflect"
+	"strconv"
 	"strings"
+	"time"
 
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
@@ -54,6 +57,10 @@ func ActionFor(action string, version *string) string {
 // Neither policy nor list let anybody in from outside where public policies are
 // restricted.
 func Check(c *service.Call, b *store.Bucket, action, resource string, keys policy.Keys) service.Check {
+	if keys == nil {
+		keys = policy.Keys{}
+	}
+	keys["s3:resourceaccount"] = []string{b.Account}
 	check := service.Check{Action: action, Resource: resource, Account: b.Account, Context: keys, Policy: b.Compiled, Grants: b.Grants()}
 	if cutOff(c, b) {
 		check.Policy, check.Grants = b.Compiled.Denials(), nil
@@ -68,6 +75,10 @@ func RequestKeys(c *service.Call) policy.Keys {
 		return keys
 	}
 	r := c.HTTP.Request
+	if r.TLS != nil {
+		keys["s3:tlsversion"] = []string{strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS ")}
+	}
+	signatureAge(c, keys)
 	if c.Caller.Kind != policy.Anonymous {
 		keys["s3:signatureversion"] = []string{"AWS4-HMAC-SHA256"}
 		keys["s3:authtype"] = []string{"REST-HEADER"}
@@ -89,6 +100,19 @@ func RequestKeys(c *service.Call) policy.Keys {
 		}
 	}
 	return keys
+}
+
+// signatureAge is the condition key s3:signatureAge, in milliseconds.
+func signatureAge(c *service.Call, keys policy.Keys) {
+	text := c.HTTP.Request.Header.Get("X-Amz-Date")
+	if c.HTTP.Presigned {
+		text = c.HTTP.Request.URL.Query().Get("X-Amz-Date")
+	}
+	at, err := time.Parse("20060102T150405Z", text)
+	if err != nil || c.Caller.Kind == policy.Anonymous {
+		return
+	}
+	keys["s3:signatureage"] = []string{strconv.FormatInt(max(0, c.Now.Sub(at).Milliseconds()), 10)}
 }
 
 // TagKeys are the condition keys of the tags that an object has.

@@ -117,16 +117,19 @@ func splitPoint(arn string, field reflect.Value) string {
 	return arn + ":accesspoint/" + name
 }
 
-// pointKeys are the condition keys of a request through an access point.
+// pointKeys adds the condition keys of a request through an access point. They
+// join the request's own, to which more may come before the checks are judged.
 func pointKeys(p *store.AccessPoint, keys policy.Keys) policy.Keys {
-	out := policy.Keys{}
-	for k, v := range keys {
-		out[k] = v
+	if keys == nil {
+		keys = policy.Keys{}
 	}
-	out["s3:dataaccesspointarn"] = []string{p.ARN()}
-	out["s3:dataaccesspointaccount"] = []string{p.Account}
-	out["s3:accesspointnetworkorigin"] = []string{"Internet"}
-	return out
+	keys["s3:dataaccesspointarn"] = []string{p.ARN()}
+	keys["s3:dataaccesspointaccount"] = []string{p.Account}
+	keys["s3:accesspointnetworkorigin"] = []string{"Internet"}
+	for k, v := range p.Tags {
+		keys["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
+	}
+	return keys
 }
 
 // pointCheck is what the access point says: its policy must let in who the
@@ -136,11 +139,7 @@ func (a *Ask) pointCheck(c *service.Call, p *store.AccessPoint) service.Check {
 	if a.Key != "" {
 		resource = p.ObjectARN(a.Key)
 	}
-	keys := pointKeys(p, a.Keys)
-	for k, v := range p.Tags {
-		keys["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
-	}
-	check := service.Check{Action: a.Action, Resource: resource, Account: p.Account, Context: keys, Policy: p.Compiled}
+	check := service.Check{Action: a.Action, Resource: resource, Account: p.Account, Context: a.Keys, Policy: p.Compiled}
 	if p.IsPublic && p.Block().Restrict && c.Caller.Kind != policy.Service && c.Caller.AccountID != p.Account {
 		check.Policy = p.Compiled.Denials()
 	}

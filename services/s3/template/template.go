@@ -140,6 +140,7 @@ func Types(port string, exists func(ctx context.Context, name string) (bool, err
 			Name: "AWS::S3::BucketPolicy", New: func() any { return new(policyProperties) }, Replace: []string{"Bucket"},
 			Create: cfnPutPolicy, Update: cfnPutPolicy, Delete: cfnDeletePolicy,
 		},
+		pointType(),
 	}
 }
 
@@ -149,7 +150,7 @@ func (t *types) cfnCreateBucket(ctx context.Context, c *service.Call, r *service
 	if name == "" {
 		name = strings.ToLower(r.GeneratedName(nameBytesMax))
 	}
-	in := &api.CreateBucketInput{Bucket: new(name), ACL: cannedACL(p.AccessControl), ObjectLockEnabledForBucket: p.ObjectLockEnabled}
+	in := &api.CreateBucketInput{Bucket: new(name), ObjectOwnership: ownershipOf(p), ObjectLockEnabledForBucket: p.ObjectLockEnabled}
 	if c.Region != "us-east-1" {
 		in.CreateBucketConfiguration = &api.CreateBucketConfiguration{LocationConstraint: new(c.Region)}
 	}
@@ -170,23 +171,6 @@ func (t *types) cfnCreateBucket(ctx context.Context, c *service.Call, r *service
 	r.PhysicalID = name
 	t.setAttributes(c, r)
 	return t.configure(ctx, c, r, &bucketProperties{})
-}
-
-// cannedACL turns the template's spelling into the API's.
-func cannedACL(control *string) *string {
-	switch smithy.Val(control) {
-	case "":
-		return nil
-	case "Private":
-		return new("private")
-	case "BucketOwnerFullControl":
-		return new("bucket-owner-full-control")
-	case "PublicRead":
-		return new("public-read")
-	case "PublicReadWrite":
-		return new("public-read-write")
-	}
-	return new("authenticated-read") // refused like all the others
 }
 
 func (t *types) setAttributes(c *service.Call, r *service.Resource) {
@@ -215,13 +199,8 @@ func (t *types) cfnUpdateBucket(ctx context.Context, c *service.Call, r *service
 // configure brings a bucket from what it was to what the template says.
 func (t *types) configure(ctx context.Context, c *service.Call, r *service.Resource, old *bucketProperties) error {
 	p, name := r.Properties.(*bucketProperties), new(r.PhysicalID)
-	if !reflect.DeepEqual(p.AccessControl, old.AccessControl) && cannedACL(p.AccessControl) != nil {
-		if _, err := service.Invoke(ctx, c, api.PutBucketAcl, &api.PutBucketAclInput{Bucket: name, ACL: cannedACL(p.AccessControl)}); err != nil {
-			return err
-		}
-	}
 	steps := []func(context.Context, *service.Call, *string, *bucketProperties, *bucketProperties) error{
-		applyEncryption, applyPublicAccess, applyOwnership, applyVersioning, applyCORS, applyWebsite, applyNotification,
+		applyEncryption, applyPublicAccess, withdrawList, applyOwnership, applyList, applyVersioning, applyCORS, applyWebsite, applyNotification,
 		applyLifecycle, applyLock, applyTiering,
 	}
 	for _, step := range steps {
