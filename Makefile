@@ -127,7 +127,7 @@ bench-go: ## every Go benchmark
 
 .PHONY: compat
 compat: build ## all of them
-	compat/run awscli boto3 js go s3cmd
+	compat/run awscli boto3 js go s3cmd transfer
 
 .PHONY: compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform
 compat-awscli: build ## AWS CLI
@@ -135,8 +135,8 @@ compat-boto3: build ## boto3, pycognito, and the refusals of bad signatures
 compat-js: build ## AWS SDK for JavaScript v3, amazon-cognito-identity-js
 compat-go: build ## AWS SDK for Go v2
 compat-s3cmd: build ## s3cmd
-compat-transfer: build ## boto3's transfer manager (not part of compat)
-compat-terraform: build ## Terraform's or OpenTofu's state in S3, with its lock (not part of compat)
+compat-transfer: build ## boto3's transfer manager
+compat-terraform: build ## Terraform's or OpenTofu's state in S3, with its lock
 compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform:
 	compat/run $(@:compat-%=%)
 
