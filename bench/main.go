@@ -4,8 +4,8 @@
 //	go run ./bench items start    some
 //	go run ./bench -json all      for machines
 //
-// Parts: codecs, items, dynamodb, shares, invoke, api, start; and large, which
-// takes much time and disk and is no part of all. Each case runs several times, in
+// Parts: codecs, items, dynamodb, shares, invoke, api, start, s3; and large and
+// s3-large, which take much time and disk and are no part of all. Each case runs several times, in
 // turn with the cases it is compared to, and shows the median of its runs: on a
 // shared machine the ratios of one run say more than its absolute figures.
 //
@@ -30,15 +30,16 @@ import (
 
 // bench is one run of the program.
 type bench struct {
-	ctx      context.Context
-	scratch  string // removed at the end
-	deps     string // downloaded peers
-	binary   string
-	runs     int
-	period   time.Duration // of one case in one run
-	peers    string
-	items10k int // of the large table
-	report   report
+	ctx       context.Context
+	scratch   string // removed at the end
+	deps      string // downloaded peers
+	binary    string
+	runs      int
+	period    time.Duration // of one case in one run
+	peers     string
+	items10k  int // of the large table
+	objects1k int // of the large bucket
+	report    report
 }
 
 // part is a group of measurements that share a server.
@@ -51,11 +52,16 @@ func parts() []part {
 	return []part{
 		{"codecs", (*bench).codecs}, {"items", (*bench).items}, {"dynamodb", (*bench).dynamodb},
 		{"shares", (*bench).shares}, {"invoke", (*bench).invoke}, {"api", (*bench).api}, {"start", (*bench).start},
-		{"large", (*bench).large},
+		{"s3", (*bench).objects},
+		{"large", (*bench).large}, {"s3-large", (*bench).manyObjects},
 	}
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == filesCommand {
+		fmt.Fprintln(os.Stderr, serveFiles(os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
@@ -69,8 +75,9 @@ func run(ctx context.Context) error {
 	asJSON := flag.Bool("json", false, "print JSON")
 	flag.IntVar(&b.runs, "runs", 5, "runs of each case")
 	flag.DurationVar(&b.period, "period", 2*time.Second, "length of one case in one run")
-	flag.StringVar(&b.peers, "peers", "dynalite,dynamodb-local,moto,postgresql", "what to compare items and dynamodb with; downloaded with npm, mvn and pip into .deps")
+	flag.StringVar(&b.peers, "peers", "dynalite,dynamodb-local,moto,postgresql,minio,versitygw", "what to compare items, dynamodb and s3 with; brought by npm, mvn, pip and go into .deps")
 	flag.IntVar(&b.items10k, "large", 1000, "items of the large table, in units of 10,000")
+	flag.IntVar(&b.objects1k, "objects", 1000, "objects of the large bucket, in units of 1,000")
 	markdown := flag.Bool("markdown", false, "print tables to paste into bench/README.md")
 	keep := flag.String("dir", "", "directory for data, on the disk to measure; default below the system's temporary one")
 	flag.Parse()
@@ -115,7 +122,7 @@ func run(ctx context.Context) error {
 
 func choose(names []string) ([]part, error) {
 	if len(names) == 0 || (len(names) == 1 && names[0] == "all") {
-		return slices.DeleteFunc(parts(), func(p part) bool { return p.name == "large" }), nil
+		return slices.DeleteFunc(parts(), func(p part) bool { return strings.HasSuffix(p.name, "large") }), nil
 	}
 	var out []part
 next:
@@ -126,7 +133,7 @@ next:
 				continue next
 			}
 		}
-		return nil, fmt.Errorf("no part %q; there are all, codecs, items, dynamodb, shares, invoke, api, start, large", name)
+		return nil, fmt.Errorf("no part %q; there are all, codecs, items, dynamodb, shares, invoke, api, start, s3, large, s3-large", name)
 	}
 	return out, nil
 }

@@ -117,7 +117,7 @@ func (r *report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "%s; %s; load before %s; medians of %d runs of %s\n", r.Time, r.Machine, r.Load, r.Runs, r.Period)
 	for _, part := range r.parts() {
 		fmt.Fprintf(w, "\n%s\n\n", part)
-		if part == dynamodbPart {
+		if part == dynamodbPart || part == s3Part {
 			r.pivot(w, part)
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 // Limits of a connection.
 const (
 	dialTimeout  = 5 * time.Second
-	replyTimeout = 30 * time.Second
-	readerBytes  = 16 << 10
+	replyTimeout = 5 * time.Minute // 64 MB, over 64 connections, to a slow disk
+	readerBytes  = 64 << 10
 	bodyBytesMax = 16 << 20
 	errorExcerpt = 300 // bytes of a body that an error shows
 )
@@ -42,15 +42,30 @@ func (c *Conn) Close() error { return c.nc.Close() }
 
 // Do sends a request and reads the response. The body is valid until the next
 // call. A status other than 2xx is an error that shows the body.
-func (c *Conn) Do(request []byte) ([]byte, error) {
+func (c *Conn) Do(request []byte) ([]byte, error) { return c.exchange(request, nil, false) }
+
+// Pass sends a request's head and body and drops the body of the response,
+// however long it is.
+func (c *Conn) Pass(head, body []byte) error {
+	_, err := c.exchange(head, body, true)
+	return err
+}
+
+func (c *Conn) exchange(head, body []byte, drop bool) ([]byte, error) {
 	if err := c.nc.SetDeadline(time.Now().Add(replyTimeout)); err != nil {
 		return nil, err
 	}
-	if _, err := c.nc.Write(request); err != nil {
+	send := net.Buffers{head, body}
+	if _, err := send.WriteTo(c.nc); err != nil {
 		return nil, err
 	}
 	status, length, err := c.head()
 	if err != nil {
+		return nil, err
+	}
+	if drop && status/100 == 2 && length != chunked {
+		c.body = c.body[:0]
+		_, err := c.in.Discard(length)
 		return nil, err
 	}
 	if err := c.readBody(length); err != nil {
@@ -92,7 +107,7 @@ func (c *Conn) head() (status, length int, err error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case bytes.EqualFold(name, lengthName):
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil || length < 0 || length > bodyBytesMax {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil || length < 0 {
 				return 0, 0, fmt.Errorf("content length %q", value)
 			}
 		case bytes.EqualFold(name, encodingName):
@@ -149,9 +164,21 @@ func (c *Conn) take(n int) error {
 	return err
 }
 
-// HTTP sends the requests in turn over conns connections: worker w begins with
-// the w-th share of them.
+// Traffic is what connections send.
+type Traffic struct {
+	Requests [][]byte // whole, or heads where there is a Body
+	Body     []byte   // sent after each of them
+	Discard  bool     // bodies of answers are read and dropped
+}
+
+// HTTP sends whole requests in turn over conns connections.
 func HTTP(addr string, conns int, limit Limit, requests [][]byte) (Result, error) {
+	return Traffic{Requests: requests}.Run(addr, conns, limit)
+}
+
+// Run sends the requests in turn over conns connections: worker w begins with
+// the w-th share of them.
+func (t Traffic) Run(addr string, conns int, limit Limit) (Result, error) {
 	open := make([]*Conn, 0, conns)
 	defer func() {
 		for _, c := range open {
@@ -165,9 +192,9 @@ func HTTP(addr string, conns int, limit Limit, requests [][]byte) (Result, error
 		}
 		open = append(open, c)
 	}
-	share := max(len(requests)/conns, 1)
+	share := max(len(t.Requests)/conns, 1)
 	return Loop(conns, limit, func(w, i int) error {
-		_, err := open[w].Do(requests[(w*share+i)%len(requests)])
+		_, err := open[w].exchange(t.Requests[(w*share+i)%len(t.Requests)], t.Body, t.Discard)
 		return err
 	})
 }

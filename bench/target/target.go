@@ -207,6 +207,7 @@ type Request struct {
 	Host    string // where it is not the address
 	Header  map[string]string
 	Body    []byte
+	Sum     string // hex SHA-256 of Body, where it is known
 }
 
 // JSON makes an awsJson request.
@@ -254,8 +255,12 @@ func (r Request) build(addr string) (*http.Request, error) {
 		req.Header.Set(k, v)
 	}
 	if r.Service != "" {
-		sum := sha256.Sum256(r.Body)
-		sigv4.Sign(req, sigv4.Credentials{AccessKeyID: AccessKey, SecretAccessKey: SecretKey}, Region, r.Service, hex.EncodeToString(sum[:]), time.Now())
+		digest := r.Sum
+		if digest == "" {
+			sum := sha256.Sum256(r.Body)
+			digest = hex.EncodeToString(sum[:])
+		}
+		sigv4.Sign(req, sigv4.Credentials{AccessKeyID: AccessKey, SecretAccessKey: SecretKey}, Region, r.Service, digest, time.Now())
 	}
 	return req, nil
 }
@@ -270,6 +275,21 @@ func (r Request) Bytes(addr string) ([]byte, error) {
 	var b bytes.Buffer
 	err = req.Write(&b)
 	return b.Bytes(), err
+}
+
+// Head is the signed request without its body, which is to follow.
+func (r Request) Head(addr string) ([]byte, error) {
+	req, err := r.build(addr)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", req.Method, req.URL.RequestURI(), req.Host, len(r.Body))
+	if err := req.Header.Write(&b); err != nil {
+		return nil, err
+	}
+	b.WriteString("\r\n")
+	return b.Bytes(), nil
 }
 
 // Send sends one request and decodes a JSON answer into out unless that is nil.
