@@ -55,6 +55,8 @@ func invalidHeader(v smithy.Violation) error {
 			return nil
 		}
 		return s3err.Argument("x-amz-object-attributes", strings.Trim(value, "[]"), "Invalid attribute name specified.")
+	case "copySource":
+		return s3err.Argument("x-amz-copy-source", value, "Invalid copy source encoding")
 	case "maxBuckets":
 		return s3err.Argument("max-buckets", value, "Argument max-buckets must be an integer between 1 and 10000.")
 	case "encodingType":
