@@ -16,7 +16,7 @@ const (
 )
 
 // shareOps is how many operations a profile is taken over.
-const shareOps = 150_000
+const shareOps = 40_000
 
 // layers are the parts of a request that the processor's time is told of, by the
 // functions that hold all of it. Time below several counts for the first.
@@ -32,7 +32,7 @@ var layers = []struct {
 	{"codec and constraints", []string{"awsjson.Codec.Decode", "awsquery.Codec.Decode", "awsjson.Codec.Encode", "awsquery.Codec.Encode", "gateway.(*Gateway).validate"}},
 	{"authorization", []string{"gateway.(*Gateway).authorize"}},
 	{"engine", []string{"engine/kv.(*DB)."}},
-	{"service", []string{"service.Definition.Table"}},
+	{"service", []string{"platform/service.Table["}},
 	{"record (audit, metrics)", []string{"gateway.(*Gateway).recordExchange", "audit.(*Log).write"}},
 	{"rest of the gateway", []string{"gateway.(*Gateway).ServeHTTP"}},
 	{"HTTP (net/http, sockets)", []string{"net/http."}},
