@@ -89,7 +89,7 @@ func divide(traces string) (spent []float64, total float64) {
 	for sample := range strings.SplitSeq(traces, "-----------+") {
 		micros, stack := 0.0, ""
 		for line := range strings.Lines(sample) {
-			if m := sampleLine.FindStringSubmatch(line); m != nil {
+			if m := sampleLine.FindStringSubmatch(strings.TrimSuffix(line, "\n")); m != nil {
 				micros, _ = strconv.ParseFloat(m[1], 64)
 				stack = m[2]
 			}
