@@ -1,11 +1,12 @@
 import hashlib
 import json
+from urllib.parse import urlsplit
 
 import requests
 from boto3.s3.transfer import TransferConfig
 from botocore import UNSIGNED
 
-from harness import REGION, Refused, client, contains, document, equal, get, lacks, refused, test, unique
+from harness import ACCOUNT, REGION, Refused, client, contains, document, equal, get, lacks, refused, test, unique
 
 MIB = 1 << 20
 
@@ -185,6 +186,52 @@ def presigned_post():
     equal(s3.get_object(Bucket=b, Key="up/f.txt")["Body"].read(), b"posted")
     answer = requests.post(post["url"], data=post["fields"], files={"file": ("f.txt", b"x" * 101)}, timeout=30)
     contains(answer.text, "<Code>EntityTooLarge</Code>")
+
+
+@test
+def access_point():
+    s3, b = bucket()
+    control = client("s3control")
+    # The client puts the account in front of the endpoint's host name, which an
+    # address does not take.
+    def direct(request, **_):
+        request.headers["Host"] = urlsplit(request.url).netloc
+        request.url = request.url.replace(ACCOUNT + ".", "", 1)
+
+    control.meta.events.register("before-send", direct)
+    name = unique("point")
+    made = control.create_access_point(AccountId=ACCOUNT, Name=name, Bucket=b)
+    alias, arn = made["Alias"], made["AccessPointArn"]
+    equal(control.get_access_point(AccountId=ACCOUNT, Name=name)["Bucket"], b)
+    contains([p["Name"] for p in control.list_access_points(AccountId=ACCOUNT, Bucket=b)["AccessPointList"]], name)
+    s3.put_object(Bucket=alias, Key="k", Body=b"through")
+    equal(s3.get_object(Bucket=b, Key="k")["Body"].read(), b"through")
+    equal([o["Key"] for o in s3.list_objects_v2(Bucket=alias)["Contents"]], ["k"])
+    control.put_access_point_policy(AccountId=ACCOUNT, Name=name, Policy=document("s3:GetObject", arn + "/object/*", effect="Deny", Principal="*"))
+    refused("AccessDenied", 403, s3.get_object, Bucket=alias, Key="k")
+    equal(s3.get_object(Bucket=b, Key="k")["Body"].read(), b"through")
+    refused("BucketHasAccessPointsAttached", 400, s3.delete_bucket, Bucket=empty(s3, b))
+    control.delete_access_point(AccountId=ACCOUNT, Name=name)
+    s3.delete_bucket(Bucket=b)
+
+
+def empty(s3, b):
+    for o in s3.list_objects_v2(Bucket=b).get("Contents", []):
+        s3.delete_object(Bucket=b, Key=o["Key"])
+    return b
+
+
+@test
+def access_control_lists():
+    s3, b = bucket(ObjectOwnership="ObjectWriter")
+    nobody = client("s3", signature_version=UNSIGNED)
+    refused("AccessDenied", 403, s3.put_object, Bucket=b, Key="k", Body=b"x", ACL="public-read")
+    s3.delete_public_access_block(Bucket=b)
+    s3.put_object(Bucket=b, Key="k", Body=b"x", ACL="public-read")
+    equal(nobody.get_object(Bucket=b, Key="k")["Body"].read(), b"x")
+    contains([g["Grantee"].get("URI") for g in s3.get_object_acl(Bucket=b, Key="k")["Grants"]], "http://acs.amazonaws.com/groups/global/AllUsers")
+    s3.put_object_acl(Bucket=b, Key="k", ACL="private")
+    refused("AccessDenied", 403, nobody.get_object, Bucket=b, Key="k")
 
 
 @test

@@ -1,9 +1,9 @@
 // Package s3 is AWS's Simple Storage Service: buckets, objects and their
-// versions, multipart uploads, bucket policies and the public access block,
+// versions, multipart uploads, bucket policies, access control lists, access
+// points and public access blocks, uploads by HTML form,
 // CORS, static websites and event notifications.
 //
-// It is not a file system, and has no access control lists beyond the owner's
-// own and no replication: their operations answer errors.
+// It is not a file system, and has no replication: its operations answer errors.
 //
 // The operations are answered by this package (buckets, writing, deleting,
 // uploads) and by one package per family: read, list, config, acl, notify,
