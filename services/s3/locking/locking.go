@@ -11,7 +11,6 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/lock"
-	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
@@ -122,7 +121,7 @@ func Bypasses(ctx context.Context, c *service.Call, b *store.Bucket, key string,
 	if next != nil {
 		lock.Keys(keys, &next.Mode, &next.Until, nil, c.Now)
 	}
-	err := c.Judge(ctx, op.Check(c, b, "s3:BypassGovernanceRetention", naming.ObjectARN(b.Name, key), keys))
+	err := op.Ask{Bucket: b, Action: "s3:BypassGovernanceRetention", Key: key, Keys: keys}.Judge(ctx, c)
 	if fault.As(err) != nil {
 		return false, nil
 	}

@@ -39,7 +39,7 @@ func (a *Ask) resource() string {
 
 // check is what the bucket and the object say, whichever way they are reached.
 func (a *Ask) check(c *service.Call) (service.Check, error) {
-	check := Check(c, a.Bucket, a.Action, a.resource(), a.Keys)
+	check := bucketCheck(c, a.Bucket, a.Action, a.resource(), a.Keys)
 	if a.Object == nil || !ownersActions[a.Action] {
 		return check, nil
 	}

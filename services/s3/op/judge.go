@@ -53,10 +53,10 @@ func ActionFor(action string, version *string) string {
 	return action
 }
 
-// Check is an action on a bucket, or on an object that its owner decides about.
+// bucketCheck is an action on a bucket, or on an object that its owner decides about.
 // Neither policy nor list let anybody in from outside where public policies are
 // restricted.
-func Check(c *service.Call, b *store.Bucket, action, resource string, keys policy.Keys) service.Check {
+func bucketCheck(c *service.Call, b *store.Bucket, action, resource string, keys policy.Keys) service.Check {
 	if keys == nil {
 		keys = policy.Keys{}
 	}

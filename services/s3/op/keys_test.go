@@ -57,7 +57,7 @@ func TestRequestKeys(t *testing.T) {
 			t.Errorf("%s %v: %v", tt.key, tt.header, got)
 		}
 	}
-	check := Check(&service.Call{}, &store.Bucket{Name: "b", Account: "111122223333"}, "s3:ListBucket", "arn:aws:s3:::b", nil)
+	check := bucketCheck(&service.Call{}, &store.Bucket{Name: "b", Account: "111122223333"}, "s3:ListBucket", "arn:aws:s3:::b", nil)
 	if v, _ := check.Context.Lookup("s3:resourceaccount"); len(v) != 1 || v[0] != "111122223333" {
 		t.Errorf("s3:ResourceAccount: %v", v)
 	}

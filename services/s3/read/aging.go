@@ -7,7 +7,6 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/class"
-	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/store"
 )
@@ -29,7 +28,7 @@ func (s *Handlers) Touch(b *store.Bucket, o *store.Object, now time.Time) error 
 // showLock tells what locks a version to those who may ask for it.
 func showLock(ctx context.Context, c *service.Call, b *store.Bucket, o *store.Object, out *api.GetObjectOutput) {
 	may := func(action string) bool {
-		return c.Judge(ctx, op.Check(c, b, action, naming.ObjectARN(b.Name, o.Key), op.RequestKeys(c))) == nil
+		return op.Ask{Bucket: b, Action: action, Key: o.Key, Object: o, Keys: op.RequestKeys(c)}.Judge(ctx, c) == nil
 	}
 	if r := o.Lock.Retention; r != nil && may("s3:GetObjectRetention") {
 		out.ObjectLockMode, out.ObjectLockRetainUntilDate = new(r.Mode), new(r.Until)
