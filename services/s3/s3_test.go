@@ -265,12 +265,45 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestVersionsOfKeysThatContinueEachOther: the encoding of one key is a prefix of
+// the other's.
+func TestVersionsOfKeysThatContinueEachOther(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("zeros")
+	must[api.PutBucketVersioningOutput](w, "PutBucketVersioning", &api.PutBucketVersioningInput{Bucket: new("zeros"), VersioningConfiguration: &api.VersioningConfiguration{Status: new(store.VersioningEnabled)}})
+	short := w.put("zeros", "a", "short").VersionId
+	w.put("zeros", "a\x00b", "long")
+	w.put("zeros", "a\x00b", "longer")
+	var listed []string
+	in := &api.ListObjectVersionsInput{Bucket: new("zeros"), MaxKeys: new(int32(1))}
+	for {
+		out := must[api.ListObjectVersionsOutput](w, "ListObjectVersions", in)
+		for _, v := range out.Versions {
+			listed = append(listed, *v.Key)
+		}
+		if !*out.IsTruncated {
+			break
+		}
+		in.KeyMarker, in.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
+	}
+	if want := []string{"a", "a\x00b", "a\x00b"}; !slices.Equal(listed, want) {
+		t.Errorf("listed %q, want %q", listed, want)
+	}
+	must[api.DeleteObjectOutput](w, "DeleteObject", &api.DeleteObjectInput{Bucket: new("zeros"), Key: new("a"), VersionId: short})
+	if got, err := w.get("zeros", "a", nil); code(err) != "NoSuchKey" {
+		t.Errorf("a after its only version was deleted: %q, %v", got, err)
+	}
+	if got, err := w.get("zeros", "a\x00b", nil); got != "longer" {
+		t.Errorf("the other key: %q, %v", got, err)
+	}
+}
+
 // TestListingAgreesWithAModel pages through all listings of a set of keys and
 // compares with what the definition says.
 func TestListingAgreesWithAModel(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("lists")
-	keys := []string{"a", "a/", "a/b", "a/b/c", "a/b/d", "a/c", "a0", "b\x00c", "b\x00/d", "ü/x", "ü/y", "z//q", "z/", "zz"}
+	keys := []string{"a", "a\x00", "a\x00b", "a/", "a/b", "a/b/c", "a/b/d", "a/c", "a0", "b\x00c", "b\x00/d", "ü/x", "ü/y", "z//q", "z/", "zz"}
 	for _, k := range keys {
 		w.put("lists", k, "")
 	}

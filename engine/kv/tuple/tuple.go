@@ -1,7 +1,9 @@
 // Package tuple encodes the parts of a key so that the order of the encoded
 // bytes is the order of the parts: the first part first, and each by its value.
 // An encoded tuple is a prefix, in bytes, of every longer tuple that begins
-// with its parts, and of no other.
+// with its parts; End bounds those. It is also a prefix of tuples whose last part
+// goes on with a zero byte where its own ends, so a range of bytes alone is not
+// enough where a part may hold one.
 //
 // Parts of different kinds order by kind: bytes, strings, integers, decimals,
 // booleans. Integers of both signs and sizes are one kind. It is not a format
@@ -66,6 +68,10 @@ func Append(dst []byte, parts ...any) []byte {
 	}
 	return dst
 }
+
+// End is where the tuples end that begin with all parts of key: they are from
+// key on, and below it.
+func End(key []byte) []byte { return append(key[:len(key):len(key)], escape) }
 
 // AppendBytes appends p.
 func AppendBytes(dst, p []byte) []byte {

@@ -153,6 +153,20 @@ func TestTuplesOrderByParts(t *testing.T) {
 	}
 }
 
+func TestEndIsBehindTheTuplesOfAKeyOnly(t *testing.T) {
+	end := End(Key("a"))
+	for _, k := range [][]byte{Key("a"), Key("a", "\xff"), Key("a", []byte{0xff}), Key("a", int64(math.MaxInt64)), Key("a", true)} {
+		if bytes.Compare(k, end) >= 0 {
+			t.Errorf("%x is not before the end", k)
+		}
+	}
+	for _, k := range [][]byte{Key("a\x00"), Key("a\x00b", 1), Key("a\x01"), Key("b")} {
+		if bytes.Compare(k, end) < 0 {
+			t.Errorf("%x is before the end", k)
+		}
+	}
+}
+
 // FuzzDecode checks that decoding never fails badly, and that what is decoded
 // has one encoding only.
 func FuzzDecode(f *testing.F) {

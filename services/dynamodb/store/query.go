@@ -140,9 +140,6 @@ func (r *Reading) Keys() table.Keys {
 	return r.Index.Keys
 }
 
-// escape is what follows a zero byte within a value of a key.
-const escape = 0xff
-
 // Follow sets the bounds to what a key condition says.
 func (r *Reading) Follow(k expr.KeyCondition) {
 	base := appendDigest(slices.Clone(r.prefix()), hashAll(k.Hash, k.HashMore))
@@ -150,10 +147,9 @@ func (r *Reading) Follow(k expr.KeyCondition) {
 		base = item.AppendKey(base, v)
 	}
 	at := func(v item.Value) []byte { return item.AppendKey(slices.Clone(base), v) }
-	// behind is behind all rows of one value. The encoding of "b" begins that of
-	// "b\x00", where escape follows, which no next part of a key begins with.
-	behind := func(v item.Value) []byte { return append(at(v), escape) }
-	all := kv.Range{Start: base, End: append(slices.Clone(base), escape)}
+	// behind is behind all rows of one value.
+	behind := func(v item.Value) []byte { return tuple.End(at(v)) }
+	all := kv.Range{Start: base, End: tuple.End(base)}
 	switch k.Range {
 	case "":
 		r.Bounds = all

@@ -71,7 +71,7 @@ func New(ctx context.Context, db *kv.DB, head []byte, l *Listing) *Walker {
 		return w
 	}
 	// Past all records of the key, or all keys of the common prefix.
-	past := kv.Prefix(tuple.AppendString(bytes.Clone(head), l.After)).End
+	past := tuple.End(tuple.AppendString(bytes.Clone(head), l.After))
 	if strings.HasPrefix(l.After, l.Prefix) && l.Group(l.After) == l.After {
 		past = kv.Prefix(tuple.AppendStringPrefix(bytes.Clone(head), l.After)).End
 	}

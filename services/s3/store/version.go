@@ -238,11 +238,15 @@ func (tx *Tx) RemoveVersion(version string) (*Object, error) {
 	return o, tx.KV.Delete(at)
 }
 
+// older is where the newest version of a key is that is not current.
+func older(b *Bucket, key string) kv.Range {
+	first := tuple.Key("v", b.ID, key)
+	return kv.Range{Start: first, End: tuple.End(first), Limit: 1}
+}
+
 // promote replaces the current version, which is gone, by the newest other.
 func (tx *Tx) promote(gone *Object) error {
-	r := kv.Prefix(tuple.Key("v", tx.Bucket.ID, gone.Key))
-	r.Limit = 1
-	items, err := tx.KV.Scan(r)
+	items, err := tx.KV.Scan(older(tx.Bucket, gone.Key))
 	if err != nil {
 		return err
 	}

@@ -101,8 +101,6 @@ func (s *Store) Buckets(ctx context.Context, fn func(b *Bucket) error) error {
 
 // Older tells whether the key has versions that are not current.
 func (tx *Tx) Older() (bool, error) {
-	r := kv.Prefix(tuple.Key("v", tx.Bucket.ID, tx.key))
-	r.Limit = 1
-	items, err := tx.KV.Scan(r)
+	items, err := tx.KV.Scan(older(tx.Bucket, tx.key))
 	return len(items) > 0, err
 }
