@@ -6,6 +6,7 @@ import (
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/notify"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
@@ -20,17 +21,17 @@ func (s *Service) putObjectTagging(ctx context.Context, c *service.Call, in *api
 	if err != nil {
 		return nil, err
 	}
-	version, err := s.setTags(ctx, c, op.AimOf(in), tags)
+	version, err := s.setTags(ctx, c, op.AimOf(in), tags, "ObjectTagging:Put")
 	return &api.PutObjectTaggingOutput{VersionId: version}, err
 }
 
 func (s *Service) deleteObjectTagging(ctx context.Context, c *service.Call, in *api.DeleteObjectTaggingInput) (*api.DeleteObjectTaggingOutput, error) {
-	version, err := s.setTags(ctx, c, op.AimOf(in), nil)
+	version, err := s.setTags(ctx, c, op.AimOf(in), nil, "ObjectTagging:Delete")
 	return &api.DeleteObjectTaggingOutput{VersionId: version}, err
 }
 
-// setTags replaces the tags of one version.
-func (s *Service) setTags(ctx context.Context, c *service.Call, at op.Aim, tags []tagging.Tag) (*string, error) {
+// setTags replaces the tags of one version, and queues the event (B3).
+func (s *Service) setTags(ctx context.Context, c *service.Call, at op.Aim, tags []tagging.Tag, event string) (*string, error) {
 	b, err := s.store.Bucket(ctx, at.Bucket)
 	if err != nil {
 		return nil, err
@@ -50,7 +51,10 @@ func (s *Service) setTags(ctx context.Context, c *service.Call, at op.Aim, tags 
 		if err == nil && o == nil {
 			err = s3err.NoSuchKey(at.Key)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.events.Queue(tx, c, notify.Change{Event: event, Object: o})
 	})
 	if err != nil {
 		return nil, err

@@ -75,6 +75,8 @@ type world struct {
 	sched *sched.Scheduler
 	clock *clock.Fake
 	runs  *runner
+	// backend is what calls from inside come to.
+	backend service.Backend
 }
 
 func newWorld(t *testing.T) *world {
@@ -85,7 +87,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, kv: db.Scope([]byte("s3/")), clock: clk, runs: &runner{make(chan functions.Request, 8)}}
+	w := &world{t: t, kv: db.Scope([]byte("s3/")), clock: clk, runs: &runner{make(chan functions.Request, 8)}, backend: judge{}}
 	w.blobs = blob.New(memblob.New(), ids).Scope("s3")
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	w.sched = sched.New(db.Scope([]byte("sched/")), clk, ids, log)
@@ -94,7 +96,7 @@ func newWorld(t *testing.T) *world {
 	w.s = New(service.Deps{
 		KV: w.kv, Blobs: w.blobs, Clock: clk, Ident: ids, Sched: w.sched, Seal: sealer, Log: log, Functions: broker,
 		System: func(account, region string) *service.Call {
-			return service.NewCall(judge{}, service.Call{Account: account, Region: region, Now: clk.Now()})
+			return service.NewCall(w.backend, service.Call{Account: account, Region: region, Now: clk.Now()})
 		},
 	})
 	w.ops = map[string]service.Operation{}
@@ -106,7 +108,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) call(p identity.Principal) *service.Call {
-	return service.NewCall(judge{}, service.Call{Caller: p, Account: account, Region: naming.RegionClassic, RequestID: "req", Now: w.clock.Now()})
+	return service.NewCall(w.backend, service.Call{Caller: p, Account: account, Region: naming.RegionClassic, RequestID: "req", Now: w.clock.Now()})
 }
 
 // do calls an operation as the owner.

@@ -26,6 +26,7 @@ type Service struct {
 	deps   service.Deps
 	store  *store.Store
 	writer *write.Writer
+	events *notify.Notifier
 	site   *site.Site
 	// families answer the operations that are not this package's own.
 	families []family
@@ -54,14 +55,15 @@ func New(d service.Deps) *Service {
 		deps:   d,
 		store:  st,
 		writer: write.New(st, events, d.Ident),
+		events: events,
 		site:   site.New(st, objects),
 		families: []family{
 			objects,
 			list.New(st),
 			config.New(st),
-			acl.New(st),
+			acl.New(st, events),
 			events,
-			locking.New(st),
+			locking.New(st, events),
 			keeper,
 		},
 		keeper: keeper,

@@ -5,22 +5,27 @@ package acl
 
 import (
 	"context"
+	"reflect"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/grant"
 	"moln.dev/moln/services/s3/naming"
+	"moln.dev/moln/services/s3/notify"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
 )
 
 // Handlers answers them. It is safe for concurrent use.
-type Handlers struct{ store *store.Store }
+type Handlers struct {
+	store  *store.Store
+	events *notify.Notifier
+}
 
 // New returns the handlers over a store.
-func New(st *store.Store) *Handlers { return &Handlers{st} }
+func New(st *store.Store, events *notify.Notifier) *Handlers { return &Handlers{st, events} }
 
 const noteACL = "the canned list aws-exec-read, which is for Amazon EC2, is refused"
 
@@ -134,13 +139,14 @@ func (s *Handlers) putObjectACL(ctx context.Context, c *service.Call, in *api.Pu
 		Write: in.GrantWrite, WriteACP: in.GrantWriteACP, Document: in.AccessControlPolicy,
 	}
 	return nil, s.store.Update(ctx, b, key, func(tx *store.Tx) error {
+		changed := false
 		o, err := tx.Change(smithy.Val(in.VersionId), func(o *store.Object) error {
 			if o.Marker {
 				return s3err.NoSuchKey(key)
 			}
 			who := grant.Parties{Owner: naming.OwnerID(tx.Bucket.OwnerOf(o)), BucketOwner: naming.OwnerID(tx.Bucket.Account)}
 			list, err := judge(c, tx.Bucket, asked, who, key)
-			if err == nil && tx.Bucket.HasLists() {
+			if changed = err == nil && tx.Bucket.HasLists() && !reflect.DeepEqual(o.ACL, list); changed {
 				o.ACL = list
 			}
 			return err
@@ -148,7 +154,10 @@ func (s *Handlers) putObjectACL(ctx context.Context, c *service.Call, in *api.Pu
 		if err == nil && o == nil {
 			return s3err.NoSuchKey(key)
 		}
-		return err
+		if err != nil || !changed {
+			return err
+		}
+		return s.events.Queue(tx, c, notify.Change{Event: "ObjectAcl:Put", Object: o})
 	})
 }
 

@@ -11,16 +11,20 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/lock"
+	"moln.dev/moln/services/s3/notify"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
 )
 
 // Handlers answers them. It is safe for concurrent use.
-type Handlers struct{ store *store.Store }
+type Handlers struct {
+	store  *store.Store
+	events *notify.Notifier
+}
 
 // New returns the handlers over a store.
-func New(st *store.Store) *Handlers { return &Handlers{st} }
+func New(st *store.Store, events *notify.Notifier) *Handlers { return &Handlers{st, events} }
 
 const noteEventHolds = "event holds are refused"
 
@@ -74,8 +78,8 @@ func (s *Handlers) find(ctx context.Context, c *service.Call, bucket, key, versi
 	return b, o, err
 }
 
-// change edits the lock of the version that o was.
-func (s *Handlers) change(ctx context.Context, b *store.Bucket, o *store.Object, edit func(l *lock.State) error) error {
+// change edits the lock of the version that o was, and queues the event (B3).
+func (s *Handlers) change(ctx context.Context, c *service.Call, event string, b *store.Bucket, o *store.Object, edit func(l *lock.State) error) error {
 	return s.store.Update(ctx, b, o.Key, func(tx *store.Tx) error {
 		now, err := tx.Change(o.Version, func(o *store.Object) error {
 			if o.Marker {
@@ -86,7 +90,10 @@ func (s *Handlers) change(ctx context.Context, b *store.Bucket, o *store.Object,
 		if err == nil && now == nil {
 			return s3err.NoSuchVersion() // deleted meanwhile
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.events.Queue(tx, c, notify.Change{Event: event, Object: now})
 	})
 }
 
@@ -105,7 +112,7 @@ func (s *Handlers) putRetention(ctx context.Context, c *service.Call, in *api.Pu
 			return nil, err
 		}
 	}
-	return nil, s.change(ctx, b, o, func(l *lock.State) error {
+	return nil, s.change(ctx, c, "ObjectRetention:Put", b, o, func(l *lock.State) error {
 		if err := lock.Change(l.Retention, next, bypass, c.Now); err != nil {
 			return err
 		}
@@ -149,7 +156,7 @@ func (s *Handlers) putLegalHold(ctx context.Context, c *service.Call, in *api.Pu
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.change(ctx, b, o, func(l *lock.State) error {
+	return nil, s.change(ctx, c, "ObjectLegalHold:Put", b, o, func(l *lock.State) error {
 		l.Hold = hold
 		return nil
 	})

@@ -2,8 +2,10 @@ package notify
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
+	"moln.dev/moln/api/events"
 	lambdaapi "moln.dev/moln/api/lambda"
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/arn"
@@ -30,52 +32,119 @@ func (n *Notifier) putBucketNotification(ctx context.Context, c *service.Call, i
 	if err := event.Check(conf, b.Region); err != nil {
 		return nil, err
 	}
-	for i := range conf.LambdaFunctionConfigurations {
-		l := &conf.LambdaFunctionConfigurations[i]
-		if smithy.Val(l.Id) == "" {
-			l.Id = new(n.ids.UUID())
-		}
-		if smithy.Val(in.SkipDestinationValidation) {
-			continue
-		}
-		if err := n.mayInvoke(ctx, b, smithy.Val(l.LambdaFunctionArn)); err != nil {
+	n.name(conf)
+	if !smithy.Val(in.SkipDestinationValidation) {
+		if err := n.validate(ctx, c, b, conf); err != nil {
 			return nil, err
 		}
 	}
 	return nil, n.store.ChangeBucket(ctx, b.Name, func(b *store.Bucket) error {
 		b.Notify = conf
-		if len(conf.LambdaFunctionConfigurations) == 0 {
+		if len(conf.LambdaFunctionConfigurations)+len(conf.QueueConfigurations)+len(conf.TopicConfigurations) == 0 && conf.EventBridgeConfiguration == nil {
 			b.Notify = nil
 		}
 		return nil
 	})
 }
 
+// name gives ids to the targets that have none.
+func (n *Notifier) name(conf *api.NotificationConfiguration) {
+	id := func(p **string) {
+		if smithy.Val(*p) == "" {
+			*p = new(n.ids.UUID())
+		}
+	}
+	for i := range conf.TopicConfigurations {
+		id(&conf.TopicConfigurations[i].Id)
+	}
+	for i := range conf.QueueConfigurations {
+		id(&conf.QueueConfigurations[i].Id)
+	}
+	for i := range conf.LambdaFunctionConfigurations {
+		id(&conf.LambdaFunctionConfigurations[i].Id)
+	}
+}
+
+// validate refuses targets that cannot be told of anything: functions must let
+// S3 invoke them, queues and topics are sent a test, and EventBridge must be
+// there.
+func (n *Notifier) validate(ctx context.Context, c *service.Call, b *store.Bucket, conf *api.NotificationConfiguration) error {
+	targets, err := event.Targets(conf)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if t.Kind == event.Function {
+			err = n.mayInvoke(ctx, b, t.ARN)
+		} else {
+			err = n.test(ctx, c, b, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if conf.EventBridgeConfiguration == nil {
+		return nil
+	}
+	_, err = service.Invoke(ctx, n.system(b.Account, b.Region).As(owner(b.Account)), events.DescribeEventBus, &events.DescribeEventBusInput{})
+	return unable(err, "arn:aws:events:"+b.Region+":"+b.Account+":event-bus/default")
+}
+
+// test sends a queue or a topic the event that S3 sends whatever becomes a
+// destination.
+func (n *Notifier) test(ctx context.Context, c *service.Call, b *store.Bucket, t event.Target) error {
+	if strings.HasSuffix(t.ARN, ".fifo") {
+		return unable(s3err.InvalidArgument("FIFO"), t.ARN) // notification-how-to-event-types-and-destinations.html
+	}
+	raw, err := json.Marshal(event.Test{
+		Service: "Amazon S3", Event: "s3:TestEvent", Time: c.Now.UTC().Format(event.TimeFormat), Bucket: b.Name, RequestID: c.RequestID, HostID: c.RequestID,
+	})
+	if err != nil {
+		return err
+	}
+	return unable(n.send(ctx, delivery{Kind: t.Kind, Account: b.Account, Region: b.Region, Target: t.ARN, Bucket: b.Name, Depth: c.Depth, Event: raw}), t.ARN)
+}
+
+// unable is the answer to a destination that refused what it was sent.
+func unable(err error, destination string) error {
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	reason := "Permissions on the destination do not allow S3 to publish notifications from this bucket"
+	if f.Status == 404 || strings.Contains(f.Code, "NotFound") || strings.Contains(f.Code, "NonExistent") || f.Status == 501 {
+		reason = "The destination does not exist"
+	}
+	return fault.As(s3err.InvalidArgument("Unable to validate the following destination configurations")).
+		WithBody(map[string]string{"ArgumentName": destination, "ArgumentValue": reason})
+}
+
+// owner is the account itself: S3 looks at its destinations whatever the caller
+// may see.
+func owner(account string) identity.Principal {
+	return identity.Principal{Principal: policy.Principal{Kind: policy.Root, AccountID: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}}
+}
+
 // mayInvoke checks that a function exists and that its policy lets S3 invoke it
 // for this bucket.
 func (n *Notifier) mayInvoke(ctx context.Context, b *store.Bucket, functionARN string) error {
-	unable := s3err.InvalidArgument("Unable to validate the following destination configurations")
+	denied := unable(s3err.AccessDenied(), functionARN)
 	a, err := arn.Parse(functionARN)
 	if err != nil {
-		return unable
+		return denied
 	}
 	name, qualifier, _ := strings.Cut(strings.TrimPrefix(a.Resource, "function:"), ":")
 	in := &lambdaapi.GetPolicyInput{FunctionName: new(name)}
 	if qualifier != "" {
 		in.Qualifier = new(qualifier)
 	}
-	// S3 looks for itself, whatever the caller may see.
-	root := identity.Principal{Principal: policy.Principal{Kind: policy.Root, AccountID: a.Account, ARN: "arn:aws:iam::" + a.Account + ":root", UserID: a.Account}}
-	out, err := service.Invoke(ctx, n.system(a.Account, a.Region).As(root), lambdaapi.GetPolicy, in)
-	if fault.As(err) != nil {
-		return unable
-	}
+	out, err := service.Invoke(ctx, n.system(a.Account, a.Region).As(owner(a.Account)), lambdaapi.GetPolicy, in)
 	if err != nil {
-		return err
+		return unable(err, functionARN)
 	}
 	p, err := policy.Parse([]byte(smithy.Val(out.Policy)), policy.Resource)
 	if err != nil {
-		return unable
+		return denied
 	}
 	d := policy.Evaluate(policy.Request{
 		Principal: policy.Principal{Kind: policy.Service, Service: servicePrincipal, AccountID: b.Account},
@@ -83,7 +152,7 @@ func (n *Notifier) mayInvoke(ctx context.Context, b *store.Bucket, functionARN s
 		Context: policy.Keys{"aws:sourcearn": {naming.BucketARN(b.Name)}, "aws:sourceaccount": {b.Account}, "aws:principalisawsservice": {"true"}},
 	}, policy.Set{Resource: p})
 	if !d.Allowed {
-		return unable
+		return denied
 	}
 	return nil
 }

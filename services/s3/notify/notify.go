@@ -4,21 +4,17 @@
 package notify
 
 import (
-	"context"
 	"encoding/json"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
 	api "moln.dev/moln/api/s3"
-	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/functions"
-	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/event"
 	"moln.dev/moln/services/s3/naming"
@@ -34,11 +30,15 @@ type Notifier struct {
 	sched     *sched.Scheduler
 	functions *functions.Broker
 	system    func(account, region string) *service.Call
+
+	// Changed, if set before the Notifier is used, is told of every change in
+	// its transaction.
+	Changed func(tx *store.Tx, c *service.Call, ch Change) error
 }
 
 // New returns a Notifier, whose jobs the scheduler runs from now on.
 func New(d service.Deps, st *store.Store) *Notifier {
-	n := &Notifier{st, d.Ident, d.Sched, d.Functions, d.System}
+	n := &Notifier{store: st, ids: d.Ident, sched: d.Sched, functions: d.Functions, system: d.System}
 	d.Sched.Register(notifyKind, n.deliver, sched.Options{MaxAttempts: notifyAttemptsMax, Lease: notifyLease})
 	return n
 }
@@ -46,7 +46,7 @@ func New(d service.Deps, st *store.Store) *Notifier {
 // Operations are those of the notification configuration.
 func (n *Notifier) Operations() []service.Operation {
 	return service.Table[*Notifier]{
-		service.Partial(api.PutBucketNotificationConfiguration, op.Verified((*Notifier).putBucketNotification), "targets are functions; queues, topics and EventBridge, and events of replication, tags and access control lists, are refused"),
+		service.Partial(api.PutBucketNotificationConfiguration, op.Verified((*Notifier).putBucketNotification), "events of lost objects, of annotations and of a replication's time are refused: they do not happen; a queue, a topic or EventBridge is refused as long as this moln does not have its service"),
 		service.Full(api.GetBucketNotificationConfiguration, (*Notifier).getBucketNotification),
 	}.Bind(n)
 }
@@ -64,76 +64,63 @@ const notifyAttemptsMax = 24
 type Change struct {
 	Event  string // "ObjectCreated:Put"
 	Object *store.Object
-}
-
-// delivery is the payload of a notify job.
-type delivery struct {
-	Account, Region, Function, Bucket, RequestID string
-	Depth                                        int
-	Event                                        json.RawMessage
+	// Replication is what events of replications tell besides.
+	Replication *event.Replication
 }
 
 // Queue queues the events of a change in its transaction (B3).
 func (n *Notifier) Queue(tx *store.Tx, c *service.Call, ch Change) error {
+	if n.Changed != nil {
+		if err := n.Changed(tx, c, ch); err != nil {
+			return err
+		}
+	}
 	b := tx.Bucket
 	if b.Notify == nil {
 		return nil
 	}
-	for _, l := range b.Notify.LambdaFunctionConfigurations {
-		f, err := event.FilterOf(l.Filter)
-		if err != nil {
-			return err
-		}
-		if !f.Matches(ch.Object.Key) || !slices.ContainsFunc(l.Events, func(e string) bool { return event.Matches(e, "s3:"+ch.Event) }) {
+	targets, err := event.Targets(b.Notify)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if !t.Wants("s3:"+ch.Event, ch.Object.Key) {
 			continue
 		}
-		raw, err := json.Marshal(event.Document{Records: []event.Record{record(c, b, ch, smithy.Val(l.Id))}})
-		if err != nil {
-			return err
-		}
-		payload, err := json.Marshal(delivery{
-			Account: b.Account, Region: b.Region, Function: smithy.Val(l.LambdaFunctionArn), Bucket: b.Name,
-			RequestID: c.RequestID, Depth: c.Depth + 1, Event: raw,
-		})
-		if err != nil {
-			return err
-		}
-		if err := n.sched.EnqueueTx(tx.KV, sched.Job{Kind: notifyKind, Payload: payload}); err != nil {
+		if err := n.queue(tx, c, delivery{Kind: t.Kind, Target: t.ARN}, event.Document{Records: []event.Record{record(c, b, ch, smithy.Val(t.ID))}}); err != nil {
 			return err
 		}
 	}
-	return nil
+	if b.Notify.EventBridgeConfiguration == nil {
+		return nil
+	}
+	kind, reason, deletion := event.Bridged(ch.Event)
+	if kind == "" {
+		return nil
+	}
+	d := detail(c, b, ch)
+	d.Reason, d.Deletion = reason, deletion
+	return n.queue(tx, c, delivery{Kind: bridge, DetailType: kind, Time: c.Now.UTC()}, d)
 }
 
-// deliver invokes a function with an event.
-func (n *Notifier) deliver(ctx context.Context, r sched.Run) error {
-	var d delivery
-	if err := json.Unmarshal(r.Payload, &d); err != nil {
-		return sched.Permanent(err)
+// queue queues one delivery of a document.
+func (n *Notifier) queue(tx *store.Tx, c *service.Call, d delivery, document any) error {
+	raw, err := json.Marshal(document)
+	if err != nil {
+		return err
 	}
-	_, err := n.functions.Invoke(ctx, functions.Request{
-		Caller:  identity.Service(servicePrincipal, d.Account, naming.BucketARN(d.Bucket)),
-		Account: d.Account, Region: d.Region, RequestID: d.RequestID, Depth: d.Depth,
-		FunctionARN: d.Function, Payload: d.Event, Kind: functions.Async,
-	})
-	if f := fault.As(err); f != nil && f.Status < 500 && f.Status != 429 {
-		return sched.Permanent(err) // no such function, or not allowed
+	d.Account, d.Region, d.Bucket, d.RequestID, d.Depth, d.Event = tx.Bucket.Account, tx.Bucket.Region, tx.Bucket.Name, c.RequestID, c.Depth+1, raw
+	payload, err := json.Marshal(d)
+	if err != nil {
+		return err
 	}
-	return err
+	return n.sched.EnqueueTx(tx.KV, sched.Job{Kind: notifyKind, Payload: payload})
 }
 
 func record(c *service.Call, b *store.Bucket, ch Change, configID string) event.Record {
 	o := ch.Object
-	entry := event.Object{Key: naming.URLEncode(o.Key), Sequencer: store.Sequencer(o.Sequence)}
-	if v := store.VisibleVersion(b, o); v != nil && o.Version != store.NullVersion {
-		entry.VersionID = *v
-	}
-	if !strings.HasPrefix(ch.Event, "ObjectRemoved:") && !o.Marker {
-		entry.Size, entry.ETag = new(o.Size), o.ETag
-	}
-	if o.Marker && strings.HasSuffix(ch.Event, "DeleteMarkerCreated") {
-		entry.ETag = emptyETag
-	}
+	entry := entryOf(b, ch)
+	entry.Key = naming.URLEncode(o.Key)
 	version, extra := aged(ch)
 	return event.Record{
 		EventVersion: version, Aging: extra, EventSource: "aws:s3", AWSRegion: b.Region, EventTime: c.Now.UTC().Format(event.TimeFormat), EventName: ch.Event,
@@ -144,7 +131,56 @@ func record(c *service.Call, b *store.Bucket, ch Change, configID string) event.
 			SchemaVersion: "1.0", ConfigurationID: configID,
 			Bucket: event.Bucket{Name: b.Name, OwnerIdentity: event.Principal{PrincipalID: naming.OwnerID(b.Account)}, ARN: naming.BucketARN(b.Name)}, Object: entry,
 		},
+		Replication: ch.Replication,
 	}
+}
+
+// entryOf is the object of a change, with its key as it is.
+func entryOf(b *store.Bucket, ch Change) event.Object {
+	o := ch.Object
+	entry := event.Object{Key: o.Key}
+	if v := store.VisibleVersion(b, o); v != nil && o.Version != store.NullVersion {
+		entry.VersionID = *v
+	}
+	group, kind, _ := strings.Cut(ch.Event, ":")
+	switch group {
+	case "ObjectCreated", "ObjectRemoved", "LifecycleExpiration":
+		entry.Sequencer = store.Sequencer(o.Sequence)
+	}
+	switch {
+	case o.Marker && kind == "DeleteMarkerCreated":
+		entry.ETag = emptyETag
+	case o.Marker || group == "ObjectRemoved":
+	case group == "ObjectTagging" || group == "ObjectAcl":
+		entry.ETag = o.ETag
+	default:
+		entry.Size, entry.ETag = new(o.Size), o.ETag
+	}
+	return entry
+}
+
+// detail is a change as EventBridge is told of it, without its reason.
+func detail(c *service.Call, b *store.Bucket, ch Change) event.Detail {
+	e := entryOf(b, ch)
+	d := event.Detail{
+		Version: "0", Bucket: event.DetailBucket{Name: b.Name},
+		Object:    event.DetailObject{Key: e.Key, Size: e.Size, ETag: e.ETag, VersionID: e.VersionID, Sequencer: e.Sequencer},
+		RequestID: c.RequestID, Requester: servicePrincipal,
+	}
+	if c.Caller.Kind != policy.Service {
+		d.Requester, d.SourceIP = c.Caller.AccountID, sourceIP(c)
+	}
+	switch _, extra := aged(ch); {
+	case extra.Lifecycle != nil:
+		d.Class = extra.Lifecycle.Transition.Class
+	case extra.Tiering != nil:
+		d.Tier = extra.Tiering.Tier
+	case extra.Glacier != nil:
+		d.Expires, d.SourceClass = extra.Glacier.Restore.Expires, extra.Glacier.Restore.Class
+	case strings.HasPrefix(ch.Event, "ObjectRestore:"):
+		d.SourceClass = ch.Object.Class
+	}
+	return d
 }
 
 // emptyETag is the ETag of no bytes, which events of delete markers carry.
@@ -155,6 +191,8 @@ const emptyETag = "d41d8cd98f00b204e9800998ecf8427e"
 func aged(ch Change) (version string, extra event.Aging) {
 	o := ch.Object
 	switch {
+	case ch.Replication != nil:
+		return "2.2", extra
 	case ch.Event == "LifecycleTransition":
 		extra.Lifecycle = &event.Lifecycle{}
 		extra.Lifecycle.Transition.Class = o.Class
@@ -163,7 +201,7 @@ func aged(ch Change) (version string, extra event.Aging) {
 	case strings.HasPrefix(ch.Event, "ObjectRestore:") && o.Restore != nil && ch.Event != "ObjectRestore:Post" && !o.Restore.Expires.IsZero():
 		extra.Glacier = &event.Glacier{}
 		extra.Glacier.Restore.Expires, extra.Glacier.Restore.Class = o.Restore.Expires.UTC().Format(event.TimeFormat), o.Class
-	case !strings.HasPrefix(ch.Event, "Lifecycle"):
+	case !strings.HasPrefix(ch.Event, "Lifecycle") && !strings.HasPrefix(ch.Event, "ObjectTagging:") && !strings.HasPrefix(ch.Event, "ObjectAcl:"):
 		return "2.1", extra
 	}
 	return "2.3", extra
