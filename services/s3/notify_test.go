@@ -32,7 +32,9 @@ type messengers struct {
 func (m *messengers) Dispatch(_ context.Context, c *service.Call, _ smithy.Descriptor, in any) (any, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	add := func(s string) { m.sent, m.as = append(m.sent, s), append(m.as, c.Caller.Service+" "+c.Caller.SourceARN+" "+c.Account) }
+	add := func(s string) {
+		m.sent, m.as = append(m.sent, s), append(m.as, c.Caller.Service+" "+c.Caller.SourceARN+" "+c.Account)
+	}
 	switch in := in.(type) {
 	case *sqs.SendMessageInput:
 		if !strings.HasSuffix(*in.QueueUrl, "/"+account+"/q") {
