@@ -81,12 +81,13 @@ func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 type Store struct {
 	drv   driver.Driver
 	ids   *ident.Source
+	pool  *blocks
 	scope string
 }
 
 // New returns a Store over d, which it owns from now on.
 func New(d driver.Driver, ids *ident.Source) *Store {
-	return &Store{drv: d, ids: ids, scope: rootScope}
+	return &Store{drv: d, ids: ids, pool: new(blocks), scope: rootScope}
 }
 
 // Scope returns the part of the store that belongs to name, of lower-case
@@ -98,7 +99,7 @@ func (s *Store) Scope(name string) *Store {
 	if name == "" || len(name) > scopeBytesMax || strings.ContainsFunc(name, bad) {
 		panic(fmt.Sprintf("blob: scope name %q", name))
 	}
-	return &Store{drv: s.drv, ids: s.ids, scope: name}
+	return &Store{drv: s.drv, ids: s.ids, pool: s.pool, scope: name}
 }
 
 // Close closes the store, all scopes of it.
@@ -114,7 +115,7 @@ func (s *Store) Create(ctx context.Context) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blob: create: %w", err)
 	}
-	return &Writer{drv: d, sums: newSummer(key), ref: Ref{ID: key.ID}, whole: crc64nvme.New()}, nil
+	return &Writer{drv: d, pool: s.pool, sums: newSummer(key), ref: Ref{ID: key.ID}, whole: crc64nvme.New()}, nil
 }
 
 // Put stores all that r has and commits it.
@@ -131,9 +132,8 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (Ref, error) {
 }
 
 // Open reads length bytes of a blob from offset; a length of -1 reads to the
-// end. ErrNotFound and ErrRange come from Open, ErrCorrupt from reading. The
-// reader is an io.WriterTo.
-func (s *Store) Open(ctx context.Context, ref Ref, offset, length int64) (io.ReadCloser, error) {
+// end. ErrNotFound and ErrRange come from Open, ErrCorrupt from reading.
+func (s *Store) Open(ctx context.Context, ref Ref, offset, length int64) (*Reader, error) {
 	if !ref.valid() {
 		return nil, fmt.Errorf("%w: %.100q", ErrRef, ref.String())
 	}
@@ -143,7 +143,7 @@ func (s *Store) Open(ctx context.Context, ref Ref, offset, length int64) (io.Rea
 	if offset < 0 || length < 0 || offset > ref.Size-length {
 		return nil, fmt.Errorf("%w: %d bytes from %d of %s", ErrRange, length, offset, ref)
 	}
-	r := newReader(ctx, s.key(ref.ID), ref, offset, length)
+	r := newReader(ctx, s.pool, s.key(ref.ID), ref, offset, length)
 	from, stored := r.span()
 	src, err := s.drv.Open(ctx, s.key(ref.ID), from, stored)
 	if err != nil {
@@ -231,6 +231,7 @@ func (s *Store) Sweep(ctx context.Context, alive func(ctx context.Context, id st
 // Writer takes the bytes of a new blob.
 type Writer struct {
 	drv   driver.Writer
+	pool  *blocks
 	sums  summer
 	block []byte // the block that is being filled; allocated at first need
 	whole hash.Hash64
@@ -274,7 +275,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 // room is the unfilled rest of the block; never empty.
 func (w *Writer) room() []byte {
 	if w.block == nil {
-		w.block = make([]byte, 0, BlockBytes+checksumBytes)
+		w.block = w.pool.get(BlockBytes + checksumBytes)[:0]
 	}
 	return w.block[len(w.block):BlockBytes]
 }
@@ -318,6 +319,7 @@ func (w *Writer) Commit(ctx context.Context) (Ref, error) {
 		return Ref{}, w.err
 	}
 	w.err = ErrFinished
+	w.release()
 	if err := w.drv.Commit(ctx); err != nil {
 		return Ref{}, fmt.Errorf("blob: commit %s: %w", w.ref.ID, err)
 	}
@@ -333,8 +335,15 @@ func (w *Writer) Abort() error {
 	}
 	d := w.drv
 	w.drv, w.err = nil, ErrFinished
+	w.release()
 	if err := d.Abort(); err != nil {
 		return fmt.Errorf("blob: abort %s: %w", w.ref.ID, err)
 	}
 	return nil
+}
+
+// release gives the block back.
+func (w *Writer) release() {
+	w.pool.put(w.block)
+	w.block = nil
 }

@@ -21,7 +21,7 @@ func (s *Store) Check(ctx context.Context, i Info) error {
 	if ref.Size == 0 {
 		return nil
 	}
-	r := newReader(ctx, s.key(ref.ID), ref, 0, ref.Size)
+	r := newReader(ctx, s.pool, s.key(ref.ID), ref, 0, ref.Size)
 	r.whole = nil // nothing says what it should be
 	from, length := r.span()
 	src, err := s.drv.Open(ctx, s.key(ref.ID), from, length)

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"github.com/minio/crc64nvme"
 	"moln.dev/moln/engine/blob/driver"
@@ -34,9 +35,10 @@ func (s summer) append(block []byte, number int64) []byte {
 	return binary.BigEndian.AppendUint32(block, s.sum(block, number))
 }
 
-// reader hands out checked bytes of a range, block after block.
-type reader struct {
+// Reader hands out checked bytes of a range, block after block.
+type Reader struct {
 	ctx  context.Context
+	pool *blocks
 	ref  Ref
 	sums summer
 	src  io.ReadCloser
@@ -51,9 +53,9 @@ type reader struct {
 	err    error
 }
 
-func newReader(ctx context.Context, key driver.Key, ref Ref, offset, length int64) *reader {
-	r := &reader{
-		ctx: ctx, ref: ref, sums: newSummer(key),
+func newReader(ctx context.Context, pool *blocks, key driver.Key, ref Ref, offset, length int64) *Reader {
+	r := &Reader{
+		ctx: ctx, pool: pool, ref: ref, sums: newSummer(key),
 		next: offset / BlockBytes, skip: offset % BlockBytes, left: length,
 	}
 	if length > 0 {
@@ -66,7 +68,7 @@ func newReader(ctx context.Context, key driver.Key, ref Ref, offset, length int6
 }
 
 // span is which stored bytes hold the range.
-func (r *reader) span() (from, length int64) {
+func (r *Reader) span() (from, length int64) {
 	if r.left == 0 {
 		return 0, 0
 	}
@@ -75,11 +77,12 @@ func (r *reader) span() (from, length int64) {
 }
 
 // blockBytes is the size of a block without its checksum.
-func (r *reader) blockBytes(number int64) int64 {
+func (r *Reader) blockBytes(number int64) int64 {
 	return min(BlockBytes, r.ref.Size-number*BlockBytes)
 }
 
-func (r *reader) Read(p []byte) (int, error) {
+// Read implements io.Reader.
+func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -92,27 +95,37 @@ func (r *reader) Read(p []byte) (int, error) {
 }
 
 // WriteTo writes the rest of the range to w.
-func (r *reader) WriteTo(w io.Writer) (int64, error) {
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	total := int64(0)
 	for {
-		err := r.fill()
+		block, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
 		if err != nil {
 			return total, err
 		}
-		n, err := w.Write(r.ready)
+		n, err := w.Write(block)
 		total += int64(n)
-		r.ready = r.ready[n:]
 		if err != nil {
 			return total, err
 		}
 	}
 }
 
+// Next returns the next bytes of the range, of one block at most, or io.EOF at
+// its end. They are the caller's, also to change, until the next call or Close.
+func (r *Reader) Next() ([]byte, error) {
+	if err := r.fill(); err != nil {
+		return nil, err
+	}
+	block := r.ready
+	r.ready = nil
+	return block, nil
+}
+
 // fill makes ready not empty, or fails; with io.EOF at the end of the range.
-func (r *reader) fill() error {
+func (r *Reader) fill() error {
 	if len(r.ready) > 0 {
 		return nil
 	}
@@ -122,7 +135,7 @@ func (r *reader) fill() error {
 	return r.err
 }
 
-func (r *reader) readBlock() error {
+func (r *Reader) readBlock() error {
 	if r.left == 0 {
 		return r.checkWhole()
 	}
@@ -132,7 +145,7 @@ func (r *reader) readBlock() error {
 	size := r.blockBytes(r.next)
 	if r.buffer == nil {
 		// The first block is as large as any that follows.
-		r.buffer = make([]byte, size+checksumBytes)
+		r.buffer = r.pool.get(int(size + checksumBytes))
 	}
 	stored := r.buffer[:size+checksumBytes]
 	if _, err := io.ReadFull(r.src, stored); err != nil {
@@ -162,7 +175,7 @@ func (r *reader) readBlock() error {
 }
 
 // checkWhole ends the stream; an empty blob is checked here, as no block was.
-func (r *reader) checkWhole() error {
+func (r *Reader) checkWhole() error {
 	if r.whole != nil && r.whole.Sum64() != r.ref.Checksum {
 		return &CorruptError{Ref: r.ref, Block: -1, Reason: "content is not that of the ref"}
 	}
@@ -170,12 +183,34 @@ func (r *reader) checkWhole() error {
 }
 
 // Close ends the reading.
-func (r *reader) Close() error {
+func (r *Reader) Close() error {
 	if r.err == nil || errors.Is(r.err, io.EOF) {
 		r.err = errReaderClosed
 	}
 	r.ready = nil
+	r.pool.put(r.buffer)
+	r.buffer = nil
 	return r.src.Close()
 }
 
 var errReaderClosed = errors.New("blob: reader is closed")
+
+// blocks keeps the memory of streams that are over for those to come.
+type blocks struct{ pool sync.Pool }
+
+// get returns n bytes, of which nothing is known.
+func (b *blocks) get(n int) []byte {
+	if n < BlockBytes/2 {
+		return make([]byte, n) // little is cheaper made than kept
+	}
+	if p, ok := b.pool.Get().(*[BlockBytes + checksumBytes]byte); ok {
+		return p[:n]
+	}
+	return make([]byte, n, BlockBytes+checksumBytes)
+}
+
+func (b *blocks) put(block []byte) {
+	if cap(block) == BlockBytes+checksumBytes {
+		b.pool.Put((*[BlockBytes + checksumBytes]byte)(block[:cap(block)]))
+	}
+}

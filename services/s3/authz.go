@@ -51,6 +51,7 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.
 		if ask.Object, err = op.Stored(ctx, s.store, b, at); err != nil {
 			return nil, err
 		}
+		op.Keep(c, b, at, ask.Object)
 		op.TagKeys(ask.Object, keys)
 	}
 	listKeys(in, keys)

@@ -12,6 +12,9 @@ import (
 
 // Find finds the version that a request means, for reading.
 func Find(ctx context.Context, c *service.Call, st *store.Store, b *store.Bucket, key string, version *string) (*store.Object, error) {
+	if o := taken(c, b, key, version); o != nil {
+		return o, nil
+	}
 	if version != nil {
 		return findVersion(ctx, c, st, b, key, *version)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
@@ -21,6 +22,18 @@ type Aim struct {
 
 // AimOf reads the members that every S3 operation names alike.
 func AimOf(in any) Aim {
+	switch in := in.(type) { // those that come most often
+	case *api.GetObjectInput:
+		return Aim{smithy.Val(in.Bucket), smithy.Val(in.Key), in.VersionId}
+	case *api.HeadObjectInput:
+		return Aim{smithy.Val(in.Bucket), smithy.Val(in.Key), in.VersionId}
+	case *api.PutObjectInput:
+		return Aim{smithy.Val(in.Bucket), smithy.Val(in.Key), nil}
+	case *api.DeleteObjectInput:
+		return Aim{smithy.Val(in.Bucket), smithy.Val(in.Key), in.VersionId}
+	case *api.ListObjectsV2Input:
+		return Aim{smithy.Val(in.Bucket), "", nil}
+	}
 	v := reflect.ValueOf(in).Elem()
 	text := func(name string) *string {
 		f := v.FieldByName(name)
@@ -68,6 +81,26 @@ func bucketCheck(c *service.Call, b *store.Bucket, action, resource string, keys
 	return check
 }
 
+// keyHeaders are the headers that are condition keys, as net/http names them.
+var keyHeaders = [...]struct{ header, key string }{
+	{"X-Amz-Acl", "s3:x-amz-acl"},
+	{"X-Amz-Server-Side-Encryption", "s3:x-amz-server-side-encryption"},
+	{"X-Amz-Storage-Class", "s3:x-amz-storage-class"},
+	{"X-Amz-Metadata-Directive", "s3:x-amz-metadata-directive"},
+	{"X-Amz-Content-Sha256", "s3:x-amz-content-sha256"},
+	{"X-Amz-Object-Ownership", "s3:x-amz-object-ownership"},
+	{"X-Amz-Grant-Full-Control", "s3:x-amz-grant-full-control"},
+	{"X-Amz-Grant-Read", "s3:x-amz-grant-read"},
+	{"X-Amz-Grant-Read-Acp", "s3:x-amz-grant-read-acp"},
+	{"X-Amz-Grant-Write", "s3:x-amz-grant-write"},
+	{"X-Amz-Grant-Write-Acp", "s3:x-amz-grant-write-acp"},
+	{"If-Match", "s3:if-match"},
+	{"If-None-Match", "s3:if-none-match"},
+	{"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "s3:x-amz-server-side-encryption-aws-kms-key-id"},
+	{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "s3:x-amz-server-side-encryption-customer-algorithm"},
+	{"X-Amz-Website-Redirect-Location", "s3:x-amz-website-redirect-location"},
+}
+
 // RequestKeys are the condition keys that headers and signature give.
 func RequestKeys(c *service.Call) policy.Keys {
 	keys := policy.Keys{}
@@ -89,14 +122,9 @@ func RequestKeys(c *service.Call) policy.Keys {
 			keys["s3:authtype"] = []string{"REST-QUERY-STRING"}
 		}
 	}
-	for _, name := range []string{
-		"x-amz-acl", "x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-metadata-directive", "x-amz-content-sha256",
-		"x-amz-object-ownership", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
-		"x-amz-grant-write-acp", "if-match", "if-none-match", "x-amz-server-side-encryption-aws-kms-key-id",
-		"x-amz-server-side-encryption-customer-algorithm", "x-amz-website-redirect-location",
-	} {
-		if v := r.Header.Get(name); v != "" {
-			keys["s3:"+name] = []string{v}
+	for _, h := range keyHeaders {
+		if v := r.Header[h.header]; len(v) > 0 && v[0] != "" {
+			keys[h.key] = v[:1:1]
 		}
 	}
 	return keys
@@ -104,12 +132,15 @@ func RequestKeys(c *service.Call) policy.Keys {
 
 // signatureAge is the condition key s3:signatureAge, in milliseconds.
 func signatureAge(c *service.Call, keys policy.Keys) {
+	if c.Caller.Kind == policy.Anonymous {
+		return
+	}
 	text := c.HTTP.Request.Header.Get("X-Amz-Date")
 	if c.HTTP.Presigned {
 		text = c.HTTP.Request.URL.Query().Get("X-Amz-Date")
 	}
 	at, err := time.Parse("20060102T150405Z", text)
-	if err != nil || c.Caller.Kind == policy.Anonymous {
+	if err != nil {
 		return
 	}
 	keys["s3:signatureage"] = []string{strconv.FormatInt(max(0, c.Now.Sub(at).Milliseconds()), 10)}

@@ -13,10 +13,39 @@ import (
 	"moln.dev/moln/services/s3/store"
 )
 
-// reached is how a request names its bucket, where that is by an access point.
+// reached is what was found out about a request before it was judged.
 type reached struct {
-	point *store.AccessPoint
-	asked string // the alias or the ARN
+	point *store.AccessPoint // that the bucket is named by; nil: by its own name
+	asked string             // the alias or the ARN
+	// object is the version that the judgement was about, until it is taken.
+	object *store.Object
+	at     Aim
+	bucket string // the bucket's id
+}
+
+// Keep leaves the version that a request is judged by to who answers it, so that
+// it is read once, and what was allowed is what is shown.
+func Keep(c *service.Call, b *store.Bucket, at Aim, o *store.Object) {
+	if o == nil {
+		return
+	}
+	r, ok := c.Found.(*reached)
+	if !ok {
+		r = new(reached)
+		c.Found = r
+	}
+	r.object, r.at, r.bucket = o, at, b.ID
+}
+
+// taken gives what Keep left, once; nil if it is not what is asked for.
+func taken(c *service.Call, b *store.Bucket, key string, version *string) *store.Object {
+	r, ok := c.Found.(*reached)
+	if !ok || r.object == nil || r.bucket != b.ID || r.at.Key != key || (r.at.Version == nil) != (version == nil) || smithy.Val(r.at.Version) != smithy.Val(version) {
+		return nil
+	}
+	o := r.object
+	r.object = nil
+	return o
 }
 
 // PointOf is the access point that a call goes through; nil: none.
@@ -29,7 +58,7 @@ func PointOf(c *service.Call) *store.AccessPoint {
 
 // Asked is the bucket's name as the request has it, for answers.
 func Asked(c *service.Call, name *string) *string {
-	if r, ok := c.Found.(*reached); ok {
+	if r, ok := c.Found.(*reached); ok && r.point != nil {
 		return new(r.asked)
 	}
 	return name
@@ -46,7 +75,7 @@ func Reach(ctx context.Context, c *service.Call, st *store.Store, name string) (
 	through := *c
 	through.Found = nil
 	if p != nil {
-		through.Found = &reached{p, name}
+		through.Found = &reached{point: p, asked: name}
 		name = p.Bucket
 	}
 	b, err := st.Bucket(ctx, name)

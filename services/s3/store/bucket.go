@@ -72,8 +72,17 @@ type PublicAccess struct {
 
 // Bucket returns a bucket, or the NoSuchBucket fault.
 func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
-	raw, err := s.kv.Get(ctx, keyBucket(name))
-	return s.found(name, raw, err)
+	if b := s.fresh.get(name); b != nil {
+		return b, nil
+	}
+	key := keyBucket(name)
+	mark := s.kv.Mark(key)
+	raw, err := s.kv.Get(ctx, key)
+	b, err := s.found(name, raw, err)
+	if err == nil {
+		s.fresh.put(name, b, mark)
+	}
+	return b, err
 }
 
 func (s *Store) bucketIn(tx *kv.Tx, name string) (*Bucket, error) {

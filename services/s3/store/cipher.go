@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
-	"io"
 
 	"moln.dev/moln/engine/seal"
 )
@@ -77,10 +76,4 @@ func counter(key []byte, offset int64) (cipher.Stream, error) {
 		stream.XORKeyStream(drop[:skip], drop[:skip])
 	}
 	return stream, nil
-}
-
-// decrypter decrypts what it reads; Close closes the source.
-type decrypter struct {
-	cipher.StreamReader
-	io.Closer
 }

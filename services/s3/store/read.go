@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/services/s3/condition"
 )
 
@@ -31,9 +32,7 @@ func (s *Store) Open(ctx context.Context, b *Bucket, o *Object, at condition.Spa
 		r.src, err = s.openBody(ctx, o.Body, o.small, at)
 	}
 	if err == nil {
-		if _, err = io.ReadFull(r.src, r.first[:]); err == nil {
-			r.primed = true
-		} else {
+		if r.ready, err = r.src.Next(); err != nil {
 			r.src.Close()
 		}
 	}
@@ -46,29 +45,69 @@ func (s *Store) Open(ctx context.Context, b *Bucket, o *Object, at condition.Spa
 	return r, nil
 }
 
+// source gives the bytes of a range piece by piece. A piece is the caller's
+// until the next call or Close; io.EOF comes at the end.
+type source interface {
+	Next() ([]byte, error)
+	io.Closer
+}
+
 // objectReader reads an object and names it when that fails.
 type objectReader struct {
-	ctx    context.Context
-	s      *Store
-	b      *Bucket
-	o      *Object
-	src    io.ReadCloser
-	first  [1]byte
-	primed bool // first is yet to be handed out
-	lease  *lease
+	ctx   context.Context
+	s     *Store
+	b     *Bucket
+	o     *Object
+	src   source
+	ready []byte // not handed out yet
+	lease *lease
 }
 
 // Read implements io.Reader.
 func (r *objectReader) Read(p []byte) (int, error) {
-	if r.primed && len(p) > 0 {
-		p[0], r.primed = r.first[0], false
-		return 1, nil
+	if len(p) == 0 {
+		return 0, nil
 	}
-	n, err := r.src.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = r.failed(err)
+	if err := r.fill(); err != nil {
+		return 0, err
 	}
-	return n, err
+	n := copy(p, r.ready)
+	r.ready = r.ready[n:]
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo: bytes go out from where they were decrypted.
+func (r *objectReader) WriteTo(w io.Writer) (int64, error) {
+	total := int64(0)
+	for {
+		err := r.fill()
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		n, err := w.Write(r.ready)
+		total += int64(n)
+		r.ready = r.ready[n:]
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// fill makes ready not empty, or fails; with io.EOF at the end.
+func (r *objectReader) fill() error {
+	for len(r.ready) == 0 {
+		var err error
+		if r.ready, err = r.src.Next(); err != nil {
+			if !errors.Is(err, io.EOF) {
+				err = r.failed(err)
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // Close implements io.Closer.
@@ -76,6 +115,7 @@ func (r *objectReader) Close() error {
 	if r.lease != nil {
 		r.lease.end()
 	}
+	r.ready = nil
 	return r.src.Close()
 }
 
@@ -87,7 +127,7 @@ func (r *objectReader) failed(err error) error {
 	return err
 }
 
-func (s *Store) openBody(ctx context.Context, b Body, small []byte, at condition.Span) (io.ReadCloser, error) {
+func (s *Store) openBody(ctx context.Context, b Body, small []byte, at condition.Span) (source, error) {
 	key, err := s.openDataKey(b)
 	if err != nil {
 		return nil, err
@@ -103,13 +143,42 @@ func (s *Store) openBody(ctx context.Context, b Body, small []byte, at condition
 		}
 		some := make([]byte, at.Length)
 		stream.XORKeyStream(some, all[at.Offset:at.Offset+at.Length])
-		return io.NopCloser(bytes.NewReader(some)), nil
+		return &inlineSource{some}, nil
 	}
 	src, err := s.blobs.Open(ctx, b.Blob, at.Offset, at.Length)
 	if err != nil {
 		return nil, err
 	}
-	return decrypter{cipher.StreamReader{S: stream, R: src}, src}, nil
+	return decrypter{src, stream}, nil
+}
+
+// inlineSource is a small body, decrypted.
+type inlineSource struct{ rest []byte }
+
+// Next implements source.
+func (i *inlineSource) Next() ([]byte, error) {
+	if len(i.rest) == 0 {
+		return nil, io.EOF
+	}
+	all := i.rest
+	i.rest = nil
+	return all, nil
+}
+
+// Close implements io.Closer.
+func (i *inlineSource) Close() error { return nil }
+
+// decrypter decrypts a blob where it was read to.
+type decrypter struct {
+	*blob.Reader
+	stream cipher.Stream
+}
+
+// Next implements source.
+func (d decrypter) Next() ([]byte, error) {
+	block, err := d.Reader.Next()
+	d.stream.XORKeyStream(block, block)
+	return block, err
 }
 
 // inline returns the stored bytes of a small body, checked.
@@ -132,7 +201,7 @@ func (s *Store) inline(ctx context.Context, b Body, small []byte) ([]byte, error
 
 // openParts opens the part that a range begins in at once, so that a body which
 // is gone is noticed before the answer begins, and the others in their turn.
-func (s *Store) openParts(ctx context.Context, id string, outer []byte, at condition.Span) (io.ReadCloser, error) {
+func (s *Store) openParts(ctx context.Context, id string, outer []byte, at condition.Span) (source, error) {
 	list, err := s.partList(ctx, id)
 	if err != nil {
 		return nil, err
@@ -154,7 +223,7 @@ type partReader struct {
 	chunk  []Part // of the loaded chunk, those not opened yet
 	skip   int64  // bytes before the range, from the next part on
 	left   int64  // bytes of the range in parts not opened yet
-	now    io.ReadCloser
+	now    source
 	number int // of the part that is read now
 }
 
@@ -194,22 +263,21 @@ func (r *partReader) advance() error {
 	return io.EOF
 }
 
-// Read implements io.Reader.
-func (r *partReader) Read(p []byte) (int, error) {
+// Next implements source.
+func (r *partReader) Next() ([]byte, error) {
 	for r.now != nil {
-		n, err := r.now.Read(p)
+		block, err := r.now.Next()
 		if err == nil {
-			return n, nil
+			return block, nil
 		}
 		if !errors.Is(err, io.EOF) {
-			return n, &partError{r.number, err}
+			return nil, &partError{r.number, err}
 		}
-		err = r.advance()
-		if n > 0 && err == nil || err != nil {
-			return n, err
+		if err := r.advance(); err != nil {
+			return nil, err
 		}
 	}
-	return 0, io.EOF
+	return nil, io.EOF
 }
 
 // Close implements io.Closer.

@@ -42,6 +42,7 @@ type Store struct {
 	// are compiled once. It is a cache of a pure function, never stale.
 	decoded map[string]decodedBucket
 	points  map[string]decodedPoint // as decoded, by ARN
+	fresh   fresh
 
 	// Dropped, if set before the store is used, is told of versions whose bytes
 	// are dropped, once they are.
