@@ -85,7 +85,7 @@ type Ticket struct {
 	stamp, entered uint64
 	// ended is guarded by the lane's lock; nobody else looks at entered before.
 	ended bool
-	// found marks what a sweep has found, whose stamps are of another process.
+	// found marks what a sweep has found: a ticket without a stamp of its own.
 	found bool
 }
 

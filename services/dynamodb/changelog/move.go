@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"sync"
 
@@ -25,15 +24,13 @@ type thing struct {
 	key   []byte
 	first uint64 // stamp of the first ticket
 	ended []*Ticket
-	found bool // its entries have stamps of another process
 }
 
 // above is the stamp from which on entries of a thing are left out. All that
-// ended tickets have entered is taken, even behind another process's stamps.
+// ended tickets have entered is taken, even behind another process's stamps; what
+// is entered after the batch was made is not, since it may come after a change of
+// another thing that the batch does not know of.
 func (b *batch) above(th thing) uint64 {
-	if th.found {
-		return math.MaxUint64
-	}
 	bound := b.bound
 	for _, t := range th.ended {
 		if t.stamp < b.bound {
@@ -72,7 +69,6 @@ func (ln *lane) take() batch {
 		if t.ended {
 			th.ended = append(th.ended, t)
 		}
-		th.found = th.found || t.found
 		if e == last {
 			b.bound, b.all = t.stamp+1, true
 			return b
@@ -232,14 +228,9 @@ func (s *Logs) sweepOnce(ctx context.Context, ln *lane) error {
 		if err != nil {
 			return err
 		}
-		ln.mu.Lock()
-		for _, it := range items {
-			if !known[string(it.Key)] {
-				t := &Ticket{logs: s, lane: ln, key: bytes.Clone(it.Key), ended: true, found: true}
-				t.at = ln.tickets.PushFront(t)
-			}
+		if err := s.findWaiting(ln, items, known); err != nil {
+			return err
 		}
-		ln.mu.Unlock()
 		if !r.More(items) {
 			break
 		}
@@ -248,6 +239,29 @@ func (s *Logs) sweepOnce(ctx context.Context, ln *lane) error {
 	ln.mu.Lock()
 	ln.swept = true
 	ln.mu.Unlock()
+	return nil
+}
+
+// findWaiting gives a ticket to each thing that waits and has none. Stamps given
+// from now on are above those of the entries that were found.
+func (s *Logs) findWaiting(ln *lane, items []kv.Item, known map[string]bool) error {
+	for _, it := range items {
+		if known[string(it.Key)] {
+			continue
+		}
+		entries, err := splitWaiting(it.Value)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			continue
+		}
+		t := &Ticket{logs: s, lane: ln, key: bytes.Clone(it.Key), entered: entries[len(entries)-1].stamp, ended: true, found: true}
+		s.nextStamp(t.entered)
+		ln.mu.Lock()
+		t.at = ln.tickets.PushFront(t)
+		ln.mu.Unlock()
+	}
 	return nil
 }
 
