@@ -54,13 +54,24 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.
 		op.Keep(c, b, at, ask.Object)
 		op.TagKeys(ask.Object, keys)
 	}
+	if creates, ok := creation[model.Name]; ok {
+		keys["s3:objectcreationoperation"] = []string{strconv.FormatBool(creates)}
+	}
 	listKeys(in, keys)
-	checks, err := ask.Checks(c)
+	more, err := s.moreChecks(ctx, c, ask, in) // adds to the keys
 	if err != nil {
 		return nil, err
 	}
-	more, err := s.moreChecks(ctx, c, ask, in)
+	checks, err := ask.Checks(c)
 	return append(checks, more...), err
+}
+
+// creation tells which of the operations that need s3:PutObject make an object:
+// those that a condition of the request can be demanded of.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+var creation = map[string]bool{
+	"PutObject": true, "CopyObject": true, "CompleteMultipartUpload": true,
+	"CreateMultipartUpload": false, "UploadPart": false, "UploadPartCopy": false,
 }
 
 func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
@@ -117,7 +128,7 @@ func (s *Service) moreChecks(ctx context.Context, c *service.Call, ask op.Ask, i
 		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 		attributes(op.UploadList(in), in.Tagging)
 	case *api.CopyObjectInput:
-		ask.Keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
+		ask.Keys["s3:x-amz-copy-source"] = []string{sourceText(in.CopySource)}
 		locks(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 		attributes(op.CopyList(in), in.Tagging)
 		if err != nil {
@@ -126,7 +137,7 @@ func (s *Service) moreChecks(ctx context.Context, c *service.Call, ask op.Ask, i
 		src, err := s.sourceCheck(ctx, c, in.CopySource)
 		return append(out, src...), err
 	case *api.UploadPartCopyInput:
-		ask.Keys["s3:x-amz-copy-source"] = []string{smithy.Val(in.CopySource)}
+		ask.Keys["s3:x-amz-copy-source"] = []string{sourceText(in.CopySource)}
 		return s.sourceCheck(ctx, c, in.CopySource)
 	case *api.PutObjectRetentionInput:
 		if r := in.Retention; r != nil {
@@ -196,8 +207,7 @@ func listKeys(in any, keys policy.Keys) {
 	case *api.PutObjectTaggingInput:
 		if in.Tagging != nil {
 			for _, t := range in.Tagging.TagSet {
-				keys["s3:requestobjecttag/"+strings.ToLower(smithy.Val(t.Key))] = []string{smithy.Val(t.Value)}
-				keys["s3:requestobjecttagkeys"] = append(keys["s3:requestobjecttagkeys"], smithy.Val(t.Key))
+				tagKey(smithy.Val(t.Key), smithy.Val(t.Value), keys)
 			}
 		}
 	case *api.ListMultipartUploadsInput:
@@ -213,9 +223,16 @@ func tagKeys(header *string, keys policy.Keys) {
 		return // the handler refuses it
 	}
 	for _, t := range tags {
-		keys["s3:requestobjecttag/"+strings.ToLower(t.Key)] = []string{t.Value}
-		keys["s3:requestobjecttagkeys"] = append(keys["s3:requestobjecttagkeys"], t.Key)
+		tagKey(t.Key, t.Value, keys)
 	}
+}
+
+// tagKey adds one tag. Names of condition keys have no case, those of tags do:
+// where two tags have one name as keys, neither hides the other.
+func tagKey(name, value string, keys policy.Keys) {
+	key := "s3:requestobjecttag/" + strings.ToLower(name)
+	keys[key] = append(keys[key], value)
+	keys["s3:requestobjecttagkeys"] = append(keys["s3:requestobjecttagkeys"], name)
 }
 
 func readsTags(operation string) bool {

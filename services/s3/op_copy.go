@@ -57,6 +57,23 @@ func parseSource(header string) (source, error) {
 	return src, nil
 }
 
+// sourceText is a copy's source as conditions see it: in one spelling, whatever
+// the header's.
+func sourceText(header *string) string {
+	src, err := parseSource(smithy.Val(header))
+	if err != nil {
+		return smithy.Val(header) // the request is refused
+	}
+	text := src.bucket + "/" + src.key
+	if strings.HasPrefix(src.bucket, "arn:") {
+		text = src.bucket + "/object/" + src.key
+	}
+	if src.version != nil {
+		text += "?versionId=" + *src.version
+	}
+	return text
+}
+
 // openSource finds the object that is copied, and judges the copy's conditions.
 func (s *Service) openSource(ctx context.Context, c *service.Call, src source, cond condition.Conditions) (*store.Bucket, *store.Object, error) {
 	b, through, err := op.Reach(ctx, c, s.store, src.bucket)

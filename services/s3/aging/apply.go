@@ -58,8 +58,13 @@ func (k *Keeper) apply(ctx context.Context, b *store.Bucket, s seen, a lifecycle
 	err = k.store.Update(ctx, b, s.o.Key, func(tx *store.Tx) error {
 		done, gone = false, false
 		o, err := tx.Find(s.o.Version)
-		if err != nil || o == nil || o.Sequence != s.o.Sequence || tx.Bucket.Lifecycle == nil || tx.Bucket.Lifecycle.Decide(s.facts, now) != a {
+		if err != nil || o == nil || o.Sequence != s.o.Sequence || tx.Bucket.Lifecycle == nil {
 			return err
+		}
+		facts := o.Lifecycle(tx.Bucket, now) // its tags may be others by now
+		facts.Noncurrent, facts.Newer, facts.Alone = s.facts.Noncurrent, s.facts.Newer, s.facts.Alone
+		if tx.Bucket.Lifecycle.Decide(facts, now) != a {
+			return nil
 		}
 		cur, err := tx.Current()
 		if err != nil || (cur.Version == o.Version) != s.facts.Noncurrent.IsZero() {

@@ -146,6 +146,16 @@ func policyFault(err error) error {
 	return malformedPolicy("This policy contains invalid Json")
 }
 
+// ownersOnly refuses identities of other accounts, whatever the policy lets them
+// do: else whoever it lets do everything could take the bucket over.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
+func ownersOnly(c *service.Call, b *store.Bucket) error {
+	if c.Caller.Kind == policy.Service || c.Caller.AccountID == b.Account {
+		return nil
+	}
+	return s3err.MethodNotAllowed()
+}
+
 func (s *Handlers) putBucketPolicy(ctx context.Context, c *service.Call, in *api.PutBucketPolicyInput) (*api.PutBucketPolicyOutput, error) {
 	document, name := smithy.Val(in.Policy), smithy.Val(in.Bucket)
 	if err := checkPolicy(document, name); err != nil {
@@ -153,6 +163,9 @@ func (s *Handlers) putBucketPolicy(ctx context.Context, c *service.Call, in *api
 	}
 	public := access.IsPublic([]byte(document))
 	return nil, s.store.ChangeBucket(ctx, name, func(b *store.Bucket) error {
+		if err := ownersOnly(c, b); err != nil {
+			return err
+		}
 		if public && b.Block().BlockPolicy {
 			return api.ErrAccessDenied("User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.", c.Caller.ARN, naming.BucketARN(name))
 		}
@@ -166,6 +179,9 @@ func (s *Handlers) getBucketPolicy(ctx context.Context, c *service.Call, in *api
 	if err != nil {
 		return nil, err
 	}
+	if err := ownersOnly(c, b); err != nil {
+		return nil, err
+	}
 	if b.Policy == "" {
 		return nil, s3err.NotFound("NoSuchBucketPolicy", "The bucket policy does not exist")
 	}
@@ -175,8 +191,11 @@ func (s *Handlers) getBucketPolicy(ctx context.Context, c *service.Call, in *api
 	return &api.GetBucketPolicyOutput{Policy: new(b.Policy)}, nil
 }
 
-func (s *Handlers) deleteBucketPolicy(ctx context.Context, _ *service.Call, in *api.DeleteBucketPolicyInput) (*api.DeleteBucketPolicyOutput, error) {
+func (s *Handlers) deleteBucketPolicy(ctx context.Context, c *service.Call, in *api.DeleteBucketPolicyInput) (*api.DeleteBucketPolicyOutput, error) {
 	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		if err := ownersOnly(c, b); err != nil {
+			return err
+		}
 		b.Policy = ""
 		return nil
 	})

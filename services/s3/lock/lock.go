@@ -268,7 +268,10 @@ func Keys(keys policy.Keys, mode *string, until *time.Time, hold *string, now ti
 
 // RemainingDays are the days until a date, rounded up.
 func RemainingDays(until, now time.Time) int {
-	const day = 24 * time.Hour
-	left := until.Sub(now)
+	const day = 24 * 60 * 60
+	left := until.Unix() - now.Unix() // a Duration ends after 292 years
+	if until.Nanosecond() > now.Nanosecond() {
+		left++
+	}
 	return int((left + day - 1) / day)
 }

@@ -152,6 +152,7 @@ func TagKeys(o *store.Object, keys policy.Keys) {
 		return
 	}
 	for _, t := range o.Tags {
-		keys["s3:existingobjecttag/"+strings.ToLower(t.Key)] = []string{t.Value}
+		key := "s3:existingobjecttag/" + strings.ToLower(t.Key)
+		keys[key] = append(keys[key], t.Value)
 	}
 }

@@ -2,6 +2,7 @@ package op
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -155,9 +156,6 @@ func pointKeys(p *store.AccessPoint, keys policy.Keys) policy.Keys {
 	keys["s3:dataaccesspointarn"] = []string{p.ARN()}
 	keys["s3:dataaccesspointaccount"] = []string{p.Account}
 	keys["s3:accesspointnetworkorigin"] = []string{"Internet"}
-	for k, v := range p.Tags {
-		keys["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
-	}
 	return keys
 }
 
@@ -168,7 +166,12 @@ func (a *Ask) pointCheck(c *service.Call, p *store.AccessPoint) service.Check {
 	if a.Key != "" {
 		resource = p.ObjectARN(a.Key)
 	}
-	check := service.Check{Action: a.Action, Resource: resource, Account: p.Account, Context: a.Keys, Policy: p.Compiled}
+	own := maps.Clone(a.Keys) // its tags and account are not the bucket's
+	own["s3:resourceaccount"] = []string{p.Account}
+	for k, v := range p.Tags {
+		own["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
+	}
+	check := service.Check{Action: a.Action, Resource: resource, Account: p.Account, Context: own, Policy: p.Compiled}
 	if p.IsPublic && p.Block().Restrict && c.Caller.Kind != policy.Service && c.Caller.AccountID != p.Account {
 		check.Policy = p.Compiled.Denials()
 	}

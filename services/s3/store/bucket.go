@@ -247,6 +247,9 @@ func (s *Store) deleteSomeUploads(ctx context.Context, name string) (more bool, 
 	if err != nil || len(items) > 0 {
 		return false, err
 	}
+	if b.Points > 0 {
+		return false, s3err.HasAccessPoints()
+	}
 	r = kv.Prefix(tuple.Key("u", b.ID))
 	r.Limit = 1
 	items, err = s.kv.Scan(ctx, r)

@@ -241,22 +241,41 @@ func (s *Store) SetAccountBlock(ctx context.Context, account string, block *Publ
 		return err
 	}
 	err = s.Owned(ctx, account, "", "", func(b *Bucket) (bool, error) {
-		err := s.ChangeBucket(ctx, b.Name, func(now *Bucket) error {
-			if now.Account == account {
-				now.AccountPublic = block
+		err := s.kv.Update(ctx, func(tx *kv.Tx) error {
+			now, err := s.bucketIn(tx, b.Name)
+			if err != nil || now.Account != account {
+				return err
 			}
-			return nil
-		})
+			changed := *now
+			// What the record says now: of two settings at once one holds everywhere.
+			if changed.AccountPublic, err = accountBlockIn(tx, account); err != nil {
+				return err
+			}
+			return putJSON(tx, keyBucket(b.Name), &changed)
+		}, keyBucket(b.Name))
 		return err == nil || IsNoSuchBucket(err), noneIf(IsNoSuchBucket(err), err)
 	})
 	if err != nil {
 		return err
 	}
 	return s.eachPoint(ctx, kv.Prefix(tuple.Key("ap", account)), func(p *AccessPoint) (bool, error) {
-		err := s.ChangePoint(ctx, p.Point, func(now *AccessPoint) error {
-			now.AccountPublic = block
-			return nil
-		})
+		err := s.kv.Update(ctx, func(tx *kv.Tx) error {
+			raw, err := tx.Get(keyPoint(p.Point))
+			if errors.Is(err, kv.ErrNotFound) {
+				return s3err.NoSuchAccessPoint()
+			}
+			if err != nil {
+				return err
+			}
+			now, err := decodePoint(raw)
+			if err != nil {
+				return err
+			}
+			if now.AccountPublic, err = accountBlockIn(tx, account); err != nil {
+				return err
+			}
+			return putJSON(tx, keyPoint(p.Point), now)
+		}, keyPoint(p.Point))
 		gone := s3err.IsNoSuchAccessPoint(err)
 		return err == nil || gone, noneIf(gone, err)
 	})
