@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"time"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
@@ -74,12 +75,20 @@ func (s *Handlers) Operations() []service.Operation {
 }
 
 func entry(o *store.Object, enc func(string) *string) api.Object {
-	e := api.Object{Key: enc(o.Key), LastModified: new(o.LastModified()), ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(class.Full(o.Class))}
+	v := &entryValues{o.LastModified(), o.Size, o.QuotedETag(), class.Full(o.Class), o.SumType}
+	e := api.Object{Key: enc(o.Key), LastModified: &v.modified, ETag: &v.etag, Size: &v.size, StorageClass: &v.class}
 	e.ChecksumAlgorithm = op.SumNames(o.Sums)
-	if o.SumType != "" {
-		e.ChecksumType = new(o.SumType)
+	if v.sumType != "" {
+		e.ChecksumType = &v.sumType
 	}
 	return e
+}
+
+// entryValues are those that an entry points to: a page has a thousand.
+type entryValues struct {
+	modified             time.Time
+	size                 int64
+	etag, class, sumType string
 }
 
 // restoring gives the restore status of objects where a listing asks for it.

@@ -55,6 +55,11 @@ func GivenSums(in any) checksum.Values {
 
 // SumNames are the algorithms of an object's checksums.
 func SumNames(sums checksum.Values) []string {
+	if len(sums) == 1 {
+		for alg := range sums {
+			return []string{alg}
+		}
+	}
 	var out []string
 	for _, alg := range checksum.All() {
 		if _, ok := sums[alg]; ok {

@@ -106,18 +106,16 @@ func resumeVersions(ctx context.Context, snap *kv.Snapshot, b *Bucket, w *listin
 	return nil
 }
 
-// ListObjects calls fn with the objects of one page.
+// ListObjects calls fn with the objects of one page. o is good for the call
+// only, and has what listings tell.
 func (s *Store) ListObjects(ctx context.Context, b *Bucket, l *listing.Listing, fn func(o *Object)) (*listing.Page, error) {
 	w := listing.New(ctx, s.kv, tuple.Key("o", b.ID), l)
-	var o *Object
+	o := new(Object)
 	return w.Walk(func(it kv.Item) (bool, error) {
-		key, err := lastString(it.Key, 2)
-		if err != nil {
-			return false, err
-		}
-		o, err = decodeObject(key, it.Value)
+		err := decodeListed(o, "", it.Value)
 		return err == nil && !o.Marker, err
-	}, func(string, kv.Item) error {
+	}, func(key string, _ kv.Item) error {
+		o.Key = key
 		fn(o)
 		return nil
 	})

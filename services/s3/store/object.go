@@ -39,11 +39,11 @@ const ClassStandard = "STANDARD"
 
 // Object is one version of an object, or a delete marker.
 type Object struct {
-	Key      string `json:"-"`
-	Version  string // NullVersion or an id
-	Sequence string // sortable; orders the versions of a key
-	Marker   bool   `json:",omitempty"`
-	Modified time.Time
+	Key      string    `json:"-"`
+	Version  string    `json:",omitempty"` // NullVersion or an id
+	Sequence string    `json:",omitempty"` // sortable; orders the versions of a key
+	Marker   bool      `json:",omitempty"`
+	Modified time.Time `json:",omitzero"`
 	// Owner is the account that owns the object; empty: the bucket's.
 	Owner string     `json:",omitempty"`
 	ACL   grant.List `json:",omitzero"` // nil: the owner's own

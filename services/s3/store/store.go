@@ -5,8 +5,8 @@
 // who use it. The key layout is in the documentation of package s3.
 //
 // A new configuration of buckets is a field of Bucket, a new property of
-// objects a field of Object: both records are JSON, and a record without the
-// field has its zero value.
+// objects a field of Object: both records are JSON, the second with some fields
+// beside it, and a record without the field has its zero value.
 package store
 
 import (

@@ -1,11 +1,8 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
@@ -34,27 +31,11 @@ func decodeFound(key string, raw []byte, err error) (*Object, error) {
 	return decodeObject(key, raw)
 }
 
-func decodeObject(key string, raw []byte) (*Object, error) {
-	o := &Object{Key: key}
-	// A small body follows its record, after a byte that JSON never has.
-	record, small, beside := bytes.Cut(raw, []byte{0})
-	if err := json.Unmarshal(record, o); err != nil {
-		return nil, fmt.Errorf("s3: object record: %w", err)
-	}
-	if beside {
-		o.small = small
-	}
-	return o, nil
-}
-
 // putObject stores a version under its key, with its body where that is small.
 func putObject(tx *kv.Tx, key []byte, o *Object) error {
-	raw, err := json.Marshal(o)
+	raw, err := encodeObject(o)
 	if err != nil {
 		return err
-	}
-	if o.small != nil {
-		raw = append(append(raw, 0), o.small...)
 	}
 	return tx.Put(key, raw)
 }
