@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/backup"
 	"moln.dev/moln/services/dynamodb/expr"
 	"moln.dev/moln/services/dynamodb/item"
 	"moln.dev/moln/services/dynamodb/partiql"
@@ -57,6 +58,9 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		return s.onPolicy(ctx, c, op, smithy.Val(in.ResourceArn))
 	case *api.DeleteResourcePolicyInput:
 		return s.onPolicy(ctx, c, op, smithy.Val(in.ResourceArn))
+	}
+	if named, target, ok := backup.Subjects(in); ok {
+		return s.onBackups(ctx, c, op, named, target)
 	}
 	subjects, ok, err := statementSubjects(in)
 	if err != nil {
@@ -128,6 +132,34 @@ func (s *Service) onPolicy(ctx context.Context, c *service.Call, op *smithy.Oper
 	return out, err
 }
 
+// onBackups judges requests about backups, exports and imports: on what they
+// name, and where they make a table, on all that fills it.
+func (s *Service) onBackups(ctx context.Context, c *service.Call, op *smithy.Operation, named []string, target string) ([]service.Check, error) {
+	if len(named) == 0 {
+		return everything(op), nil
+	}
+	var out []service.Check
+	for _, resource := range named {
+		checks := onARN(c, op, resource)
+		if strings.Count(checks[0].Resource, "/") == 1 { // a table, whose policy counts as well
+			p, err := s.policyOf(ctx, c, &resource)
+			if err != nil {
+				return nil, err
+			}
+			for i := range checks {
+				checks[i].Policy = p
+			}
+		}
+		out = append(out, checks...)
+	}
+	if target != "" {
+		for _, action := range backup.FillActions() {
+			out = append(out, service.Check{Action: action, Resource: tableARN(c, target)})
+		}
+	}
+	return out, nil
+}
+
 // foreign is the account that a resource belongs to where it is not the call's.
 func foreign(c *service.Call, resource string) string {
 	if a, err := arn.Parse(resource); err == nil && a.Account != c.Account {
@@ -150,8 +182,6 @@ func controlTable(in any) *string {
 	case *api.DescribeTimeToLiveInput:
 		return in.TableName
 	case *api.UpdateTimeToLiveInput:
-		return in.TableName
-	case *api.DescribeContinuousBackupsInput:
 		return in.TableName
 	}
 	return nil

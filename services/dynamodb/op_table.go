@@ -6,6 +6,7 @@ import (
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb/store"
 	"moln.dev/moln/services/dynamodb/table"
@@ -74,7 +75,7 @@ func (s *Service) named(ctx context.Context, c *service.Call, given *string) (*s
 	if err != nil {
 		return nil, err
 	}
-	return s.store.Table(ctx, store.PlaceOf(c), name, words.NoTableNamed(name))
+	return s.store.Look(ctx, store.PlaceOf(c), name, words.NoTableNamed(name))
 }
 
 // listDefault is how many names ListTables gives without a limit.
@@ -101,11 +102,14 @@ func (s *Service) deleteTable(ctx context.Context, c *service.Call, in *api.Dele
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.store.DeleteTable(ctx, store.PlaceOf(c), name, words.NoTableNamed(name), func(t *table.Table) error {
+	t, err := s.store.DeleteTable(ctx, store.PlaceOf(c), name, words.NoTableNamed(name), func(tx *kv.Tx, t *table.Table) (bool, error) {
 		if t.Protected {
-			return words.Refuse("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+			return false, words.Refuse("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 		}
-		return nil
+		if t.Hidden() {
+			return false, api.ErrResourceInUseException("Attempt to change a resource which is still in use: Table is being created: %s", t.Name)
+		}
+		return s.backups.Deleting(tx, c, t)
 	})
 	if err != nil {
 		return nil, err
@@ -129,23 +133,6 @@ func (s *Service) describeEndpoints(_ context.Context, c *service.Call, _ *api.D
 		address = u.Host
 	}
 	return &api.DescribeEndpointsOutput{Endpoints: []api.Endpoint{{Address: &address, CachePeriodInMinutes: new(int64(endpointMinutes))}}}, nil
-}
-
-func (s *Service) describeContinuousBackups(ctx context.Context, c *service.Call, in *api.DescribeContinuousBackupsInput) (*api.DescribeContinuousBackupsOutput, error) {
-	name, err := tableName(c, in.TableName)
-	if err != nil {
-		return nil, err
-	}
-	missing := api.ErrTableNotFoundException("Table not found: %s", name)
-	if _, err := s.store.Table(ctx, store.PlaceOf(c), name, missing); err != nil {
-		return nil, err
-	}
-	return &api.DescribeContinuousBackupsOutput{ContinuousBackupsDescription: &api.ContinuousBackupsDescription{
-		ContinuousBackupsStatus: new(api.ContinuousBackupsStatusDisabled),
-		PointInTimeRecoveryDescription: &api.PointInTimeRecoveryDescription{
-			PointInTimeRecoveryStatus: new(api.PointInTimeRecoveryStatusDisabled),
-		},
-	}}, nil
 }
 
 func (s *Service) updateTable(ctx context.Context, c *service.Call, in *api.UpdateTableInput) (*api.UpdateTableOutput, error) {

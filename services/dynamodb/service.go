@@ -5,6 +5,7 @@ import (
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/dynamodb/backup"
 	"moln.dev/moln/services/dynamodb/cfn"
 	"moln.dev/moln/services/dynamodb/store"
 	"moln.dev/moln/services/dynamodb/streams"
@@ -16,6 +17,7 @@ type Service struct {
 	deps     service.Deps
 	store    *store.Store
 	policies policies
+	backups  *backup.Service
 	// filling wakes the worker that fills new indexes.
 	filling chan struct{}
 	// counting are tables to be counted.
@@ -27,7 +29,9 @@ const countQueue = 16
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: store.New(d.KV, d.Clock), filling: make(chan struct{}, 1), counting: make(chan *store.Table, countQueue)}
+	s := &Service{deps: d, store: store.New(d.KV, d.Clock), filling: make(chan struct{}, 1), counting: make(chan *store.Table, countQueue)}
+	s.backups = backup.New(d, s.store, s.encryption)
+	return s
 }
 
 // StreamsDefinition describes DynamoDB Streams, a service of its own to clients.
@@ -38,7 +42,7 @@ func (s *Service) StreamsDefinition() service.Definition {
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: operations.Bind(s), Authorize: s.authorize,
+		Schema: &api.Schema, Operations: append(operations.Bind(s), s.backups.Operations()...), Authorize: s.authorize,
 		Invalid:   words.Invalid,
 		Resources: cfn.Resources(), BodyCRC32: true,
 		Workers: []service.Worker{

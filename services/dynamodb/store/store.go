@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 
 	"moln.dev/moln/engine/clock"
@@ -76,6 +77,9 @@ func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
 		r.log = streamLog(p, st.ID, st.Shards)
 		r.captures = append(r.captures, capture{r.log, record.ViewOf(st.View)})
 	}
+	for _, id := range m.Captures {
+		r.captures = append(r.captures, capture{p.CaptureLog(m.ID, id), record.View{Old: true, New: true}})
+	}
 	for {
 		old, loaded := s.tables.LoadOrStore(string(key), r)
 		if !loaded {
@@ -90,8 +94,18 @@ func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
 	}
 }
 
-// Table loads a table; missing is the fault where there is none.
+// Table loads a table; missing is the fault where there is none, or none whose
+// items can be reached yet.
 func (s *Store) Table(ctx context.Context, p Place, name string, missing error) (*Table, error) {
+	t, err := s.Look(ctx, p, name, missing)
+	if err == nil && t.Hidden() {
+		return nil, missing
+	}
+	return t, err
+}
+
+// Look loads a table, even one that is still being filled.
+func (s *Store) Look(ctx context.Context, p Place, name string, missing error) (*Table, error) {
 	if t := s.fresh.get(p, name); t != nil {
 		return t, nil
 	}
@@ -107,7 +121,7 @@ func (s *Store) Table(ctx context.Context, p Place, name string, missing error) 
 		return nil, err
 	}
 	t, err := s.known(p, key, raw)
-	if err == nil {
+	if err == nil && !t.Hidden() { // whoever guesses takes only what can be reached
 		s.fresh.put(p, name, t, mark)
 	}
 	return t, err
@@ -124,13 +138,18 @@ func (s *Store) known(p Place, key, raw []byte) (*Table, error) {
 // Change stores what fn makes of a table, under the table's lock when it adds
 // an index (D3).
 func (s *Store) Change(ctx context.Context, p Place, name string, missing error, fn func(*table.Table) error) (*Table, error) {
-	t, err := s.Table(ctx, p, name, missing)
+	return s.ChangeWith(ctx, p, name, missing, func(_ *kv.Tx, m *table.Table) error { return fn(m) })
+}
+
+// ChangeWith is Change where more than the table is changed, in one transaction.
+func (s *Store) ChangeWith(ctx context.Context, p Place, name string, missing error, fn func(*kv.Tx, *table.Table) error) (*Table, error) {
+	t, err := s.Look(ctx, p, name, missing)
 	if err != nil {
 		return nil, err
 	}
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	if t, err = s.Table(ctx, p, name, missing); err != nil { // as it is now
+	if t, err = s.Look(ctx, p, name, missing); err != nil { // as it is now
 		return nil, err
 	}
 	key := p.tableKey(name)
@@ -147,8 +166,11 @@ func (s *Store) Change(ctx context.Context, p Place, name string, missing error,
 		if err := json.Unmarshal(v, &m); err != nil {
 			return err
 		}
-		stream := m.Stream
-		if err := fn(&m); err != nil {
+		stream, captures := m.Stream, slices.Clone(m.Captures)
+		if err := fn(tx, &m); err != nil {
+			return err
+		}
+		if err := s.changeCaptures(tx, p, m.ID, captures, m.Captures); err != nil {
 			return err
 		}
 		switch {
@@ -171,8 +193,9 @@ func (s *Store) Change(ctx context.Context, p Place, name string, missing error,
 	return s.hold(p, key, raw)
 }
 
-// CreateTable stores a new table; exists is the fault where the name is taken.
-func (s *Store) CreateTable(ctx context.Context, p Place, m *table.Table, exists error) (*Table, error) {
+// CreateTable stores a new table, with what more does in the same transaction;
+// exists is the fault where the name is taken.
+func (s *Store) CreateTable(ctx context.Context, p Place, m *table.Table, exists error, more ...func(*kv.Tx) error) (*Table, error) {
 	key := p.tableKey(m.Name)
 	var raw []byte
 	err := s.db.Update(ctx, func(tx *kv.Tx) error {
@@ -188,6 +211,11 @@ func (s *Store) CreateTable(ctx context.Context, p Place, m *table.Table, exists
 				return err
 			}
 		}
+		for _, fn := range more {
+			if err := fn(tx); err != nil {
+				return err
+			}
+		}
 		if raw, err = json.Marshal(m); err != nil {
 			return err
 		}
@@ -199,15 +227,16 @@ func (s *Store) CreateTable(ctx context.Context, p Place, m *table.Table, exists
 	return s.hold(p, key, raw)
 }
 
-// DeleteTable removes a table with all items; check may refuse.
-func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing error, check func(*table.Table) error) (*table.Table, error) {
-	t, err := s.Table(ctx, p, name, missing)
+// DeleteTable removes a table with all items; check may refuse. If it says that
+// the items are kept they stay where they are, as a Copy.
+func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing error, check func(*kv.Tx, *table.Table) (keep bool, err error)) (*table.Table, error) {
+	t, err := s.Look(ctx, p, name, missing)
 	if err != nil {
 		return nil, err
 	}
 	t.writing.Lock() // no write under way is to leave an item behind
 	defer t.writing.Unlock()
-	if t, err = s.Table(ctx, p, name, missing); err != nil { // as it is now
+	if t, err = s.Look(ctx, p, name, missing); err != nil { // as it is now
 		return nil, err
 	}
 	key := p.tableKey(name)
@@ -224,7 +253,8 @@ func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing e
 		if err := json.Unmarshal(v, &gone); err != nil {
 			return err
 		}
-		if err := check(&gone); err != nil {
+		keep, err := check(tx, &gone)
+		if err != nil {
 			return err
 		}
 		if gone.Stream != nil {
@@ -232,7 +262,11 @@ func (s *Store) DeleteTable(ctx context.Context, p Place, name string, missing e
 				return err
 			}
 		}
-		for _, kind := range []string{"d", "i"} {
+		kinds := []string{"d", "i", "g"}
+		if keep {
+			kinds = kinds[1:]
+		}
+		for _, kind := range kinds {
 			r := kv.Prefix(tuple.Key(p.Account, p.Region, kind, gone.ID))
 			if err := tx.DeleteRange(r.Start, r.End); err != nil {
 				return err
@@ -290,6 +324,11 @@ func (s *Store) EveryTable(ctx context.Context, fn func(*Table) error) error {
 			return true, fn(t)
 		})
 	})
+}
+
+// EveryPlace calls fn with all accounts and regions that have anything.
+func (s *Store) EveryPlace(ctx context.Context, fn func(Place) error) error {
+	return s.everyPlace(ctx, fn)
 }
 
 // everyPlace calls fn with all accounts and regions that have anything. It skips

@@ -110,17 +110,18 @@ func decodeStream(raw []byte, err error) (*Stream, error) {
 	return st, json.Unmarshal(raw, st)
 }
 
-// ending runs a transaction that may end the stream of a table; no write of this
+// ending runs a transaction that may end logs of a table; no write of this
 // process is under way. It locks what that needs.
 func (s *Store) ending(ctx context.Context, t *Table, fn func(*kv.Tx) error, locks ...[]byte) error {
-	if t.Stream == nil {
-		return s.db.Update(ctx, fn, locks...)
+	for _, c := range t.captures {
+		locks = append(locks, c.log.HeadKeys()...)
 	}
-	locks = append(locks, t.log.HeadKeys()...)
 	for {
-		for lane := range t.log.Lanes {
-			if err := s.logs.Sweep(ctx, t.log, lane); err != nil {
-				return err
+		for _, c := range t.captures {
+			for lane := range c.log.Lanes {
+				if err := s.logs.Sweep(ctx, c.log, lane); err != nil {
+					return err
+				}
 			}
 		}
 		if err := s.db.Update(ctx, fn, locks...); !errors.Is(err, changelog.ErrBacklog) {

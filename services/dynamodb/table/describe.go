@@ -30,6 +30,7 @@ func Describe(t *Table, status string, now time.Time) *api.TableDescription {
 		out.TableClassSummary = &api.TableClassSummary{TableClass: &t.Class}
 	}
 	t.describeStream(out)
+	t.describeRestored(out)
 	for i := range t.Indexes {
 		describeIndex(out, t, &t.Indexes[i], now)
 	}
@@ -80,8 +81,11 @@ func describeIndex(out *api.TableDescription, t *Table, x *Index, now time.Time)
 	}
 }
 
-// Status is UPDATING while an index is filled.
+// Status is UPDATING while an index is filled, and CREATING while the table is.
 func Status(t *Table) string {
+	if t.Hidden() {
+		return api.TableStatusCreating
+	}
 	for i := range t.Indexes {
 		if t.Indexes[i].Filling && t.Indexes[i].Kind == Global {
 			return api.TableStatusUpdating

@@ -60,6 +60,10 @@ type Table struct {
 	Stream *Stream `json:",omitempty"`
 	// LastStream is the label of the newest stream, which may have ended.
 	LastStream string `json:",omitempty"`
+	// Captures are the logs, besides the stream, that changes are recorded in.
+	Captures []string  `json:",omitempty"`
+	Recovery *Recovery `json:",omitempty"`
+	Restored *Restored `json:",omitempty"`
 }
 
 // Throughput is what is provisioned, in units a second.
