@@ -47,11 +47,11 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 	case *api.ListTablesInput, *api.DescribeLimitsInput, *api.DescribeEndpointsInput:
 		return everything(op), nil
 	case *api.TagResourceInput:
-		return onARN(c, op, *in.ResourceArn), nil
+		return s.onPolicy(ctx, c, op, *in.ResourceArn)
 	case *api.UntagResourceInput:
-		return onARN(c, op, *in.ResourceArn), nil
+		return s.onPolicy(ctx, c, op, *in.ResourceArn)
 	case *api.ListTagsOfResourceInput:
-		return onARN(c, op, *in.ResourceArn), nil
+		return s.onPolicy(ctx, c, op, *in.ResourceArn)
 	case *api.PutResourcePolicyInput:
 		return s.onPolicy(ctx, c, op, smithy.Val(in.ResourceArn))
 	case *api.GetResourcePolicyInput:
@@ -122,7 +122,7 @@ func onARN(c *service.Call, op *smithy.Operation, resource string) []service.Che
 	return out
 }
 
-// onPolicy judges requests about a table's policy, by that policy too.
+// onPolicy judges requests about a table's policy or tags, by that policy too.
 func (s *Service) onPolicy(ctx context.Context, c *service.Call, op *smithy.Operation, resource string) ([]service.Check, error) {
 	out := onARN(c, op, resource)
 	p, err := s.policyOf(ctx, c, &resource)

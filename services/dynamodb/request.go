@@ -35,8 +35,9 @@ func locate(c *service.Call, given *string) (store.Place, string, error) {
 		return here, name, words.TableName(name, 0)
 	}
 	a, err := arn.Parse(name)
-	kind, id := a.SplitResource()
-	if err != nil || kind != "table" || a.Service != "dynamodb" || strings.Contains(id, "/") {
+	_, id := a.SplitResource()
+	// In no other spelling: policies match the ARN as it was given.
+	if err != nil || name != tableIn(a.Account, a.Region, id) || strings.Contains(id, "/") {
 		return here, "", words.Refuse("Invalid TableArn: Invalid ResourceArn provided as input %s", name)
 	}
 	if a.Region != c.Region {
@@ -45,8 +46,10 @@ func locate(c *service.Call, given *string) (store.Place, string, error) {
 	return store.Place{Account: a.Account, Region: a.Region}, id, nil
 }
 
-func tableARN(c *service.Call, name string) string {
-	return arn.ARN{Partition: "aws", Service: "dynamodb", Region: c.Region, Account: c.Account, Resource: "table/" + name}.String()
+func tableARN(c *service.Call, name string) string { return tableIn(c.Account, c.Region, name) }
+
+func tableIn(account, region, name string) string {
+	return arn.ARN{Partition: "aws", Service: "dynamodb", Region: region, Account: account, Resource: "table/" + name}.String()
 }
 
 // load finds the table of a data request.

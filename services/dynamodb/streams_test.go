@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -450,4 +451,32 @@ func FuzzIterator(f *testing.F) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
+}
+
+// TestForgedIterators: an iterator is no secret, and what a client makes of one
+// is refused or leads nowhere.
+func TestForgedIterators(t *testing.T) {
+	b := newBench(t)
+	arn := streamed(b, "NEW_IMAGE")
+	must(b, api.PutItem, &api.PutItemInput{TableName: new("notes"), Item: avs{"id": str("a"), "at": num("1")}})
+	good := *iteratorAt(b, arn, streamsapi.GetShardIteratorInput{ShardIteratorType: new("TRIM_HORIZON")})
+	now := b.clk.Now().UnixMilli()
+	for _, place := range []string{
+		`{"l":0,"s":0,"n":18446744073709551615,"t":%d}`, `{"l":0,"s":0,"n":18446744073709551615,"o":true,"t":%d}`,
+		`{"l":0,"s":18446744073709551615,"n":0,"t":%d}`, `{"l":9223372036854775807,"s":0,"n":0,"t":%d}`, `{"l":-1,"s":0,"n":0,"t":%d}`,
+		`{"l":0,"s":1,"n":0,"t":%d}`, `{"l":0,"s":0,"n":0,"t":9223372036854775807}//%d`, `{"t":-9223372036854775808}//%d`, `{}//%d`, `null//%d`, `[%d]`,
+	} {
+		text, _, _ := strings.Cut(fmt.Sprintf(place, now), "//")
+		forged := arn + "|1|" + base64.RawURLEncoding.EncodeToString([]byte(text))
+		out, err := call(b, streamsapi.GetRecords, &streamsapi.GetRecordsInput{ShardIterator: &forged})
+		if err != nil && fault.As(err) == nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if err == nil && len(out.Records) > 1 {
+			t.Errorf("%s: %d records", text, len(out.Records))
+		}
+	}
+	if out := must(b, streamsapi.GetRecords, &streamsapi.GetRecordsInput{ShardIterator: &good}); len(out.Records) != 1 {
+		t.Errorf("%d records", len(out.Records))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	api "moln.dev/moln/api/dynamodb"
+	streams "moln.dev/moln/api/dynamodbstreams"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/services/dynamodb/throttle"
 	"moln.dev/moln/services/dynamodb/words"
@@ -256,6 +257,16 @@ func TestResourcePolicy(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, checks, err)
 		}
 	}
+	for name, in := range map[string]any{
+		"TagResource": &api.TagResourceInput{ResourceArn: arn}, "UntagResource": &api.UntagResourceInput{ResourceArn: arn},
+		"ListTagsOfResource": &api.ListTagsOfResourceInput{ResourceArn: arn}, "DeleteResourcePolicy": &api.DeleteResourcePolicyInput{ResourceArn: arn},
+	} {
+		_, described := b.ops[name].Of()
+		checks, err := b.s.authorize(context.Background(), b.caller(), described, in)
+		if err != nil || len(checks) != 1 || checks[0].Policy == nil || checks[0].Resource != *arn {
+			t.Errorf("%s: %+v, %v", name, checks, err)
+		}
+	}
 	c := b.caller()
 	c.Account = "999999999999"
 	if _, err := b.s.getItem(context.Background(), c, &api.GetItemInput{TableName: arn, Key: avs{"id": str("a"), "at": num("1")}}); err != nil {
@@ -264,5 +275,32 @@ func TestResourcePolicy(t *testing.T) {
 	must(b, api.DeleteResourcePolicy, &api.DeleteResourcePolicyInput{ResourceArn: arn})
 	if _, err := call(b, api.GetResourcePolicy, &api.GetResourcePolicyInput{ResourceArn: arn}); !fault.Is(err, "PolicyNotFoundException") {
 		t.Errorf("after its deletion: %v", err)
+	}
+}
+
+// TestSpellingsOfARNs: a table has one ARN, which policies match; what means the
+// same in other letters is refused.
+func TestSpellingsOfARNs(t *testing.T) {
+	b := newBench(t)
+	name := *must(b, api.CreateTable, tableInput()).TableDescription.TableArn
+	key := avs{"id": str("a"), "at": num("1")}
+	must(b, api.GetItem, &api.GetItemInput{TableName: &name, Key: key})
+	for _, given := range []string{
+		strings.Replace(name, ":table/", ":table:", 1), strings.Replace(name, "arn:aws:", "arn:aws-cn:", 1),
+		strings.Replace(name, ":dynamodb:", ":dax:", 1), strings.Replace(name, "123456789012", "", 1), name + "/", name + ":1",
+	} {
+		if _, err := call(b, api.GetItem, &api.GetItemInput{TableName: &given, Key: key}); fault.As(err) == nil {
+			t.Errorf("%s: %v", given, err)
+		}
+		if _, err := call(b, api.TagResource, &api.TagResourceInput{ResourceArn: &given, Tags: []api.Tag{{Key: new("a"), Value: new("b")}}}); fault.As(err) == nil {
+			t.Errorf("tag %s: %v", given, err)
+		}
+		if _, err := call(b, api.ExecuteStatement, &api.ExecuteStatementInput{Statement: new(`SELECT * FROM "` + given + `"`)}); fault.As(err) == nil {
+			t.Errorf("select from %s: %v", given, err)
+		}
+	}
+	stream := strings.Replace(streamed(newBench(t), "NEW_IMAGE"), "arn:aws:", "arn:aws-cn:", 1)
+	if _, err := call(b, streams.DescribeStream, &streams.DescribeStreamInput{StreamArn: &stream}); !fault.Is(err, "ValidationException") {
+		t.Errorf("%s: %v", stream, err)
 	}
 }

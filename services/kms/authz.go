@@ -120,8 +120,11 @@ func describeKey(keys policy.Keys, k named) {
 }
 
 func describeContext(keys policy.Keys, encryption map[string]string) {
-	for name, value := range encryption {
-		keys["kms:encryptioncontext:"+strings.ToLower(name)] = []string{value}
+	for _, name := range slices.Sorted(maps.Keys(encryption)) {
+		// Names of condition keys have no case, those in a context do: of two
+		// that are one as keys neither hides the other.
+		key := "kms:encryptioncontext:" + strings.ToLower(name)
+		keys[key] = append(keys[key], encryption[name])
 	}
 	if len(encryption) > 0 {
 		keys["kms:encryptioncontextkeys"] = slices.Sorted(maps.Keys(encryption))

@@ -1,9 +1,11 @@
 package kms
 
 import (
+	"slices"
 	"testing"
 
 	api "moln.dev/moln/api/kms"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/platform/identity"
 )
 
@@ -113,6 +115,45 @@ func TestGrants(t *testing.T) {
 	left := must(t, h.call(), api.ListGrants, &api.ListGrantsInput{KeyId: k.KeyId}).Grants
 	must(t, h.call(), api.RevokeGrant, &api.RevokeGrantInput{KeyId: k.KeyId, GrantId: left[0].GrantId})
 	fails(t, h.call(), api.RevokeGrant, &api.RevokeGrantInput{KeyId: k.KeyId, GrantId: left[0].GrantId}, "NotFoundException", "")
+}
+
+// TestGrantsGivenOn: a grantee gives on no more than he has.
+func TestGrantsGivenOn(t *testing.T) {
+	const source = "arn:aws:s3:::box"
+	all := []string{"Encrypt", "Decrypt", "CreateGrant"}
+	context, more := map[string]string{"a": "b"}, map[string]string{"a": "b", "c": "d"}
+	for _, tt := range []struct {
+		name          string
+		parent, child grant
+		covers        bool
+	}{
+		{"the same", grant{Operations: all}, grant{Operations: all}, true},
+		{"less", grant{Operations: all}, grant{Operations: all[:1]}, true},
+		{"another operation", grant{Operations: all[1:]}, grant{Operations: all[:1]}, false},
+		{"without the context", grant{Subset: context}, grant{}, false},
+		{"with more of a context", grant{Subset: context}, grant{Subset: more}, true},
+		{"equal contexts", grant{Equals: context}, grant{Equals: context}, true},
+		{"a subset for an equal", grant{Equals: context}, grant{Subset: context}, false},
+		{"without the source", grant{SourceARN: source}, grant{}, false},
+		{"with another source", grant{SourceARN: source}, grant{SourceARN: source + "2"}, false},
+		{"with the source", grant{SourceARN: source}, grant{SourceARN: source}, true},
+	} {
+		if got := tt.parent.covers(&tt.child); got != tt.covers {
+			t.Errorf("%s: %t", tt.name, got)
+		}
+	}
+}
+
+// TestContextKeys: names that differ in case only are one condition key, with
+// the values of both.
+func TestContextKeys(t *testing.T) {
+	for range 20 { // maps have no order
+		keys := policy.Keys{}
+		describeContext(keys, map[string]string{"Dept": "it", "dept": "hr", "x": "y"})
+		if got := keys["kms:encryptioncontext:dept"]; !slices.Equal(got, []string{"it", "hr"}) {
+			t.Fatalf("%q", got)
+		}
+	}
 }
 
 func TestGrantsRefuse(t *testing.T) {

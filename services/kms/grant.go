@@ -113,6 +113,9 @@ func (g *grant) covers(child *grant) bool {
 			return false
 		}
 	}
+	if g.SourceARN != "" && child.SourceARN != g.SourceARN {
+		return false
+	}
 	switch {
 	case g.Equals != nil:
 		return maps.Equal(g.Equals, child.Equals)

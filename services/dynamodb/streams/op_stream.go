@@ -24,7 +24,8 @@ func noStream(given string) error {
 // parseARN takes table and label out of a stream's ARN.
 func parseARN(given string) (a arn.ARN, name, label string, err error) {
 	a, err = arn.Parse(given)
-	if err != nil || a.Service != "dynamodb" {
+	// In no other spelling: policies match the ARN as it was given.
+	if err != nil || a.Service != "dynamodb" || a.Partition != "aws" {
 		return a, "", "", invalid("Invalid StreamArn")
 	}
 	rest, ok := strings.CutPrefix(a.Resource, "table/")
