@@ -14,6 +14,7 @@ import (
 	"moln.dev/moln/services/s3/notify"
 	"moln.dev/moln/services/s3/post"
 	"moln.dev/moln/services/s3/read"
+	"moln.dev/moln/services/s3/replica"
 	"moln.dev/moln/services/s3/site"
 	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/template"
@@ -65,6 +66,7 @@ func New(d service.Deps) *Service {
 			events,
 			locking.New(st, events),
 			keeper,
+			replica.New(d, st, events),
 		},
 		keeper: keeper,
 	}

@@ -56,7 +56,6 @@ func (s *Handlers) Operations() []service.Operation {
 		service.Partial(api.GetBucketAccelerateConfiguration, (*Handlers).getBucketAccelerate, noteEmpty),
 		service.Partial(api.GetBucketRequestPayment, (*Handlers).getBucketRequestPayment, "the owner pays; it cannot be set otherwise"),
 		service.Partial(api.GetBucketLogging, (*Handlers).getBucketLogging, noteEmpty),
-		service.Partial(api.GetBucketReplication, (*Handlers).getBucketReplication, noteEmpty),
 	}.Bind(s)
 }
 
@@ -76,6 +75,9 @@ func (s *Handlers) putBucketVersioning(ctx context.Context, _ *service.Call, in 
 		return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
 			if b.Lock != nil && status != store.VersioningEnabled {
 				return fault.New("InvalidBucketState", 409, "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+			}
+			if b.Replication != nil && status != store.VersioningEnabled {
+				return fault.New("InvalidBucketState", 409, "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.")
 			}
 			b.Versioning = status
 			return nil
@@ -325,11 +327,4 @@ func (s *Handlers) getBucketRequestPayment(ctx context.Context, _ *service.Call,
 func (s *Handlers) getBucketLogging(ctx context.Context, _ *service.Call, in *api.GetBucketLoggingInput) (*api.GetBucketLoggingOutput, error) {
 	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	return nil, err
-}
-
-func (s *Handlers) getBucketReplication(ctx context.Context, _ *service.Call, in *api.GetBucketReplicationInput) (*api.GetBucketReplicationOutput, error) {
-	if _, err := s.store.Bucket(ctx, smithy.Val(in.Bucket)); err != nil {
-		return nil, err
-	}
-	return nil, s3err.NotFound("ReplicationConfigurationNotFoundError", "The replication configuration was not found")
 }

@@ -158,6 +158,7 @@ func (sel *Selected) Output(c *service.Call, b *store.Bucket, in *api.GetObjectI
 		ContentType: pick(in.ResponseContentType, store.HeaderContentType), WebsiteRedirectLocation: pick(nil, store.HeaderRedirect), Expires: pick(nil, store.HeaderExpires),
 	}
 	out.StorageClass, out.Restore = class.Header(o.Class), o.Restore.Header(c.Now)
+	out.ReplicationStatus = o.Replication.Header()
 	if in.VersionId == nil {
 		out.Expiration = o.Expiration(b)
 	}
@@ -230,7 +231,7 @@ func (s *Handlers) headObject(ctx context.Context, c *service.Call, in *api.Head
 		WebsiteRedirectLocation: g.WebsiteRedirectLocation, Expires: g.Expires, TagCount: g.TagCount, PartsCount: g.PartsCount,
 		ChecksumCRC32: g.ChecksumCRC32, ChecksumCRC32C: g.ChecksumCRC32C, ChecksumCRC64NVME: g.ChecksumCRC64NVME,
 		ChecksumSHA1: g.ChecksumSHA1, ChecksumSHA256: g.ChecksumSHA256, ChecksumType: g.ChecksumType,
-		StorageClass: g.StorageClass, Restore: g.Restore, Expiration: g.Expiration, ArchiveStatus: archiveStatus(b, sel.Object, c.Now),
+		StorageClass: g.StorageClass, Restore: g.Restore, Expiration: g.Expiration, ReplicationStatus: g.ReplicationStatus, ArchiveStatus: archiveStatus(b, sel.Object, c.Now),
 		ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus: g.ObjectLockLegalHoldStatus,
 	}
 	sse.Tell(out, sel.Object.SSE, asked)

@@ -56,6 +56,8 @@ type Bucket struct {
 	Lock    *lock.Configuration                   `json:",omitempty"`
 	Tiering []api.IntelligentTieringConfiguration `json:",omitempty"`
 
+	Replication *api.ReplicationConfiguration `json:",omitempty"`
+
 	// Points counts the access points of the bucket.
 	Points int `json:",omitempty"`
 

@@ -67,6 +67,8 @@ type Object struct {
 
 	Aging
 
+	Replication Replication `json:",omitzero"`
+
 	small []byte // the body, encrypted, up to BesideBytesMax; nil: it is elsewhere
 }
 
