@@ -49,11 +49,33 @@ func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
 	if err := signed.Verify(x.r, cred.Secret, hash, opts); err != nil {
 		return nil, g.mismatch(x, signed, hash, g.signatureFault(x, err))
 	}
+	if signed.Presigned && x.target == g.s3 {
+		hoist(x.r)
+	}
 	if err := g.openChunks(x, signed, cred.Secret, req); err != nil {
 		return nil, err
 	}
 	g.setCaller(x, cred.Principal, signed)
 	return req, nil
+}
+
+// notHoisted are the parameters of a presigned URL that sign it, and tags, which
+// S3 ignores there.
+var notHoisted = map[string]bool{
+	"X-Amz-Algorithm": true, "X-Amz-Credential": true, "X-Amz-Date": true, "X-Amz-Expires": true, "X-Amz-Signedheaders": true,
+	"X-Amz-Signature": true, "X-Amz-Security-Token": true, "X-Amz-Content-Sha256": true,
+	"X-Amz-Tagging": true,
+}
+
+// hoist gives a presigned request to S3 the headers that who signed it put into
+// the URL, as several SDKs do. The signature covers them there.
+func hoist(r *http.Request) {
+	for name, values := range r.URL.Query() {
+		header := http.CanonicalHeaderKey(name)
+		if strings.HasPrefix(header, "X-Amz-") && !notHoisted[header] && len(r.Header[header]) == 0 {
+			r.Header[header] = values[:1]
+		}
+	}
 }
 
 func (g *Gateway) setCaller(x *exchange, p identity.Principal, signed *sigv4.Signed) {

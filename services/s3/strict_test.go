@@ -3,10 +3,13 @@ package s3
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	api "moln.dev/moln/api/s3"
+	"moln.dev/moln/aws/sigv4"
 	"moln.dev/moln/services/s3/grant"
 	"moln.dev/moln/services/s3/naming"
 )
@@ -165,5 +168,39 @@ func TestEmptyDocuments(t *testing.T) {
 		if status, body := g.do(q); status == http.StatusInternalServerError {
 			t.Errorf("%s %s %q: %d %s", q.method, q.target, q.body, status, body)
 		}
+	}
+}
+
+// What a presigned URL says beside its signature counts as headers do, but for
+// tags, as at AWS.
+func TestPresignedHeaders(t *testing.T) {
+	g := newGate(t)
+	g.want(200, "", request{who: "owner", method: "PUT", target: "/box", header: []string{"X-Amz-Bucket-Object-Lock-Enabled", "true"}})
+	put := func(who, query, body string) (int, string) {
+		t.Helper()
+		r := httptest.NewRequest("PUT", "http://s3.localhost/box/k?"+query, strings.NewReader(body))
+		if who != "" {
+			sigv4.Presign(r, sigv4.Credentials{AccessKeyID: who, SecretAccessKey: who}, "us-east-1", "s3", sigv4.UnsignedPayload, g.w.clock.Now(), time.Hour)
+		}
+		rec := httptest.NewRecorder()
+		g.h.ServeHTTP(rec, r)
+		return rec.Code, rec.Body.String()
+	}
+	if status, body := put("owner", "x-amz-tagging=a%3Db&x-amz-meta-colour=red&x-amz-object-lock-legal-hold=ON&x-amz-checksum-crc32=jNx%2FDw%3D%3D", "x"); status != 400 {
+		t.Errorf("a wrong checksum: %d %s", status, body)
+	}
+	if status, body := put("owner", "x-amz-tagging=a%3Db&x-amz-meta-colour=red&x-amz-object-lock-legal-hold=ON&x-amz-checksum-crc32=jNwWgw%3D%3D", "x"); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	o := must[api.HeadObjectOutput](g.w, "HeadObject", &api.HeadObjectInput{Bucket: new("box"), Key: new("k")})
+	if o.Metadata["colour"] != "red" || o.ObjectLockLegalHoldStatus == nil || *o.ObjectLockLegalHoldStatus != "ON" || o.TagCount != nil {
+		t.Errorf("%+v", o)
+	}
+	g.want(204, "", request{who: "owner", method: "PUT", target: "/box?policy", body: statements(`,{"Effect":"Deny","Principal":"*","Action":"s3:PutObjectLegalHold","Resource":"arn:aws:s3:::box/*"}`)})
+	if status, body := put("other", "x-amz-object-lock-legal-hold=ON&x-amz-checksum-crc32=jNwWgw%3D%3D", "x"); status != 403 {
+		t.Errorf("a hold that is denied: %d %s", status, body)
+	}
+	if status, body := put("", "x-amz-object-lock-legal-hold=ON", "x"); status != 403 {
+		t.Errorf("nobody: %d %s", status, body)
 	}
 }
