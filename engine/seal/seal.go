@@ -26,10 +26,7 @@
 package seal
 
 import (
-	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -81,7 +78,7 @@ type keyID [keyIDBytes]byte
 
 // Sealer seals with its newest key and opens with any of its keys.
 type Sealer struct {
-	keys   map[keyID][]byte
+	keys   map[keyID]*master
 	newest keyID
 }
 
@@ -91,14 +88,14 @@ func New(keys ...[]byte) (*Sealer, error) {
 	if len(keys) == 0 || len(keys) > KeysMax {
 		return nil, fmt.Errorf("%w: %d keys, want 1 to %d", ErrKey, len(keys), KeysMax)
 	}
-	s := &Sealer{keys: make(map[keyID][]byte, len(keys))}
+	s := &Sealer{keys: make(map[keyID]*master, len(keys))}
 	for _, key := range keys {
 		if len(key) != KeyBytes {
 			return nil, fmt.Errorf("%w: %d bytes, want %d", ErrKey, len(key), KeyBytes)
 		}
-		var id keyID
-		copy(id[:], derive(key, infoKeyID, keyIDBytes))
-		s.keys[id] = append([]byte(nil), key...)
+		m := newMaster(key)
+		id := keyID(m.derive(infoKeyID)[:keyIDBytes])
+		s.keys[id] = m
 		s.newest = id
 	}
 	return s, nil
@@ -113,7 +110,7 @@ func (s *Sealer) Seal(purpose string, plaintext []byte) []byte {
 	nonce := out[headerBytes:prefixBytes]
 	// crypto/rand.Read ends the program rather than return short or weak bytes.
 	_, _ = rand.Read(nonce)
-	aead := s.aead(s.keys[s.newest], purpose)
+	aead := s.keys[s.newest].aead(purpose)
 	return aead.Seal(out, nonce, plaintext, associated(out, purpose))
 }
 
@@ -128,7 +125,7 @@ func (s *Sealer) Open(purpose string, sealed []byte) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: id %x", ErrUnknownKey, id)
 	}
-	aead := s.aead(key, purpose)
+	aead := key.aead(purpose)
 	plain, err := aead.Open(nil, sealed[headerBytes:prefixBytes], sealed[prefixBytes:], associated(sealed, purpose))
 	if err != nil {
 		return nil, ErrNotAuthentic
@@ -178,20 +175,4 @@ func idOf(sealed []byte) (keyID, error) {
 
 func associated(envelope []byte, purpose string) []byte {
 	return append(append(make([]byte, 0, headerBytes+len(purpose)), envelope[:headerBytes]...), purpose...)
-}
-
-func (s *Sealer) aead(key []byte, purpose string) cipher.AEAD {
-	aead, err := chacha20poly1305.NewX(derive(key, infoPurpose+purpose, chacha20poly1305.KeySize))
-	if err != nil {
-		panic("seal: " + err.Error()) // only a key of the wrong size, excluded by New
-	}
-	return aead
-}
-
-func derive(key []byte, info string, sizeBytes int) []byte {
-	out, err := hkdf.Key(sha256.New, key, nil, info, sizeBytes)
-	if err != nil {
-		panic("seal: " + err.Error()) // only an absurd size
-	}
-	return out
 }

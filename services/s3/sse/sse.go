@@ -18,6 +18,7 @@ import (
 	"maps"
 	"reflect"
 
+	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/s3/s3err"
@@ -45,6 +46,15 @@ func (c Customer) given() bool { return c.Algorithm != nil || c.Key != nil || c.
 
 // AskedBy reads the members of an input, which all operations name alike.
 func AskedBy(in any) Asked {
+	switch in := in.(type) { // those that come most often
+	case *api.GetObjectInput:
+		return Asked{Customer: Customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5}}
+	case *api.PutObjectInput:
+		return Asked{
+			Algorithm: in.ServerSideEncryption, KeyID: in.SSEKMSKeyId, Context: in.SSEKMSEncryptionContext, BucketKey: in.BucketKeyEnabled,
+			Customer: Customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
+		}
+	}
 	v := reflect.ValueOf(in).Elem()
 	return Asked{
 		Algorithm: member[string](v, "ServerSideEncryption"), KeyID: member[string](v, "SSEKMSKeyId"),

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/services/s3/checksum"
 	"moln.dev/moln/services/s3/s3err"
 )
@@ -27,14 +28,16 @@ type Intake struct {
 	Trailer    func(string) string
 	Algorithms []string // checksums wanted besides those expected
 	Max        int64
+	// Size is how long the body says it is; 0: it does not.
+	Size int64
 	// AsBlob keeps small bodies out of the key-value store as well (parts).
 	AsBlob bool
 	// Protect says how the body's data key is kept.
 	Protect Protection
 }
 
-// Receive reads a body to its end. It holds InlineBytesMax and one block of the
-// blob store in memory, whatever the body's size.
+// Receive reads a body to its end. It holds InlineBytesMax, one block of the
+// blob store and as many as asidePieces in memory, whatever the body's size.
 func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Received, error) {
 	d := checksum.NewDigester(append(in.Expect.Algorithms(), in.Algorithms...)...)
 	r := &Received{Body: Body{ID: s.ids.Sortable()}}
@@ -47,11 +50,7 @@ func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Receive
 	if err != nil {
 		return nil, err
 	}
-	src = io.TeeReader(io.LimitReader(src, in.Max+1), d)
-	first, err := readFirst(src)
-	if err != nil {
-		return nil, err
-	}
+	limited := io.LimitReader(src, in.Max+1)
 	finish := func(size int64) error {
 		if size > in.Max {
 			return s3err.EntityTooLarge()
@@ -62,17 +61,25 @@ func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Receive
 		}
 		return d.Check(in.Expect, in.Trailer)
 	}
-	if len(first) <= InlineBytesMax && !in.AsBlob {
-		stream.XORKeyStream(first, first)
-		r.Inline, r.Check = first, checkOf(r.ID, first)
-		return r, finish(int64(len(first)))
+	var first []byte
+	if !in.AsBlob && in.Size <= InlineBytesMax {
+		if first, err = readFirst(limited, in.Size); err != nil {
+			return nil, err
+		}
+		if len(first) <= InlineBytesMax {
+			_, _ = d.Write(first) // a hash never fails
+			stream.XORKeyStream(first, first)
+			r.Inline, r.Check = first, checkOf(r.ID, first)
+			return r, finish(int64(len(first)))
+		}
+		limited = io.MultiReader(bytes.NewReader(first), limited)
 	}
 	w, err := s.blobs.Create(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Abort()
-	n, err := w.ReadFrom(cipher.StreamReader{S: stream, R: io.MultiReader(bytes.NewReader(first), src)})
+	n, err := s.receiveBlob(w, limited, d, stream, in.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -86,18 +93,33 @@ func (s *Store) Receive(ctx context.Context, src io.Reader, in Intake) (*Receive
 // etagBytes is half the digits of an ETag.
 const etagBytes = 16
 
-// readFirst reads up to one byte more than what is kept inline.
-func readFirst(src io.Reader) ([]byte, error) {
-	var buf bytes.Buffer
-	_, err := io.CopyN(&buf, src, InlineBytesMax+1)
-	if errors.Is(err, io.EOF) {
-		err = nil
+// receiveBlob encrypts src into w and sums it, large bodies beside the reading.
+func (s *Store) receiveBlob(w *blob.Writer, src io.Reader, d io.Writer, stream cipher.Stream, size int64) (int64, error) {
+	if size < asideBytesMin {
+		return w.ReadFrom(cipher.StreamReader{S: stream, R: io.TeeReader(src, d)})
 	}
-	first := buf.Bytes()
-	if first == nil {
-		first = []byte{}
+	a := sumAside(d, &s.pieces)
+	defer a.wait()
+	return w.ReadFrom(cipher.StreamReader{S: stream, R: io.TeeReader(src, a)})
+}
+
+// readFirst reads up to one byte more than what is kept inline. size is a guess.
+func readFirst(src io.Reader, size int64) ([]byte, error) {
+	buf := make([]byte, 0, min(max(size, bytes.MinRead), InlineBytesMax)+1)
+	for len(buf) <= InlineBytesMax {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, InlineBytesMax+1), buf...)
+		}
+		n, err := src.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return first, err
+	return buf, nil
 }
 
 // Discard drops a received body that nothing names. If that fails it is left for

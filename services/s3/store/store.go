@@ -44,6 +44,8 @@ type Store struct {
 	points  map[string]decodedPoint // as decoded, by ARN
 	fresh   fresh
 
+	pieces sync.Pool // of aside
+
 	// Dropped, if set before the store is used, is told of versions whose bytes
 	// are dropped, once they are.
 	Dropped func(b *Bucket, o *Object)

@@ -49,6 +49,7 @@ func IntakeOf(c *service.Call, algorithm string) (store.Intake, error) {
 		if size > store.PutBytesMax {
 			return take, s3err.EntityTooLarge()
 		}
+		take.Size = size
 		var err error
 		if take.Expect, err = checksum.Expected(c.HTTP.Request.Header); err != nil {
 			return take, err
