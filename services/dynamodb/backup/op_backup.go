@@ -54,6 +54,9 @@ func (s *Service) Deleting(tx *kv.Tx, c *service.Call, t *table.Table) (keep boo
 	if t.Recovery == nil {
 		return false, nil
 	}
+	if len(t.Recovery.Readers) > 0 {
+		return false, api.ErrResourceInUseException("Attempt to change a resource which is still in use: Table is being restored or exported: %s", t.Name)
+	}
 	p, now := store.PlaceOf(c), table.Rounded(c.Now)
 	for _, base := range []*table.Base{t.Recovery.Base, t.Recovery.Next} {
 		if base == nil {

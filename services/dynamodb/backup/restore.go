@@ -62,11 +62,20 @@ func taken(name string) error {
 // runRestore fills a new table and lets it be reached when it is full (B2).
 func (s *Service) runRestore(ctx context.Context, w work) error {
 	t, err := s.filling(ctx, w)
-	if err != nil || t == nil {
+	if err != nil {
 		return err
 	}
-	b, err := s.db.Get(ctx, recordKey(w.Place, backupRecord, w.Source.Table, w.Source.Backup))
-	from, err := read[Backup](b, err, noBackup(w.Source.Backup))
+	if t == nil { // done before, but perhaps for the end
+		return s.release(ctx, w)
+	}
+	if w.Source.Backup == "" {
+		if err := s.recover(ctx, w, w.RowsOf(w.ID)); err != nil {
+			return err
+		}
+		return s.finish(ctx, w, t)
+	}
+	raw, err := s.db.Get(ctx, recordKey(w.Place, backupRecord, w.Source.Table, w.Source.Backup))
+	from, err := read[Backup](raw, err, noBackup(w.Source.Backup))
 	if err != nil {
 		return err
 	}
@@ -93,7 +102,7 @@ func (s *Service) finish(ctx context.Context, w work, t *store.Table) error {
 	}
 	_, err := s.store.ChangeWith(ctx, w.Place, w.Table, noTable(w.Table), func(tx *kv.Tx, m *table.Table) error {
 		m.Restored.Filling = false
-		if w.Source == nil || w.Source.Backup == "" {
+		if w.Source.Backup == "" {
 			return nil
 		}
 		key := recordKey(w.Place, backupRecord, w.Source.Table, w.Source.Backup)
@@ -107,6 +116,11 @@ func (s *Service) finish(ctx context.Context, w work, t *store.Table) error {
 	})
 	if err != nil {
 		return err
+	}
+	if w.Source.Backup == "" {
+		if err := s.release(ctx, w); err != nil {
+			return err
+		}
 	}
 	return s.store.ForgetCursor(ctx, w.RowsOf(w.ID))
 }

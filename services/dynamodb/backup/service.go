@@ -35,6 +35,9 @@ type Service struct {
 const (
 	backupKind  = "dynamodb/backup"
 	restoreKind = "dynamodb/restore"
+	baseKind    = "dynamodb/base"
+	forgetKind  = "dynamodb/forget"
+	tendKind    = "dynamodb/tend"
 )
 
 // jobsAtOnce is how many jobs of a kind a node does at the same time.
@@ -48,7 +51,7 @@ func New(d service.Deps, s *store.Store, encrypt Encrypter) *Service {
 		return b // a service of tables alone, which has nobody to do later what is asked
 	}
 	for kind, run := range map[string]func(context.Context, work) error{
-		backupKind: b.runBackup, restoreKind: b.runRestore,
+		backupKind: b.runBackup, restoreKind: b.runRestore, baseKind: b.runBase, forgetKind: b.runForget,
 	} {
 		d.Sched.Register(kind, func(ctx context.Context, r sched.Run) error {
 			var w work
@@ -58,6 +61,7 @@ func New(d service.Deps, s *store.Store, encrypt Encrypter) *Service {
 			return run(ctx, w)
 		}, sched.Options{Concurrency: jobsAtOnce})
 	}
+	d.Sched.Every(tendKind, tendEvery, b.tend)
 	return b
 }
 
@@ -87,9 +91,10 @@ func (s *Service) Operations() []service.Operation {
 		service.Full(api.ListBackups, (*Service).listBackups),
 		service.Full(api.DeleteBackup, (*Service).deleteBackup),
 		service.Full(api.DescribeContinuousBackups, (*Service).describeContinuousBackups),
+		service.Full(api.UpdateContinuousBackups, (*Service).updateContinuousBackups),
+		service.Partial(api.RestoreTableToPointInTime, (*Service).restoreToPointInTime, "vector indexes are refused; a table cannot be deleted, nor its recovery turned off, until restores and exports of it are done"),
 		service.Partial(api.RestoreTableFromBackup, (*Service).restoreFromBackup, "vector indexes are refused"),
 		service.None[*Service]("recovery, exports and imports are not there yet",
-			api.RestoreTableToPointInTime, api.UpdateContinuousBackups,
 			api.ExportTableToPointInTime, api.DescribeExport, api.ListExports,
 			api.ImportTable, api.DescribeImport, api.ListImports,
 		),

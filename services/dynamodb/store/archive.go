@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -49,6 +50,30 @@ func (s *Store) changeCaptures(tx *kv.Tx, p Place, tableID string, before, after
 		}
 	}
 	return nil
+}
+
+// Amend changes of a table what no writer looks at, in a transaction that changes
+// other things.
+func (s *Store) Amend(tx *kv.Tx, p Place, name string, missing error, fn func(*table.Table) error) error {
+	key := p.tableKey(name)
+	raw, err := tx.Get(key)
+	if errors.Is(err, kv.ErrNotFound) {
+		return missing
+	}
+	if err != nil {
+		return err
+	}
+	var m table.Table
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return err
+	}
+	if err := fn(&m); err != nil {
+		return err
+	}
+	if raw, err = json.Marshal(m); err != nil {
+		return err
+	}
+	return tx.Put(key, raw)
 }
 
 // Copy is a place that items lie in, by their keys: a table's rows, or what was
@@ -188,6 +213,29 @@ type History struct {
 	Keys table.Keys
 	// From are the numbers, by lane, to begin with; nil is the first.
 	From []uint64
+}
+
+// Sweep gives all changes of a log that are committed their numbers.
+func (s *Store) Sweep(ctx context.Context, l changelog.Log) error {
+	for lane := range l.Lanes {
+		if err := s.logs.Sweep(ctx, l, lane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Trim drops the changes of a log that were made before a moment.
+func (s *Store) Trim(ctx context.Context, l changelog.Log, before time.Time) error {
+	for lane := range l.Lanes {
+		for more := true; more; {
+			var err error
+			if more, err = s.logs.Trim(ctx, l, lane, before.Add(-disorder), trimPage); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Next are the numbers, by lane, that no later change is below.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/kv"
@@ -25,8 +26,22 @@ type capture struct {
 // after it.
 type announced struct {
 	*changelog.Ticket
-	view  record.View
+	view record.View
+	*moment
+}
+
+// moment is when a transaction was: its changes all have one time.
+type moment struct {
 	clock clock.Clock
+	tx    *kv.Tx
+	at    time.Time
+}
+
+func (m *moment) of(tx *kv.Tx) time.Time {
+	if m.tx != tx { // a first attempt, or another
+		m.tx, m.at = tx, m.clock.Now()
+	}
+	return m.at
 }
 
 // recorded runs fn, which makes changes in a transaction that also locks the keys
@@ -49,6 +64,7 @@ func (s *Store) recorded(ctx context.Context, changes []*Change, fn func(locks [
 
 func (s *Store) attempt(changes []*Change, fn func(locks [][]byte) error) error {
 	var locks [][]byte
+	when := &moment{clock: s.clock}
 	for _, ch := range changes {
 		if len(ch.Table.captures) == 0 {
 			continue
@@ -61,7 +77,7 @@ func (s *Store) attempt(changes []*Change, fn func(locks [][]byte) error) error 
 		for _, c := range ch.Table.captures {
 			t := s.logs.Begin(c.log, ch.lane(c.log), digest[:], s.clock.Now())
 			defer t.End()
-			ch.places = append(ch.places, announced{t, c.view, s.clock})
+			ch.places = append(ch.places, announced{t, c.view, when})
 			locks = append(locks, t.Key())
 		}
 	}
@@ -83,7 +99,7 @@ func (ch *Change) record(tx *kv.Tx, out *Outcome) error {
 			return nil
 		}
 		r.Expired = ch.expired
-		if err := p.Append(tx, p.clock.Now(), r.Append(make([]byte, 0, r.Size()+128))); err != nil {
+		if err := p.Append(tx, p.of(tx), r.Append(make([]byte, 0, r.Size()+128))); err != nil {
 			return err
 		}
 	}

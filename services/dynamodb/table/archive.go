@@ -41,6 +41,8 @@ type Recovery struct {
 	// Base is the copy that changes are applied to, nil where the first is still
 	// made; Next is the one that will replace it.
 	Base, Next *Base `json:",omitempty"`
+	// Readers are the restores and exports under way, for which all stays.
+	Readers []string `json:",omitempty"`
 }
 
 // Base is a copy of the items that was made while they were written to.
