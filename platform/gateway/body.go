@@ -12,10 +12,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/sigv4"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
 	"moln.dev/moln/wire"
 )
 
@@ -273,7 +275,8 @@ func (g *Gateway) write(x *exchange, resp *wire.Response) {
 		if x.r.Method == http.MethodHead {
 			return
 		}
-		if _, err := io.Copy(x.w, resp.Stream); err != nil {
+		var err error
+		if x.sent, err = io.Copy(x.w, resp.Stream); err != nil {
 			x.call.Note("response stream: " + err.Error())
 			// The status is sent; only a broken connection can tell the client.
 			panic(http.ErrAbortHandler)
@@ -290,7 +293,18 @@ func (g *Gateway) write(x *exchange, resp *wire.Response) {
 	x.w.WriteHeader(resp.Status)
 	if x.r.Method != http.MethodHead {
 		x.w.Write(resp.Body)
+		x.sent = int64(len(resp.Body))
 	}
+}
+
+// tell lets the service know how a client's request was answered.
+func (x *exchange) tell() {
+	if x.target == nil || x.op == nil || x.target.def.Answered == nil {
+		return
+	}
+	x.target.def.Answered(x.call, x.op.op, x.in, service.Answer{
+		Status: x.record.Status, Code: x.record.Code, Bytes: x.sent, Took: time.Since(x.began), Header: x.w.Header(),
+	})
 }
 
 // requestIDHeader is x-amzn-RequestId in the form that net/http keeps names in.

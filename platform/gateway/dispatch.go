@@ -69,6 +69,7 @@ func (g *Gateway) recordExchange(x *exchange) {
 	}
 	r.Decisions, r.Notes = decisions(x.call), x.call.Trace.Notes
 	g.record(*r, took)
+	x.tell()
 }
 
 func (g *Gateway) record(r audit.Record, took time.Duration) {

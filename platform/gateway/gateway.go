@@ -147,6 +147,8 @@ type exchange struct {
 	stream      bool // the body was not buffered
 	inbound     *inbound
 	written     bool
+	in          any   // the input, once it was understood
+	sent        int64 // bytes of the answer's body
 }
 
 // ServeHTTP answers one request.
@@ -244,6 +246,7 @@ func (g *Gateway) serveAPI(x *exchange) error {
 	if err := x.codec.Decode(x.target.def.Schema, x.op.op, req, in); err != nil {
 		return err
 	}
+	x.in = in
 	if err := g.validate(x, in); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
@@ -81,10 +82,23 @@ type Definition struct {
 	// (2006-01-02), in AWS's units, as a value that JSON can tell. Nil: the
 	// service does not count it.
 	Usage func(ctx context.Context, account, from, to string) (any, error)
+	// Answered is told of each request of a client's to an operation, once it
+	// was answered, well or not; in is nil where it was not understood. It must
+	// not wait for anything. Nil: nobody is told.
+	Answered func(c *Call, op *smithy.Operation, in any, a Answer)
 	// BodyCRC32 adds X-Amz-Crc32 to answers, which DynamoDB's clients check.
 	BodyCRC32 bool
 	// CORS lets browsers call the API directly (Cognito); S3 answers its own.
 	CORS bool
+}
+
+// Answer is how a request was answered.
+type Answer struct {
+	Status int
+	Code   string // of the error; empty: none
+	Bytes  int64  // of the body
+	Took   time.Duration
+	Header http.Header // to be read only
 }
 
 // Check is one action on one resource, and what conditions may ask about it.

@@ -5,6 +5,7 @@ import (
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/accesslog"
 	"moln.dev/moln/services/s3/acl"
 	"moln.dev/moln/services/s3/aging"
 	"moln.dev/moln/services/s3/config"
@@ -32,6 +33,7 @@ type Service struct {
 	// families answer the operations that are not this package's own.
 	families []family
 	keeper   *aging.Keeper
+	logs     *accesslog.Logger
 }
 
 // family is a package that answers some of the operations.
@@ -43,6 +45,7 @@ func New(d service.Deps) *Service {
 	events := notify.New(d, st)
 	objects := read.New(st)
 	keeper := aging.New(d, st, events)
+	logs := accesslog.New(d, st)
 	objects.Accessed = keeper.Accessed
 	d.Sched.Every("s3/reap", store.ReapEvery, func(ctx context.Context) error {
 		_, err := st.Reap(ctx, store.Grace)
@@ -67,8 +70,10 @@ func New(d service.Deps) *Service {
 			locking.New(st, events),
 			keeper,
 			replica.New(d, st, events),
+			logs,
 		},
 		keeper: keeper,
+		logs:   logs,
 	}
 }
 
@@ -86,7 +91,8 @@ func (s *Service) Definition() service.Definition {
 		Resources:  template.Types(s.deps.Site.Port, s.taken),
 		Endpoints:  append(s.site.Endpoints(), post.New(s.store).Endpoint()),
 		Scrub:      s.store.Scrub,
-		Workers:    []service.Worker{s.keeper.Worker()},
+		Workers:    []service.Worker{s.keeper.Worker(), s.logs.Worker()},
+		Answered:   s.logs.Answered,
 		Usage:      s.keeper.Usage,
 	}
 }

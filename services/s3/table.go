@@ -51,7 +51,6 @@ func missingRows() service.Table[*Service] {
 			api.GetBucketLifecycle, api.PutBucketLifecycle, api.GetBucketNotification, api.PutBucketNotification),
 		service.None[*Service]("moln has no transfer acceleration", api.PutBucketAccelerateConfiguration),
 		service.None[*Service]("the bucket's owner pays", api.PutBucketRequestPayment),
-		service.None[*Service]("moln writes no access logs into buckets", api.PutBucketLogging),
 		service.None[*Service]("moln has no analytics, inventory and metrics configurations",
 			api.DeleteBucketAnalyticsConfiguration, api.GetBucketAnalyticsConfiguration, api.ListBucketAnalyticsConfigurations, api.PutBucketAnalyticsConfiguration,
 			api.DeleteBucketInventoryConfiguration, api.GetBucketInventoryConfiguration, api.ListBucketInventoryConfigurations, api.PutBucketInventoryConfiguration,

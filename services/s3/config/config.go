@@ -55,7 +55,6 @@ func (s *Handlers) Operations() []service.Operation {
 		service.Full(api.DeleteBucketEncryption, (*Handlers).deleteBucketEncryption),
 		service.Partial(api.GetBucketAccelerateConfiguration, (*Handlers).getBucketAccelerate, noteEmpty),
 		service.Partial(api.GetBucketRequestPayment, (*Handlers).getBucketRequestPayment, "the owner pays; it cannot be set otherwise"),
-		service.Partial(api.GetBucketLogging, (*Handlers).getBucketLogging, noteEmpty),
 	}.Bind(s)
 }
 
@@ -322,9 +321,4 @@ func (s *Handlers) getBucketAccelerate(ctx context.Context, _ *service.Call, in 
 func (s *Handlers) getBucketRequestPayment(ctx context.Context, _ *service.Call, in *api.GetBucketRequestPaymentInput) (*api.GetBucketRequestPaymentOutput, error) {
 	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	return &api.GetBucketRequestPaymentOutput{Payer: new("BucketOwner")}, err
-}
-
-func (s *Handlers) getBucketLogging(ctx context.Context, _ *service.Call, in *api.GetBucketLoggingInput) (*api.GetBucketLoggingOutput, error) {
-	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	return nil, err
 }

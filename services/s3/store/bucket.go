@@ -57,6 +57,7 @@ type Bucket struct {
 	Tiering []api.IntelligentTieringConfiguration `json:",omitempty"`
 
 	Replication *api.ReplicationConfiguration `json:",omitempty"`
+	Logging     *api.LoggingEnabled           `json:",omitempty"`
 
 	// Points counts the access points of the bucket.
 	Points int `json:",omitempty"`
