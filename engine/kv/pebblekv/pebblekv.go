@@ -41,6 +41,13 @@ const (
 	memTableBytes = 8 << 20
 	maxOpenFiles  = 512
 
+	// blockBytes is what a read of one key takes from the disk and unpacks, and
+	// what a scan reads at a time. Twice Pebble's own size halves the index, so
+	// that the index of ten million items of 1 KB stays in the cache, and makes
+	// a scan of a hundred of them a fifth cheaper, for a few microseconds more
+	// of a read that misses the cache.
+	blockBytes = 8 << 10
+
 	bloomBitsPerKey = 10
 
 	// pebbleFormat is raised together with formatVersion.
@@ -113,8 +120,12 @@ func options(log *slog.Logger) *pebble.Options {
 		},
 	}
 	for i := range opts.Levels {
+		opts.Levels[i].BlockSize = blockBytes
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBitsPerKey)
 	}
+	// Reads do not ask the last level's filters: they would be nine tenths of
+	// all filters, made anew by each compaction for nothing.
+	opts.Levels[len(opts.Levels)-1].FilterPolicy = pebble.NoFilterPolicy
 	return opts
 }
 
