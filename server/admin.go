@@ -64,6 +64,9 @@ func (s *Server) guard(h http.HandlerFunc) http.HandlerFunc {
 		}
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Frame-Options", "DENY")
+		// A page that opened this one in a window does not see into it.
+		w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
 		h(w, r)
 	}
 }
@@ -89,8 +92,19 @@ func (s *Server) adminAllowed(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Header.Get("Origin") != "" {
 		return false // a page in a browser; the CLI sends none
 	}
+	if byScript(r) {
+		return false
+	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
 	return strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback())
+}
+
+// byScript reports that a page in a browser asks, and not who looks at it. A
+// bucket's website or a function's page has the same origin as moln's own pages,
+// and may be anybody's: its scripts and frames must not read them.
+func byScript(r *http.Request) bool {
+	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
+	return mode != "" && mode != "navigate" || dest != "" && dest != "document"
 }
 
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {

@@ -94,6 +94,9 @@ func TestOwnPagesAreForThisMachineOnly(t *testing.T) {
 	if status, body := rawRequest(t, address, "GET "+page+" HTTP/1.1\r\nHost: "+address+"\r\nConnection: close\r\n\r\n"); status != 200 || !strings.Contains(body, secret) {
 		t.Fatalf("from this machine: %d %s", status, body)
 	}
+	if status, body := rawRequest(t, address, "GET "+page+" HTTP/1.1\r\nHost: "+address+"\r\nSec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nConnection: close\r\n\r\n"); status != 200 || !strings.Contains(body, secret) {
+		t.Errorf("looked at in a browser: %d %s", status, body)
+	}
 	for name, text := range map[string]string{
 		"rebound name":      "GET " + page + " HTTP/1.1\r\nHost: evil.example\r\n",
 		"below a bucket":    "GET " + page + " HTTP/1.1\r\nHost: b.s3.localhost\r\n",
@@ -103,6 +106,8 @@ func TestOwnPagesAreForThisMachineOnly(t *testing.T) {
 		"dots":              "GET /x/.." + page + " HTTP/1.1\r\nHost: " + address + "\r\n",
 		"through a proxy":   "GET " + page + " HTTP/1.1\r\nHost: " + address + "\r\nX-Forwarded-For: 203.0.113.9\r\n",
 		"from a web page":   "POST /_moln/clock?advance=1h HTTP/1.1\r\nHost: " + address + "\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n",
+		"by a script":       "GET " + page + " HTTP/1.1\r\nHost: " + address + "\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n",
+		"in a frame":        "GET " + page + " HTTP/1.1\r\nHost: " + address + "\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n",
 		"HTTP/1.0, no host": "GET " + page + " HTTP/1.0\r\n",
 	} {
 		status, body := rawRequest(t, address, text+"Connection: close\r\n\r\n")
