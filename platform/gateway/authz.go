@@ -66,6 +66,9 @@ func (g *Gateway) judge(ctx context.Context, c *service.Call, t *target, check s
 	account := check.Account
 	if account == "" {
 		account = c.Account
+		if check.Action == passRole {
+			account = accountOf(check.Resource, account)
+		}
 	}
 	keys := &requestContext{call: c, account: account, own: check.Context, more: check.More}
 	who := c.Caller.Principal
@@ -92,6 +95,19 @@ func (g *Gateway) judge(ctx context.Context, c *service.Call, t *target, check s
 		return check.Fault(d)
 	}
 	return g.denied(c, t, check, d)
+}
+
+// passRole is judged by the role's own account, wherever it is asked: roles are
+// never passed from one account to another, since those who trust a service do
+// not thereby trust everybody who uses it.
+const passRole = "iam:PassRole"
+
+// accountOf is the account that an ARN names, or another where it names none.
+func accountOf(resource, otherwise string) string {
+	if a, err := arn.Parse(resource); err == nil && a.Account != "" {
+		return a.Account
+	}
+	return otherwise
 }
 
 func (g *Gateway) denied(c *service.Call, t *target, check service.Check, d policy.Decision) error {

@@ -60,3 +60,22 @@ func TestMoreKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestRolesStayInTheirAccount: who may pass all roles may pass those of his own
+// account.
+func TestRolesStayInTheirAccount(t *testing.T) {
+	h := newHarness(t)
+	p, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`), policy.Identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.dir.policies = []*policy.Policy{p}
+	for role, want := range map[string]bool{
+		"arn:aws:iam::" + account + ":role/r": true, "arn:aws:iam::999999999999:role/r": false,
+	} {
+		err := service.NewCall(h.g, service.Call{Caller: ann, Account: account}).Judge(context.Background(), service.Check{Action: "iam:PassRole", Resource: role})
+		if (err == nil) != want || err != nil && fault.As(err) == nil {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
+}

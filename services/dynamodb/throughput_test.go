@@ -295,6 +295,9 @@ func TestSpellingsOfARNs(t *testing.T) {
 		if _, err := call(b, api.TagResource, &api.TagResourceInput{ResourceArn: &given, Tags: []api.Tag{{Key: new("a"), Value: new("b")}}}); fault.As(err) == nil {
 			t.Errorf("tag %s: %v", given, err)
 		}
+		if _, err := call(b, api.CreateBackup, &api.CreateBackupInput{TableName: &given, BackupName: new("bak")}); fault.As(err) == nil {
+			t.Errorf("back %s up: %v", given, err)
+		}
 		if _, err := call(b, api.ExecuteStatement, &api.ExecuteStatementInput{Statement: new(`SELECT * FROM "` + given + `"`)}); fault.As(err) == nil {
 			t.Errorf("select from %s: %v", given, err)
 		}

@@ -253,3 +253,26 @@ func TestReplicationIsRefused(t *testing.T) {
 	}
 	w.refused("GetBucketReplication", &api.GetBucketReplicationInput{Bucket: new("from")}, "ReplicationConfigurationNotFoundError")
 }
+
+// TestReplicasStayLocked: what changes at the source takes no lock off a replica.
+func TestReplicasStayLocked(t *testing.T) {
+	w := newWorld(t)
+	w.backend = &roles{}
+	w.bucket("from")
+	w.versioned("from")
+	must[api.CreateBucketOutput](w, "CreateBucket", &api.CreateBucketInput{Bucket: new("to-1"), ObjectLockEnabledForBucket: new(true)})
+	must[api.PutObjectLockConfigurationOutput](w, "PutObjectLockConfiguration", &api.PutObjectLockConfigurationInput{Bucket: new("to-1"), ObjectLockConfiguration: &api.ObjectLockConfiguration{
+		ObjectLockEnabled: new("Enabled"), Rule: &api.ObjectLockRule{DefaultRetention: &api.DefaultRetention{Mode: new("COMPLIANCE"), Days: new(int32(30))}},
+	}})
+	w.replicate("from", "to-1", nil)
+	w.run()
+	put := w.put("from", "k", "x")
+	w.waitStatus("from", "k", "COMPLETED")
+	version := &api.DeleteObjectInput{Bucket: new("to-1"), Key: new("k"), VersionId: put.VersionId}
+	w.refused("DeleteObject", version, "AccessDenied")
+	must[api.PutObjectTaggingOutput](w, "PutObjectTagging", &api.PutObjectTaggingInput{Bucket: new("from"), Key: new("k"), Tagging: &api.Tagging{TagSet: []api.Tag{{Key: new("t"), Value: new("v")}}}})
+	w.until("the tag", func() bool {
+		return len(must[api.GetObjectTaggingOutput](w, "GetObjectTagging", &api.GetObjectTaggingInput{Bucket: new("to-1"), Key: new("k")}).TagSet) == 1
+	})
+	w.refused("DeleteObject", version, "AccessDenied")
+}

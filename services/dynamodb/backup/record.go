@@ -120,7 +120,11 @@ func splitARN(c *service.Call, kind, value string) (name, id string, ok bool) {
 		return "", "", false
 	}
 	parts := strings.Split(a.Resource, "/")
-	if len(parts) != 4 || parts[0] != "table" || parts[2] != kind {
+	if len(parts) != 4 || parts[2] != kind {
+		return "", "", false
+	}
+	// In no other spelling: policies match the ARN as it was given.
+	if value != tableARN(c, parts[1])+"/"+kind+"/"+parts[3] {
 		return "", "", false
 	}
 	return parts[1], parts[3], true
@@ -139,7 +143,7 @@ func nameOf(c *service.Call, given string) (string, error) {
 	a, err := arn.Parse(given)
 	kind, name := a.SplitResource()
 	switch {
-	case err != nil || kind != "table" || a.Service != "dynamodb" || strings.Contains(name, "/"):
+	case err != nil || kind != "table" || a.Service != "dynamodb" || a.Partition != "aws" || !strings.HasPrefix(a.Resource, "table/") || strings.Contains(name, "/"):
 		return "", words.Refuse("Invalid TableArn: Invalid ResourceArn provided as input %s", given)
 	case a.Account != c.Account || a.Region != c.Region:
 		return "", noTable(given)

@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/services/s3/condition"
 	"moln.dev/moln/services/s3/event"
 	"moln.dev/moln/services/s3/listing"
+	"moln.dev/moln/services/s3/lock"
 	"moln.dev/moln/services/s3/notify"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
@@ -136,14 +137,24 @@ func (t *trip) allowed(ctx context.Context) error {
 
 func (t *trip) handsOver() bool { return t.j.Destination.AccessControlTranslation != nil }
 
-// dress gives a replica the attributes of its source that may change.
+// dress gives a replica the attributes of its source that may change. What locks
+// the replica already is never weakened: that needs permissions on it which
+// replication does not have.
 func (t *trip) dress(o *store.Object) {
-	o.Owner, o.ACL, o.Lock = "", nil, t.o.Lock
+	o.Owner, o.ACL = "", nil
+	if r := t.o.Lock.Retention; r != nil && lock.Change(o.Lock.Retention, r, false, t.c.Now) == nil {
+		o.Lock.Retention = r
+	}
+	if hold := t.o.Lock.Hold; hold != "" {
+		o.Lock.Hold = hold
+	}
 	if t.to.HasLists() && !t.handsOver() {
 		if owner := t.from.OwnerOf(t.o); owner != t.to.Account {
 			o.Owner = owner
 		}
-		o.ACL = t.o.ACL
+		if o.ACL = t.o.ACL; t.to.Block().BlockACLs {
+			o.ACL = o.ACL.WithoutPublic()
+		}
 	}
 	if t.tags {
 		o.Tags = t.o.Tags
