@@ -3,6 +3,7 @@ package xmlval
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -155,12 +156,20 @@ func (e *Encoder) flat(dst []byte, m *smithy.Member, sh *smithy.Shape, v reflect
 	}
 	for i := range v.Len() {
 		item, _ := scalar.Source(v.Index(i))
+		before := len(dst)
 		if dst, err = e.element(dst, name, &elem, item, depth); err != nil {
 			return nil, err
+		}
+		if i == 0 {
+			// The others are about as long as the first.
+			dst = slices.Grow(dst, min((len(dst)-before)*v.Len(), growBytesMax))
 		}
 	}
 	return dst, nil
 }
+
+// growBytesMax bounds what is allocated ahead for the elements of a list.
+const growBytesMax = 512 << 10
 
 // element writes one member's value in an element of its own.
 func (e *Encoder) element(dst []byte, name string, m *smithy.Member, v reflect.Value, depth int) ([]byte, error) {

@@ -5,6 +5,7 @@ package list
 import (
 	"context"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,6 +85,16 @@ func entry(o *store.Object, enc func(string) *string) api.Object {
 	return e
 }
 
+// room makes room for a page at once where there are more than a few entries.
+func room(entries []api.Object, size int) []api.Object {
+	if n := len(entries); n == fewEntries && n < size {
+		return slices.Grow(entries, size-n)
+	}
+	return entries
+}
+
+const fewEntries = 32
+
 // entryValues are those that an entry points to: a page has a thousand.
 type entryValues struct {
 	modified             time.Time
@@ -130,7 +141,7 @@ func (s *Handlers) listObjects(ctx context.Context, c *service.Call, in *api.Lis
 		e := entry(o, enc)
 		e.Owner = naming.Owner(b.OwnerOf(o))
 		e.RestoreStatus = restores(o)
-		out.Contents = append(out.Contents, e)
+		out.Contents = append(room(out.Contents, size), e)
 	})
 	if err != nil {
 		return nil, err
@@ -175,7 +186,7 @@ func (s *Handlers) listObjectsV2(ctx context.Context, c *service.Call, in *api.L
 			e.Owner = naming.Owner(b.OwnerOf(o))
 		}
 		e.RestoreStatus = restores(o)
-		out.Contents = append(out.Contents, e)
+		out.Contents = append(room(out.Contents, size), e)
 	})
 	if err != nil {
 		return nil, err
