@@ -230,7 +230,8 @@ func (s *Handlers) headObject(ctx context.Context, c *service.Call, in *api.Head
 		ContentEncoding: g.ContentEncoding, ContentLanguage: g.ContentLanguage, ContentType: g.ContentType, ContentRange: g.ContentRange,
 		WebsiteRedirectLocation: g.WebsiteRedirectLocation, Expires: g.Expires, TagCount: g.TagCount, PartsCount: g.PartsCount,
 		ChecksumCRC32: g.ChecksumCRC32, ChecksumCRC32C: g.ChecksumCRC32C, ChecksumCRC64NVME: g.ChecksumCRC64NVME,
-		ChecksumSHA1: g.ChecksumSHA1, ChecksumSHA256: g.ChecksumSHA256, ChecksumType: g.ChecksumType,
+		ChecksumSHA1: g.ChecksumSHA1, ChecksumSHA256: g.ChecksumSHA256, ChecksumSHA512: g.ChecksumSHA512, ChecksumMD5: g.ChecksumMD5,
+		ChecksumXXHASH64: g.ChecksumXXHASH64, ChecksumXXHASH3: g.ChecksumXXHASH3, ChecksumXXHASH128: g.ChecksumXXHASH128, ChecksumType: g.ChecksumType,
 		StorageClass: g.StorageClass, Restore: g.Restore, Expiration: g.Expiration, ReplicationStatus: g.ReplicationStatus, ArchiveStatus: archiveStatus(b, sel.Object, c.Now),
 		ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus: g.ObjectLockLegalHoldStatus,
 	}
