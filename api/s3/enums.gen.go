@@ -103,20 +103,6 @@ const (
 	BucketVersioningStatusSuspended = "Suspended"
 )
 
-// Values of ChecksumAlgorithm.
-const (
-	ChecksumAlgorithmCrc32     = "CRC32"
-	ChecksumAlgorithmCrc32c    = "CRC32C"
-	ChecksumAlgorithmSha1      = "SHA1"
-	ChecksumAlgorithmSha256    = "SHA256"
-	ChecksumAlgorithmCrc64nvme = "CRC64NVME"
-	ChecksumAlgorithmSha512    = "SHA512"
-	ChecksumAlgorithmMd5       = "MD5"
-	ChecksumAlgorithmXxhash64  = "XXHASH64"
-	ChecksumAlgorithmXxhash3   = "XXHASH3"
-	ChecksumAlgorithmXxhash128 = "XXHASH128"
-)
-
 // Values of ChecksumMode.
 const (
 	ChecksumModeEnabled = "ENABLED"

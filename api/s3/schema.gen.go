@@ -220,7 +220,7 @@ var Schema = smithy.Service{
 			{Name: "ChecksumXXHASH128", WireName: "ChecksumXXHASH128", Shape: 87, Field: 9},
 			{Name: "ChecksumType", WireName: "ChecksumType", Shape: 86, Field: 10},
 		}},
-		76: {Name: "ChecksumAlgorithm", Kind: smithy.KindString, Payload: -1, Constraints: &smithy.Constraints{Enum: []string{"CRC32", "CRC32C", "SHA1", "SHA256", "CRC64NVME", "SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"}}},
+		76: {Name: "ChecksumAlgorithm", Kind: smithy.KindString, Payload: -1},
 		77: {Name: "ChecksumAlgorithmList", Kind: smithy.KindList, Payload: -1, Flags: smithy.Flattened, Members: []smithy.Member{
 			{Name: "member", WireName: "member", Shape: 76},
 		}},

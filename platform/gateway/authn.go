@@ -33,6 +33,11 @@ func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
 	if signed == nil {
 		return g.anonymous(x)
 	}
+	if x.target == g.s3 {
+		if err := signed.CheckDateForm(); err != nil {
+			return nil, g.signatureFault(x, err)
+		}
+	}
 	cred, err := g.cfg.Directory.Credential(x.r.Context(), signed.AccessKeyID, signed.SessionToken)
 	x.record.AccessKey = signed.AccessKeyID
 	if err == nil && cred.Inactive {

@@ -40,6 +40,9 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.
 			return nil, s3err.AccessDenied()
 		}
 	}
+	if err := op.Pays(c, b, op.TakesPayer(in)); err != nil {
+		return nil, err
+	}
 	if at.Version != nil {
 		keys["s3:versionid"] = []string{*at.Version}
 	}
@@ -166,6 +169,9 @@ func (s *Service) sourceCheck(ctx context.Context, c *service.Call, header *stri
 		if owner := c.HTTP.Request.Header.Get("X-Amz-Source-Expected-Bucket-Owner"); owner != "" && owner != b.Account {
 			return nil, s3err.AccessDenied()
 		}
+	}
+	if err := op.Pays(c, b, true); err != nil {
+		return nil, err
 	}
 	keys := op.RequestKeys(c)
 	if src.version != nil {

@@ -44,8 +44,6 @@ func invalidHeader(v smithy.Violation) error {
 		return s3err.Argument("x-amz-metadata-directive", value, "Unknown metadata directive.")
 	case "taggingDirective":
 		return s3err.Argument("x-amz-tagging-directive", value, "Unknown tagging directive.")
-	case "checksumAlgorithm":
-		return s3err.UnknownChecksum()
 	case "checksumType":
 		return s3err.InvalidRequest("Value for x-amz-checksum-type header is invalid.")
 	case "objectOwnership":

@@ -10,7 +10,6 @@ import (
 func TestInvalid(t *testing.T) {
 	for _, tt := range []struct{ path, value, code string }{
 		{"metadataDirective", "x", "InvalidArgument"},
-		{"checksumAlgorithm", "x", "InvalidRequest"},
 		{"createBucketConfiguration.locationConstraint", "mars", "InvalidLocationConstraint"},
 		{"versioningConfiguration.status", "x", "MalformedXML"},
 		{"websiteConfiguration.redirectAllRequestsTo.protocol", "x", "InvalidRequest"},

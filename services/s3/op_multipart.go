@@ -52,7 +52,7 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 	if err := write.CheckLock(c, b, o, nil); err != nil {
 		return nil, err
 	}
-	sumType, err := uploadSumType(smithy.Val(in.ChecksumAlgorithm), smithy.Val(in.ChecksumType))
+	sumType, err := uploadSumType(checksum.Asked(in.ChecksumAlgorithm), smithy.Val(in.ChecksumType))
 	if err != nil {
 		return nil, err
 	}
@@ -62,15 +62,15 @@ func (s *Service) createMultipartUpload(ctx context.Context, c *service.Call, in
 	}
 	u := &store.Upload{
 		Key: o.Key, ID: s.deps.Ident.Sortable() + s.deps.Ident.Alnum(uploadRandom), Initiated: c.Now.UTC(), Initiator: c.Caller.ARN,
-		Template: *o, Algorithm: smithy.Val(in.ChecksumAlgorithm), SumType: sumType,
+		Template: *o, Algorithm: checksum.Asked(in.ChecksumAlgorithm), SumType: sumType,
 	}
 	if err := s.store.PutUpload(ctx, b, u); err != nil {
 		return nil, err
 	}
-	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: new(u.ID), ChecksumAlgorithm: in.ChecksumAlgorithm}
+	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: new(u.ID)}
 	sse.Tell(out, o.SSE, asked)
 	if sumType != "" {
-		out.ChecksumType = new(sumType)
+		out.ChecksumAlgorithm, out.ChecksumType = new(u.Algorithm), new(sumType)
 	}
 	out.AbortDate, out.AbortRuleId = aborted(b, u)
 	return out, nil
@@ -85,7 +85,7 @@ func uploadSumType(alg, asked string) (string, error) {
 	case alg == "":
 		return "", nil
 	case checksum.New(alg) == nil:
-		return "", s3err.UnknownChecksum()
+		return "", checksum.Unknown()
 	case alg == checksum.CRC64NVME && asked == checksum.Composite, asked == checksum.FullObject && !checksum.Joins(alg):
 		return "", s3err.InvalidRequest("The %s checksum type cannot be used with the %s checksum algorithm.", asked, strings.ToLower(alg))
 	case asked != "":
@@ -107,7 +107,7 @@ func aborted(b *store.Bucket, u *store.Upload) (*time.Time, *string) {
 
 func checkPartNumber(n *int32) (int, error) {
 	if smithy.Val(n) < 1 || smithy.Val(n) > store.PartsMax {
-		return 0, s3err.Argument("partNumber", strconv.Itoa(int(smithy.Val(n))), "Part number must be an integer between 1 and 10000, inclusive")
+		return 0, s3err.PartNumber(smithy.Val(n))
 	}
 	return int(*n), nil
 }
@@ -131,7 +131,7 @@ func (s *Service) uploadPart(ctx context.Context, c *service.Call, in *api.Uploa
 	if err != nil {
 		return nil, err
 	}
-	take, err := write.IntakeOf(c, smithy.Val(in.ChecksumAlgorithm))
+	take, err := write.IntakeOf(c, checksum.Asked(in.ChecksumAlgorithm))
 	if err != nil {
 		return nil, err
 	}
@@ -280,6 +280,9 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 	}
 	if in.MultipartUpload == nil || len(in.MultipartUpload.Parts) == 0 {
 		return nil, s3err.MalformedXML()
+	}
+	if len(op.GivenSums(in)) > 1 {
+		return nil, checksum.Multiple()
 	}
 	asked := sse.AskedBy(in)
 	if err := sse.Finish(c, u, asked); err != nil {

@@ -31,7 +31,7 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 	if in.WriteOffsetBytes != nil {
 		return nil, s3err.NotImplemented("moln does not append to objects")
 	}
-	take, err := write.IntakeOf(c, smithy.Val(in.ChecksumAlgorithm))
+	take, err := write.IntakeOf(c, checksum.Asked(in.ChecksumAlgorithm))
 	if err != nil {
 		return nil, err
 	}

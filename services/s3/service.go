@@ -13,6 +13,7 @@ import (
 	"moln.dev/moln/services/s3/list"
 	"moln.dev/moln/services/s3/locking"
 	"moln.dev/moln/services/s3/notify"
+	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/post"
 	"moln.dev/moln/services/s3/read"
 	"moln.dev/moln/services/s3/replica"
@@ -85,7 +86,7 @@ func (s *Service) Definition() service.Definition {
 	}
 	return service.Definition{
 		Schema:     &api.Schema,
-		Operations: s.keeper.Metered(operations),
+		Operations: op.Charged(s.store, s.keeper.Metered(operations)),
 		Authorize:  s.authorize,
 		Invalid:    invalid,
 		Resources:  template.Types(s.deps.Site.Port, s.taken),

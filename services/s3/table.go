@@ -49,8 +49,6 @@ func missingRows() service.Table[*Service] {
 	return service.Table[*Service]{
 		service.None[*Service]("the operation is the older form of another one, which is there",
 			api.GetBucketLifecycle, api.PutBucketLifecycle, api.GetBucketNotification, api.PutBucketNotification),
-		service.None[*Service]("moln has no transfer acceleration", api.PutBucketAccelerateConfiguration),
-		service.None[*Service]("the bucket's owner pays", api.PutBucketRequestPayment),
 		service.None[*Service]("moln has no analytics, inventory and metrics configurations",
 			api.DeleteBucketAnalyticsConfiguration, api.GetBucketAnalyticsConfiguration, api.ListBucketAnalyticsConfigurations, api.PutBucketAnalyticsConfiguration,
 			api.DeleteBucketInventoryConfiguration, api.GetBucketInventoryConfiguration, api.ListBucketInventoryConfigurations, api.PutBucketInventoryConfiguration,

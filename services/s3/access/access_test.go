@@ -39,6 +39,8 @@ func FuzzIsPublic(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, doc []byte) {
 		IsPublic(doc)
 		OwnResources(doc, "abc")
+		Applies(doc)
+		Fault(doc)
 	})
 }
 

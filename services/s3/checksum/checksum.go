@@ -15,6 +15,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -41,6 +42,15 @@ const (
 // All are the algorithms, in the order in which answers name them.
 func All() []string {
 	return []string{CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128}
+}
+
+// Asked is the algorithm that a header names, which may do so in any case; empty
+// for none.
+func Asked(header *string) string {
+	if header == nil {
+		return ""
+	}
+	return strings.ToUpper(*header)
 }
 
 // Checksum types.
@@ -91,6 +101,9 @@ type Expectation struct {
 // Expected reads Content-MD5, x-amz-checksum-* and x-amz-trailer.
 func Expected(h http.Header) (Expectation, error) {
 	e := Expectation{Sums: map[string]string{}}
+	if asked := h.Get("X-Amz-Sdk-Checksum-Algorithm"); asked != "" && New(strings.ToUpper(asked)) == nil {
+		return e, Unknown()
+	}
 	if sent := h["Content-Md5"]; len(sent) > 0 {
 		e.MD5 = sent[0]
 		if b, err := base64.StdEncoding.DecodeString(e.MD5); err != nil || len(b) != md5.Size {
@@ -108,14 +121,14 @@ func Expected(h http.Header) (Expectation, error) {
 		}
 		if b, err := base64.StdEncoding.DecodeString(values[0]); err != nil || len(b) != n.Size() || len(values) > 1 {
 			if several(h) {
-				return e, multiple()
+				return e, Multiple()
 			}
 			return e, fault.New("InvalidRequest", http.StatusBadRequest, "Value for %s%s header is invalid.", checksumPrefix, strings.ToLower(alg))
 		}
 		e.Sums[alg] = values[0]
 	}
 	if len(e.Sums) > 1 {
-		return e, multiple()
+		return e, Multiple()
 	}
 	for _, v := range h.Values("X-Amz-Trailer") {
 		for name := range strings.SplitSeq(v, ",") {
@@ -130,12 +143,20 @@ func Expected(h http.Header) (Expectation, error) {
 		}
 	}
 	if len(e.Sums)+len(e.Trailers) > 1 {
-		return e, multiple()
+		return e, Multiple()
 	}
 	return e, nil
 }
 
-func multiple() error {
+// Unknown refuses an algorithm that S3 does not have.
+func Unknown() error {
+	names := All()
+	slices.Sort(names)
+	return fault.New("InvalidRequest", http.StatusBadRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]", strings.Join(names, ", "))
+}
+
+// Multiple refuses a request that tells checksums of more than one algorithm.
+func Multiple() error {
 	return fault.New("InvalidRequest", http.StatusBadRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 

@@ -3,6 +3,7 @@ package checksum
 import (
 	"encoding/base64"
 	"hash/crc32"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -23,5 +24,16 @@ func TestCombinedCRC(t *testing.T) {
 	}
 	if _, ok := Combine(SHA1, sums, sizes); ok {
 		t.Error("a SHA was joined")
+	}
+}
+
+func TestAskedAlgorithm(t *testing.T) {
+	if got := Asked(new("crc64nvme")); got != CRC64NVME {
+		t.Errorf("%q", got)
+	}
+	for name, known := range map[string]bool{"SHA256": true, "sha256": true, "": true, "CRC16": false} {
+		if _, err := Expected(http.Header{"X-Amz-Sdk-Checksum-Algorithm": {name}}); (err == nil) != known {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ package config
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	api "moln.dev/moln/api/s3"
@@ -26,8 +27,6 @@ type Handlers struct{ store *store.Store }
 
 // New returns the handlers over a store.
 func New(st *store.Store) *Handlers { return &Handlers{st} }
-
-const noteEmpty = "answers that nothing is configured; the configuration cannot be set"
 
 // Operations are those on the configuration.
 func (s *Handlers) Operations() []service.Operation {
@@ -53,8 +52,10 @@ func (s *Handlers) Operations() []service.Operation {
 		service.Full(api.PutBucketEncryption, op.Verified((*Handlers).putBucketEncryption)),
 		service.Full(api.GetBucketEncryption, (*Handlers).getBucketEncryption),
 		service.Full(api.DeleteBucketEncryption, (*Handlers).deleteBucketEncryption),
-		service.Partial(api.GetBucketAccelerateConfiguration, (*Handlers).getBucketAccelerate, noteEmpty),
-		service.Partial(api.GetBucketRequestPayment, (*Handlers).getBucketRequestPayment, "the owner pays; it cannot be set otherwise"),
+		service.Partial(api.PutBucketAccelerateConfiguration, op.Verified((*Handlers).putBucketAccelerate), "Enabled is refused: moln has no endpoint for transfer acceleration"),
+		service.Full(api.GetBucketAccelerateConfiguration, (*Handlers).getBucketAccelerate),
+		service.Full(api.PutBucketRequestPayment, op.Verified((*Handlers).putBucketRequestPayment)),
+		service.Full(api.GetBucketRequestPayment, (*Handlers).getBucketRequestPayment),
 	}.Bind(s)
 }
 
@@ -99,7 +100,13 @@ func malformedPolicy(message string) error {
 
 // checkPolicy parses a bucket policy: its resources must be the bucket's.
 func checkPolicy(document, bucketName string) error {
-	return CheckPolicy(document, func(document []byte) bool { return access.OwnResources(document, bucketName) })
+	if err := CheckPolicy(document, func(document []byte) bool { return access.OwnResources(document, bucketName) }); err != nil {
+		return err
+	}
+	if !access.Applies([]byte(document)) {
+		return malformedPolicy("Action does not apply to any resource(s) in statement")
+	}
+	return nil
 }
 
 // CheckPolicy parses the policy of a bucket or an access point; own tells
@@ -115,6 +122,9 @@ func CheckPolicy(document string, own func(document []byte) bool) error {
 		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
 	}
 	if _, err := policy.Parse([]byte(document), policy.Resource); err != nil {
+		if text := access.Fault([]byte(document)); text != "" {
+			return malformedPolicy(text)
+		}
 		return policyFault(err)
 	}
 	if !own([]byte(document)) {
@@ -137,6 +147,9 @@ func policyFault(err error) error {
 	case policy.ReasonResource:
 		return malformedPolicy("Policy has invalid resource")
 	case policy.ReasonCondition:
+		if strings.HasPrefix(bad.Message, "Invalid Condition type") {
+			return malformedPolicy(strings.TrimSuffix(bad.Message, "."))
+		}
 		return malformedPolicy("Policy has an invalid condition key")
 	case policy.ReasonEffect:
 		return malformedPolicy("Missing required field Effect")
@@ -279,9 +292,16 @@ func (s *Handlers) deleteBucketCORS(ctx context.Context, _ *service.Call, in *ap
 	})
 }
 
-func (s *Handlers) putBucketWebsite(ctx context.Context, _ *service.Call, in *api.PutBucketWebsiteInput) (*api.PutBucketWebsiteOutput, error) {
+// websiteBytesMax bounds a website's configuration.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketWebsite.html
+const websiteBytesMax = 128 << 10
+
+func (s *Handlers) putBucketWebsite(ctx context.Context, c *service.Call, in *api.PutBucketWebsiteInput) (*api.PutBucketWebsiteOutput, error) {
 	if in.WebsiteConfiguration == nil {
 		return nil, s3err.MalformedXML()
+	}
+	if c.HTTP != nil && c.HTTP.Request.ContentLength > websiteBytesMax {
+		return nil, fault.New("MaxMessageLengthExceeded", 400, "Your request was too big.").WithBody(map[string]string{"MaxMessageLengthBytes": strconv.Itoa(websiteBytesMax)})
 	}
 	if err := website.Check(in.WebsiteConfiguration); err != nil {
 		return nil, err
@@ -309,16 +329,4 @@ func (s *Handlers) deleteBucketWebsite(ctx context.Context, _ *service.Call, in 
 		b.Website = nil
 		return nil
 	})
-}
-
-// What cannot be configured is answered as not configured.
-
-func (s *Handlers) getBucketAccelerate(ctx context.Context, _ *service.Call, in *api.GetBucketAccelerateConfigurationInput) (*api.GetBucketAccelerateConfigurationOutput, error) {
-	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	return nil, err
-}
-
-func (s *Handlers) getBucketRequestPayment(ctx context.Context, _ *service.Call, in *api.GetBucketRequestPaymentInput) (*api.GetBucketRequestPaymentOutput, error) {
-	_, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	return &api.GetBucketRequestPaymentOutput{Payer: new("BucketOwner")}, err
 }

@@ -88,6 +88,9 @@ type Selected struct {
 // Select finds the version and the part of it that a request asks for, and judges
 // its conditions.
 func (s *Handlers) Select(ctx context.Context, c *service.Call, b *store.Bucket, in *api.GetObjectInput) (*Selected, error) {
+	if n := in.PartNumber; n != nil && (*n < 1 || *n > store.PartsMax) {
+		return nil, s3err.PartNumber(*n)
+	}
 	o, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId)
 	if err != nil {
 		return nil, err

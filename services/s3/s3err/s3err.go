@@ -4,6 +4,7 @@ package s3err
 
 import (
 	"net/http"
+	"strconv"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/fault"
@@ -70,12 +71,15 @@ func Argument(name, value, format string, args ...any) error {
 
 // VersionID refuses what cannot be the id of a version.
 func VersionID(id string) error {
+	if id == "" {
+		return Argument("versionId", id, "Version id cannot be the empty string")
+	}
 	return Argument("versionId", id, "Invalid version id specified")
 }
 
-// UnknownChecksum refuses an algorithm that S3 does not have.
-func UnknownChecksum() error {
-	return InvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]")
+// PartNumber refuses a number that no part can have.
+func PartNumber(n int32) error {
+	return Argument("partNumber", strconv.Itoa(int(n)), "Part number must be an integer between 1 and 10000, inclusive")
 }
 
 // NotImplemented says what moln does not have.

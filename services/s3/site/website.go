@@ -171,6 +171,9 @@ func (v *visit) mayRead(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	if err := op.Pays(v.c, v.b, true); err != nil {
+		return err
+	}
 	keys := op.RequestKeys(v.c)
 	op.TagKeys(o, keys)
 	return op.Ask{Bucket: v.b, Action: "s3:GetObject", Key: key, Object: o, Keys: keys}.Judge(ctx, v.c)

@@ -43,6 +43,10 @@ type Bucket struct {
 	Policy     string        `json:",omitempty"`
 	ACL        grant.List    `json:",omitzero"` // nil: the owner's own
 	Public     *PublicAccess `json:",omitempty"`
+	// RequesterPays: callers of other accounts must say that they pay.
+	RequesterPays bool `json:",omitempty"`
+	// AccelerationSuspended: somebody has set that, which is told again.
+	AccelerationSuspended bool `json:",omitempty"`
 	// AccountPublic is the account's public access block, which is written
 	// into all of its buckets.
 	AccountPublic *PublicAccess                  `json:",omitempty"`

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	api "moln.dev/moln/api/s3"
@@ -34,9 +35,9 @@ func Of(in []api.Tag, limit int) ([]Tag, error) {
 	for _, t := range in {
 		k, v := smithy.Val(t.Key), smithy.Val(t.Value)
 		switch {
-		case k == "" || utf8.RuneCountInString(k) > tagKeyRunesMax:
+		case k == "" || utf8.RuneCountInString(k) > tagKeyRunesMax || !allowed(k):
 			return nil, fault.New("InvalidTag", 400, "The TagKey you have provided is invalid")
-		case utf8.RuneCountInString(v) > tagValueMax:
+		case utf8.RuneCountInString(v) > tagValueMax || !allowed(v):
 			return nil, fault.New("InvalidTag", 400, "The TagValue you have provided is invalid")
 		case strings.HasPrefix(strings.ToLower(k), "aws:") && limit == ObjectMax:
 			return nil, fault.New("InvalidTag", 400, "Your TagKey cannot be prefixed with aws:")
@@ -47,6 +48,18 @@ func Of(in []api.Tag, limit int) ([]Tag, error) {
 		out = append(out, Tag{k, v})
 	}
 	return Sorted(out), nil
+}
+
+// allowed reports whether a key or a value is made of letters, digits, spaces and
+// + - = . _ : / @ only.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+func allowed(s string) bool {
+	for _, r := range s {
+		if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) && !unicode.IsSpace(r) && !strings.ContainsRune("+-=._:/@", r) {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
 }
 
 // Parse reads x-amz-tagging, which is a query string.

@@ -10,7 +10,10 @@ func TestParse(t *testing.T) {
 	if err != nil || len(tags) != 2 || tags[0] != (Tag{"a", "1 x"}) {
 		t.Errorf("%v, %v", tags, err)
 	}
-	for _, bad := range []string{"a=1&a=2", "=x", "aws:x=1", "a=%zz", strings.Repeat("k", 129) + "=1", "a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1"} {
+	if tags, err := Parse(new("a+b%3D-._%3A%2F%40=%C3%BC+1")); err != nil || len(tags) != 1 || tags[0] != (Tag{"a b=-._:/@", "ü 1"}) {
+		t.Errorf("%v, %v", tags, err)
+	}
+	for _, bad := range []string{"a%21=1", "a=%2A", "a=x%2Cy", "a=%FF", "a=1&a=2", "=x", "aws:x=1", "a=%zz", strings.Repeat("k", 129) + "=1", "a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1"} {
 		if tags, err := Parse(new(bad)); err == nil {
 			t.Errorf("%q: %v", bad, tags)
 		}

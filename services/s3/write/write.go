@@ -37,7 +37,7 @@ func IntakeOf(c *service.Call, algorithm string) (store.Intake, error) {
 	take := store.Intake{Max: store.PutBytesMax}
 	if algorithm != "" {
 		if checksum.New(algorithm) == nil {
-			return take, s3err.UnknownChecksum()
+			return take, checksum.Unknown()
 		}
 		take.Algorithms = []string{algorithm}
 	}
