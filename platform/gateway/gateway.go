@@ -184,6 +184,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // anything, fail answers for it.
 func (g *Gateway) serveEndpoint(x *exchange, e *service.Endpoint) {
 	x.record.Service = e.Name
+	x.inbound.streamed = e.Streams
 	sw := &statusWriter{ResponseWriter: x.w}
 	x.w = sw
 	defer func() {

@@ -3,10 +3,12 @@ package gateway
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"moln.dev/moln/aws/sigv4"
+	"moln.dev/moln/platform/service"
 )
 
 // TestRegionsCannotReachIntoARNs: the region of a credential scope becomes part
@@ -61,5 +63,28 @@ func TestBodiesInFlightAreBounded(t *testing.T) {
 	}
 	if held := h.g.memory.held.Load(); held != 0 {
 		t.Errorf("%d bytes are still held", held)
+	}
+}
+
+// TestStreamsAreNotHeld: a data plane that keeps no bodies is not bounded by what
+// others keep, and takes nothing from them.
+func TestStreamsAreNotHeld(t *testing.T) {
+	for _, streams := range []bool{true, false} {
+		var got int64
+		var err error
+		h := newHarness(t, service.Endpoint{
+			Name: "sink", Streams: streams, Match: func(_ *http.Request, host string) bool { return host == "sink.localhost" },
+			Serve: func(_ http.ResponseWriter, r *http.Request, _ *service.Call) { got, err = io.Copy(io.Discard, r.Body) },
+		})
+		if !h.g.memory.take(heldMax - 10) {
+			t.Fatal("the bound is lower than it says")
+		}
+		h.serve(httptest.NewRequest("POST", "http://sink.localhost/", strings.NewReader("something longer than ten bytes")))
+		if (err == nil) != streams || streams && got != 31 {
+			t.Errorf("streams %t: %d bytes, %v", streams, got, err)
+		}
+		if held := h.g.memory.held.Load(); held != heldMax-10 {
+			t.Errorf("streams %t: %d bytes are held", streams, held-(heldMax-10))
+		}
 	}
 }

@@ -132,6 +132,9 @@ type Endpoint struct {
 	// Match says whether the request is this endpoint's. Host has no port and
 	// is lower case. It is asked before API routing and must be cheap.
 	Match func(r *http.Request, host string) bool
+	// Streams: Serve holds no body in memory, whatever its size. Bodies of others
+	// count against what all requests together may hold.
+	Streams bool
 	// Serve answers. c has an anonymous caller; it authenticates by itself.
 	Serve func(w http.ResponseWriter, r *http.Request, c *Call)
 }

@@ -33,7 +33,8 @@ func New(st *store.Store) *Uploads { return &Uploads{st} }
 // Endpoint answers POSTs of forms to buckets.
 func (u *Uploads) Endpoint() service.Endpoint {
 	return service.Endpoint{
-		Name: "s3-post",
+		Name:    "s3-post",
+		Streams: true,
 		Match: func(r *http.Request, host string) bool {
 			return form.IsForm(r) && r.Header.Get("Authorization") == "" && bucketOf(r, host) != ""
 		},
