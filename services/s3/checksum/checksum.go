@@ -177,8 +177,11 @@ func badMD5(sent string) error {
 
 // checksumHeader gives the algorithm of a header's name.
 func checksumHeader(name string) (alg string, ok bool) {
-	rest, ok := strings.CutPrefix(strings.ToLower(name), checksumPrefix)
-	if !ok || rest == "algorithm" || rest == "type" || rest == "mode" {
+	if len(name) < len(checksumPrefix) || !strings.EqualFold(name[:len(checksumPrefix)], checksumPrefix) {
+		return "", false // as nearly all headers
+	}
+	rest := strings.ToLower(name[len(checksumPrefix):])
+	if rest == "algorithm" || rest == "type" || rest == "mode" {
 		return "", false
 	}
 	return strings.ToUpper(rest), true
