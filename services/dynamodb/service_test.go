@@ -40,6 +40,8 @@ type bench struct {
 	clk *clock.Fake
 	// denied is the end of the ARNs that nobody may use.
 	denied string
+	// other are operations of other services, by name.
+	other map[string]func(c *service.Call, in any) (any, error)
 }
 
 func newBench(t testing.TB) *bench {
@@ -61,6 +63,9 @@ func (b *bench) caller() *service.Call {
 
 func (b *bench) Dispatch(ctx context.Context, c *service.Call, op smithy.Descriptor, in any) (any, error) {
 	_, o := op.Of()
+	if fn := b.other[o.Name]; fn != nil {
+		return fn(c, in)
+	}
 	return b.ops[o.Name].Call(ctx, c, in)
 }
 

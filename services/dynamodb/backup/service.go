@@ -35,6 +35,8 @@ type Service struct {
 const (
 	backupKind  = "dynamodb/backup"
 	restoreKind = "dynamodb/restore"
+	importKind  = "dynamodb/import"
+	exportKind  = "dynamodb/export"
 	baseKind    = "dynamodb/base"
 	forgetKind  = "dynamodb/forget"
 	tendKind    = "dynamodb/tend"
@@ -52,6 +54,7 @@ func New(d service.Deps, s *store.Store, encrypt Encrypter) *Service {
 	}
 	for kind, run := range map[string]func(context.Context, work) error{
 		backupKind: b.runBackup, restoreKind: b.runRestore, baseKind: b.runBase, forgetKind: b.runForget,
+		exportKind: b.runExport, importKind: b.runImport,
 	} {
 		d.Sched.Register(kind, func(ctx context.Context, r sched.Run) error {
 			var w work
@@ -94,9 +97,11 @@ func (s *Service) Operations() []service.Operation {
 		service.Full(api.UpdateContinuousBackups, (*Service).updateContinuousBackups),
 		service.Partial(api.RestoreTableToPointInTime, (*Service).restoreToPointInTime, "vector indexes are refused; a table cannot be deleted, nor its recovery turned off, until restores and exports of it are done"),
 		service.Partial(api.RestoreTableFromBackup, (*Service).restoreFromBackup, "vector indexes are refused"),
-		service.None[*Service]("recovery, exports and imports are not there yet",
-			api.ExportTableToPointInTime, api.DescribeExport, api.ListExports,
-			api.ImportTable, api.DescribeImport, api.ListImports,
-		),
+		service.Partial(api.ExportTableToPointInTime, (*Service).exportTable, "ION and filters are refused; what is written to S3 is judged as who asked, when it is written"),
+		service.Full(api.DescribeExport, (*Service).describeExport),
+		service.Full(api.ListExports, (*Service).listExports),
+		service.Partial(api.ImportTable, (*Service).importTable, "ION and ZSTD are refused; what is wrong with an item is counted, not logged; an import that fails leaves no table"),
+		service.Full(api.DescribeImport, (*Service).describeImport),
+		service.Full(api.ListImports, (*Service).listImports),
 	}.Bind(s)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"moln.dev/moln/engine/kv"
@@ -388,4 +389,96 @@ func (s *Store) FillAll(ctx context.Context, t *Table) error {
 		}
 	}
 	return nil
+}
+
+// Net is what became of an item in a time: nil images are none.
+type Net struct {
+	Keys, Old, New item.Map
+	At             time.Time
+}
+
+// Names of what a Net is stored as.
+const (
+	netKeys, netOld, netNew, netAt = "k", "o", "n", "t"
+)
+
+// MergeChanges makes a copy of what became of each item that was changed after
+// from and not after until. It may be done again.
+func (s *Store) MergeChanges(ctx context.Context, to Copy, h History, from, until time.Time) error {
+	return s.EachChange(ctx, h, until, func(entries []changelog.Entry) error {
+		var b kv.Batch
+		merged := map[string]item.Map{}
+		for _, e := range entries {
+			if !e.At.After(from) || e.At.After(until) {
+				continue
+			}
+			r, err := record.Decode(e.Payload)
+			if err != nil {
+				return err
+			}
+			key, err := to.row(h.Keys, r.Keys)
+			if err != nil {
+				return err
+			}
+			have, ok := merged[string(key)]
+			if !ok {
+				if have, err = decodeRow(s.db.Get(ctx, key)); err != nil {
+					return err
+				}
+			}
+			merged[string(key)] = mergeNet(have, r, e.At)
+		}
+		for key, m := range merged {
+			b.Put([]byte(key), item.Append(nil, m))
+		}
+		if b.Len() == 0 {
+			return nil
+		}
+		return s.db.Apply(ctx, &b)
+	})
+}
+
+// mergeNet adds a change to what became of an item before, nil for nothing.
+func mergeNet(have item.Map, r record.Record, at time.Time) item.Map {
+	m := item.Map{}.Set(netKeys, item.Value{Kind: item.MapKind, Map: r.Keys})
+	m = m.Set(netAt, item.Value{Kind: item.Number, Text: strconv.FormatInt(at.UnixMilli(), 10)})
+	if have == nil && r.Old != nil {
+		m = m.Set(netOld, item.Value{Kind: item.MapKind, Map: r.Old})
+	} else if old := have.Get(netOld); old != nil {
+		m = m.Set(netOld, *old)
+	}
+	if r.New != nil {
+		m = m.Set(netNew, item.Value{Kind: item.MapKind, Map: r.New})
+	}
+	return m
+}
+
+// ReadNet reads an item of a copy that MergeChanges has made.
+func ReadNet(m item.Map) (n Net, err error) {
+	for name, into := range map[string]*item.Map{netKeys: &n.Keys, netOld: &n.Old, netNew: &n.New} {
+		if v := m.Get(name); v != nil {
+			*into = v.Map
+		}
+	}
+	v := m.Get(netAt)
+	if v == nil {
+		return n, item.ErrCorrupt
+	}
+	milli, err := strconv.ParseInt(v.Text, 10, 64)
+	n.At = time.UnixMilli(milli).UTC()
+	return n, err
+}
+
+// PutRows stores items in a table that nobody can reach yet, without its
+// indexes. The items fit the table.
+func (s *Store) PutRows(ctx context.Context, t *Table, items []item.Map) error {
+	var b kv.Batch
+	for _, m := range items {
+		k, err := t.KeyOf(m)
+		if err != nil {
+			return err
+		}
+		b.Put(t.RowKey(k), stored(m, m.Size()))
+	}
+	return s.db.Apply(ctx, &b)
 }

@@ -198,33 +198,44 @@ func (s *Store) ChangeWith(ctx context.Context, p Place, name string, missing er
 func (s *Store) CreateTable(ctx context.Context, p Place, m *table.Table, exists error, more ...func(*kv.Tx) error) (*Table, error) {
 	key := p.tableKey(m.Name)
 	var raw []byte
-	err := s.db.Update(ctx, func(tx *kv.Tx) error {
-		_, err := tx.Get(key)
-		if err == nil {
-			return exists
-		}
-		if !errors.Is(err, kv.ErrNotFound) {
+	err := s.db.Update(ctx, func(tx *kv.Tx) (err error) {
+		if err := s.Make(tx, p, m, exists, more...); err != nil {
 			return err
 		}
-		if m.Stream != nil {
-			if err := s.startStream(tx, p, m); err != nil {
-				return err
-			}
-		}
-		for _, fn := range more {
-			if err := fn(tx); err != nil {
-				return err
-			}
-		}
-		if raw, err = json.Marshal(m); err != nil {
-			return err
-		}
-		return tx.Put(key, raw)
+		raw, err = tx.Get(key)
+		return err
 	}, key)
 	if err != nil {
 		return nil, err
 	}
 	return s.hold(p, key, raw)
+}
+
+// Make is CreateTable in a transaction of the caller's.
+func (s *Store) Make(tx *kv.Tx, p Place, m *table.Table, exists error, more ...func(*kv.Tx) error) error {
+	key := p.tableKey(m.Name)
+	_, err := tx.Get(key)
+	if err == nil {
+		return exists
+	}
+	if !errors.Is(err, kv.ErrNotFound) {
+		return err
+	}
+	if m.Stream != nil {
+		if err := s.startStream(tx, p, m); err != nil {
+			return err
+		}
+	}
+	for _, fn := range more {
+		if err := fn(tx); err != nil {
+			return err
+		}
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return tx.Put(key, raw)
 }
 
 // DeleteTable removes a table with all items; check may refuse. If it says that
