@@ -17,6 +17,7 @@ import (
 	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/memkv"
+	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/dynamodb"
 )
@@ -32,7 +33,9 @@ func newStack(t *testing.T) *stack {
 	db := kv.New(memkv.New())
 	t.Cleanup(func() { db.Close() })
 	clk := clock.NewFake(time.Date(2026, 11, 3, 4, 5, 6, 0, time.UTC))
-	def := dynamodb.New(service.Deps{KV: db.Scope([]byte("d")), Clock: clk, Ident: ident.NewSeeded(1, clk), Log: slog.New(slog.DiscardHandler)}).Definition()
+	ids, log := ident.NewSeeded(1, clk), slog.New(slog.DiscardHandler)
+	jobs := sched.New(db.Scope([]byte("s")), clk, ids, log)
+	def := dynamodb.New(service.Deps{KV: db.Scope([]byte("d")), Clock: clk, Ident: ids, Log: log, Sched: jobs}).Definition()
 	s := &stack{t: t, ops: map[string]service.Operation{}, types: map[string]service.ResourceType{}}
 	for _, o := range def.Operations {
 		_, op := o.Of()
@@ -143,8 +146,21 @@ func TestTableIsUpdatedInPlace(t *testing.T) {
 	if *now.ProvisionedThroughput.WriteCapacityUnits != 2 || *now.GlobalSecondaryIndexes[0].ProvisionedThroughput.WriteCapacityUnits != 2 || now.OnDemandThroughput != nil || *now.DeletionProtectionEnabled {
 		t.Errorf("updated to %+v", now)
 	}
-	if err := s.update(r, `{`+keys+`,`+provisioned+`,"PointInTimeRecoverySpecification":{"PointInTimeRecoveryEnabled":true}}`); err != nil && !fault.Is(err, "NotImplemented") {
+	if err := s.update(r, `{`+keys+`,`+provisioned+`,"PointInTimeRecoverySpecification":{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":7}}`); err != nil {
 		t.Errorf("recovery: %v", err)
+	}
+	recovery := func() *api.PointInTimeRecoveryDescription {
+		out, err := service.Invoke(t.Context(), s.call(), api.DescribeContinuousBackups, &api.DescribeContinuousBackupsInput{TableName: &r.PhysicalID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.ContinuousBackupsDescription.PointInTimeRecoveryDescription
+	}
+	if d := recovery(); *d.PointInTimeRecoveryStatus != "ENABLED" || *d.RecoveryPeriodInDays != 7 {
+		t.Errorf("recovery: %+v", d)
+	}
+	if err := s.update(r, `{`+keys+`,`+provisioned+`}`); err != nil || *recovery().PointInTimeRecoveryStatus != "DISABLED" {
+		t.Errorf("recovery off: %v, %+v", err, recovery())
 	}
 	if err := s.types[r.Type].Delete(t.Context(), s.call(), r); err != nil {
 		t.Error(err)
