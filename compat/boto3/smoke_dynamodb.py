@@ -1,3 +1,5 @@
+import json
+import time
 from decimal import Decimal
 
 import boto3
@@ -147,3 +149,81 @@ def streams():
     equal("NextShardIterator" in streams.get_records(ShardIterator=iterator("TRIM_HORIZON")), False)
     refused("ValidationException", 400, ddb.update_table, TableName=t, StreamSpecification={"StreamEnabled": False})
     refused("ResourceNotFoundException", 400, streams.describe_stream, StreamArn=arn[:-3] + "999")
+
+
+def ready(ddb, name):
+    ddb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+
+
+def items(ddb, name):
+    return {i["pk"]["S"]: i for p in ddb.get_paginator("scan").paginate(TableName=name) for i in p["Items"]}
+
+
+def eventually(what, get, seconds=30):
+    for _ in range(seconds * 5):
+        got = get()
+        if got not in ("CREATING", "IN_PROGRESS"):
+            return equal(got, what)
+        time.sleep(0.2)
+    raise AssertionError(f"never {what}")
+
+
+@test
+def backups():
+    ddb, t = table()
+    for i in range(30):
+        ddb.put_item(TableName=t, Item={"pk": {"S": str(i)}, "v": {"N": str(i)}})
+    want = items(ddb, t)
+    arn = ddb.create_backup(TableName=t, BackupName="kept")["BackupDetails"]["BackupArn"]
+    ddb.delete_item(TableName=t, Key={"pk": {"S": "1"}})
+    eventually("AVAILABLE", lambda: ddb.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupStatus"])
+    equal([b["BackupArn"] for b in ddb.list_backups(TableName=t)["BackupSummaries"]], [arn])
+    again = unique("again")
+    made = ddb.restore_table_from_backup(TargetTableName=again, BackupArn=arn)["TableDescription"]
+    equal((made["TableStatus"], made["RestoreSummary"]["SourceBackupArn"]), ("CREATING", arn))
+    ready(ddb, again)
+    equal(items(ddb, again), want)
+    refused("TableAlreadyExistsException", 400, ddb.restore_table_from_backup, TargetTableName=t, BackupArn=arn)
+    equal(ddb.delete_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupStatus"], "DELETED")
+    refused("BackupNotFoundException", 400, ddb.describe_backup, BackupArn=arn)
+    refused("TableNotFoundException", 400, ddb.create_backup, TableName="none", BackupName="kept")
+
+
+@test
+def recovery_export_import():
+    ddb, t = table()
+    refused("PointInTimeRecoveryUnavailableException", 400, ddb.restore_table_to_point_in_time, SourceTableName=t, TargetTableName="new", UseLatestRestorableTime=True)
+    d = ddb.update_continuous_backups(TableName=t, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7})
+    d = d["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    equal((d["PointInTimeRecoveryStatus"], d["RecoveryPeriodInDays"]), ("ENABLED", 7))
+    for i in range(30):
+        ddb.put_item(TableName=t, Item={"pk": {"S": str(i)}, "v": {"N": str(i)}})
+    want = items(ddb, t)
+    time.sleep(7)
+    ddb.delete_item(TableName=t, Key={"pk": {"S": "1"}})
+    again = unique("again")
+    ddb.restore_table_to_point_in_time(SourceTableName=t, TargetTableName=again, UseLatestRestorableTime=True)
+    ready(ddb, again)
+    equal(items(ddb, again), want)
+
+    s3, bucket, arn = client("s3"), unique("exports"), ddb.describe_table(TableName=t)["Table"]["TableArn"]
+    s3.create_bucket(Bucket=bucket)
+    e = ddb.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket, S3Prefix="p")["ExportDescription"]
+    eventually("COMPLETED", lambda: ddb.describe_export(ExportArn=e["ExportArn"])["ExportDescription"]["ExportStatus"])
+    e = ddb.describe_export(ExportArn=e["ExportArn"])["ExportDescription"]
+    equal(e["ItemCount"], 29)
+    summary = json.loads(s3.get_object(Bucket=bucket, Key=e["ExportManifest"])["Body"].read())
+    files = [json.loads(f) for f in s3.get_object(Bucket=bucket, Key=summary["manifestFilesS3Key"])["Body"].read().splitlines()]
+    equal(sum(f["itemCount"] for f in files), 29)
+    equal(s3.head_object(Bucket=bucket, Key=files[0]["dataFileS3Key"])["ETag"].strip('"'), files[0]["etag"])
+    imported = unique("imported")
+    i = ddb.import_table(
+        S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": files[0]["dataFileS3Key"].rsplit("/", 1)[0]}, InputFormat="DYNAMODB_JSON", InputCompressionType="GZIP",
+        TableCreationParameters={
+            "TableName": imported, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]})["ImportTableDescription"]
+    eventually("COMPLETED", lambda: ddb.describe_import(ImportArn=i["ImportArn"])["ImportTableDescription"]["ImportStatus"])
+    equal(items(ddb, imported), items(ddb, t))
+    e = ddb.export_table_to_point_in_time(TableArn=arn, S3Bucket=unique("nowhere"))["ExportDescription"]
+    eventually("FAILED", lambda: ddb.describe_export(ExportArn=e["ExportArn"])["ExportDescription"]["ExportStatus"])
+    equal(ddb.describe_export(ExportArn=e["ExportArn"])["ExportDescription"]["FailureCode"], "S3NoSuchBucket")
