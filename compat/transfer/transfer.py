@@ -48,15 +48,15 @@ def test_small_file():
 
 
 def test_parts():
-    path = file(17 * MIB + 3)
+    path = file(11 * MIB + 3)
     s3.upload_file(path, bucket, "parts", Config=PARTS)
-    head = s3.head_object(Bucket=bucket, Key="parts", PartNumber=4)
-    check(head, head["PartsCount"] == 4 and head["ContentLength"] == 2 * MIB + 3 and head["ETag"].endswith('-4"'))
+    head = s3.head_object(Bucket=bucket, Key="parts", PartNumber=3)
+    check(head, head["PartsCount"] == 3 and head["ContentLength"] == MIB + 3 and head["ETag"].endswith('-3"'))
     check("same", filecmp.cmp(path, back("parts"), shallow=False))
 
 
 def test_each_checksum():
-    path = file(6 * MIB)
+    path = file(5 * MIB + 1)
     for algorithm in ["CRC32", "SHA1", "SHA256"]:
         s3.upload_file(path, bucket, algorithm, Config=PARTS, ExtraArgs={"ChecksumAlgorithm": algorithm})
         check(algorithm, filecmp.cmp(path, back(algorithm, ExtraArgs={"ChecksumMode": "ENABLED"}), shallow=False))
@@ -65,7 +65,7 @@ def test_each_checksum():
 
 
 def test_copy():
-    path = file(11 * MIB)
+    path = file(6 * MIB)
     s3.upload_file(path, bucket, "from", Config=PARTS, ExtraArgs={"Metadata": {"a": "b"}})
     s3.copy({"Bucket": bucket, "Key": "from"}, bucket, "to", Config=PARTS)
     check("same", filecmp.cmp(path, back("to"), shallow=False))
@@ -75,7 +75,7 @@ def test_copy():
 
 
 def test_streams():
-    body = os.urandom(12 * MIB)
+    body = os.urandom(6 * MIB)
     s3.upload_fileobj(io.BytesIO(body), bucket, "stream", Config=PARTS)
     out = io.BytesIO()
     s3.download_fileobj(bucket, "stream", out, Config=PARTS)

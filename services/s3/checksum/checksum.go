@@ -62,6 +62,16 @@ const (
 // Values are base64 values by algorithm.
 type Values map[string]string
 
+// Bare are the values without the number of parts that those made of parts end in,
+// as GetObjectAttributes tells them.
+func (v Values) Bare() Values {
+	out := Values{}
+	for alg, sum := range v {
+		out[alg], _, _ = strings.Cut(sum, "-")
+	}
+	return out
+}
+
 // New makes the hash of an algorithm; nil for one that is not known here.
 func New(alg string) hash.Hash {
 	switch alg {

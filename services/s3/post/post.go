@@ -91,6 +91,10 @@ func (u *Uploads) upload(w http.ResponseWriter, r *http.Request, c *service.Call
 	if out.VersionId != nil {
 		w.Header().Set("x-amz-version-id", *out.VersionId)
 	}
+	for alg, sum := range op.GivenSums(out) {
+		w.Header().Set("x-amz-checksum-"+strings.ToLower(alg), sum)
+	}
+	w.Header().Set("x-amz-checksum-type", smithy.Val(out.ChecksumType))
 	f.Answer(w, form.Stored{
 		Bucket: bucket, Key: f.Get("key"), ETag: smithy.Val(out.ETag), Location: location(r, f.Get("key")),
 	})

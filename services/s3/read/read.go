@@ -278,7 +278,7 @@ func (s *Handlers) getObjectAttributes(ctx context.Context, c *service.Call, in 
 			out.ObjectSize = new(o.Size)
 		case "Checksum":
 			out.Checksum = &api.Checksum{ChecksumType: new(o.SumType)}
-			op.SetSums(o.Sums, out.Checksum)
+			op.SetSums(o.Sums.Bare(), out.Checksum)
 		case "ObjectParts":
 			if o.Parts == 0 {
 				continue
