@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/services/s3/aging"
 	"moln.dev/moln/services/s3/config"
 	"moln.dev/moln/services/s3/control"
+	"moln.dev/moln/services/s3/inventory"
 	"moln.dev/moln/services/s3/list"
 	"moln.dev/moln/services/s3/locking"
 	"moln.dev/moln/services/s3/notify"
@@ -72,6 +73,7 @@ func New(d service.Deps) *Service {
 			keeper,
 			replica.New(d, st, events),
 			logs,
+			inventory.New(d, st),
 		},
 		keeper: keeper,
 		logs:   logs,

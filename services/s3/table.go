@@ -49,9 +49,8 @@ func missingRows() service.Table[*Service] {
 	return service.Table[*Service]{
 		service.None[*Service]("the operation is the older form of another one, which is there",
 			api.GetBucketLifecycle, api.PutBucketLifecycle, api.GetBucketNotification, api.PutBucketNotification),
-		service.None[*Service]("moln has no analytics, inventory and metrics configurations",
+		service.None[*Service]("moln has no analytics and metrics configurations",
 			api.DeleteBucketAnalyticsConfiguration, api.GetBucketAnalyticsConfiguration, api.ListBucketAnalyticsConfigurations, api.PutBucketAnalyticsConfiguration,
-			api.DeleteBucketInventoryConfiguration, api.GetBucketInventoryConfiguration, api.ListBucketInventoryConfigurations, api.PutBucketInventoryConfiguration,
 			api.DeleteBucketMetricsConfiguration, api.GetBucketMetricsConfiguration, api.ListBucketMetricsConfigurations, api.PutBucketMetricsConfiguration),
 		service.None[*Service]("moln has no metadata tables and annotations",
 			api.CreateBucketMetadataConfiguration, api.CreateBucketMetadataTableConfiguration, api.DeleteBucketMetadataConfiguration, api.DeleteBucketMetadataTableConfiguration,

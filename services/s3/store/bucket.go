@@ -63,6 +63,8 @@ type Bucket struct {
 	Replication *api.ReplicationConfiguration `json:",omitempty"`
 	Logging     *api.LoggingEnabled           `json:",omitempty"`
 
+	Inventories []api.InventoryConfiguration `json:",omitempty"`
+
 	// Points counts the access points of the bucket.
 	Points int `json:",omitempty"`
 
@@ -236,6 +238,9 @@ func (s *Store) DeleteBucket(ctx context.Context, name string, notEmpty error) e
 			return err
 		}
 		if err := tx.Delete(keyWalk(b)); err != nil {
+			return err
+		}
+		if err := dropInventories(tx, b); err != nil {
 			return err
 		}
 		return tx.Delete(keyBucket(name))
