@@ -6,7 +6,7 @@
 // Here are the handlers and who may call them. Package table knows what a table
 // is, store how tables and items are kept; streams is the API of DynamoDB Streams,
 // over changelog, which puts records in order, and record, what one holds; expr, partiql and legacy are the
-// languages of requests, item the values, cfn the CloudFormation type.
+// languages of requests, item the values, backup keeps tables as they were, cfn the CloudFormation type.
 //
 // # State (keys are tuples; account and region come first)
 //
@@ -17,6 +17,8 @@
 //	s, table name, label                      -> stream: what it was told, and when it ended
 //	n, table id                               -> how much it was last counted to hold
 //	c, stream id, ...                         -> its records, see package changelog
+//	g, table id, capture, ...                 -> changes that a copy or a recovery needs, likewise
+//	b, x, m, o, q, ...                        -> backups, exports, imports and copies, see package backup
 //
 // #hash is a digest of the partition key's value, which spreads items evenly (a
 // segment of a scan is a part of the digests) and keeps keys short; #key is a
@@ -24,7 +26,7 @@
 // is that of the bytes. A table's id is never used again.
 //
 // A table is ACTIVE as soon as CreateTable answers, and gone when DeleteTable
-// does. An index added later is CREATING until a worker has filled it. Expiry
+// does; one that is restored or imported is CREATING until all of it is there. An index added later is CREATING until a worker has filled it. Expiry
 // uses an index of its own, over the attribute that holds the time.
 //
 // # Invariants

@@ -258,3 +258,39 @@ func TestWrongRowsAreCounted(t *testing.T) {
 		t.Errorf("%d imports", len(got))
 	}
 }
+
+// TestBackupsAreJudgedOnWhatTheyAre: each request on its ARN, and who restores
+// on all that fills the table.
+func TestBackupsAreJudgedOnWhatTheyAre(t *testing.T) {
+	b := newBench(t)
+	plain := *arnOf("things")
+	for _, tt := range []struct {
+		in   any
+		op   string
+		want []string
+	}{
+		{&api.CreateBackupInput{TableName: new("things")}, "CreateBackup", []string{"dynamodb:CreateBackup " + plain}},
+		{&api.DescribeBackupInput{BackupArn: new(plain + "/backup/1")}, "DescribeBackup", []string{"dynamodb:DescribeBackup " + plain + "/backup/1"}},
+		{&api.ListBackupsInput{}, "ListBackups", []string{"dynamodb:ListBackups *"}},
+		{&api.DescribeExportInput{ExportArn: new(plain + "/export/1")}, "DescribeExport", []string{"dynamodb:DescribeExport " + plain + "/export/1"}},
+		{
+			&api.ImportTableInput{TableCreationParameters: &api.TableCreationParameters{TableName: new("things")}},
+			"ImportTable", []string{"dynamodb:ImportTable " + plain + "/import/*"},
+		},
+		{&api.RestoreTableFromBackupInput{BackupArn: new(*arnOf("old") + "/backup/1"), TargetTableName: new("things")}, "RestoreTableFromBackup", []string{
+			"dynamodb:RestoreTableFromBackup " + *arnOf("old") + "/backup/1", "dynamodb:RestoreTableFromBackup " + plain,
+			"dynamodb:BatchWriteItem " + plain, "dynamodb:DeleteItem " + plain, "dynamodb:GetItem " + plain, "dynamodb:PutItem " + plain,
+			"dynamodb:Query " + plain, "dynamodb:Scan " + plain, "dynamodb:UpdateItem " + plain,
+		}},
+	} {
+		_, op := b.ops[tt.op].Of()
+		checks, err := b.s.authorize(t.Context(), b.caller(), op, tt.in)
+		var got []string
+		for _, c := range checks {
+			got = append(got, c.Action+" "+c.Resource)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", tt.op, err, diff)
+		}
+	}
+}
