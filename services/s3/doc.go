@@ -1,13 +1,14 @@
 // Package s3 is AWS's Simple Storage Service: buckets, objects and their
 // versions, multipart uploads, bucket policies, access control lists, access
 // points and public access blocks, uploads by HTML form,
-// CORS, static websites and event notifications.
+// CORS, static websites, event notifications, replication, access logs and
+// inventories.
 //
-// It is not a file system, and has no replication: its operations answer errors.
+// It is not a file system.
 //
 // The operations are answered by this package (buckets, writing, deleting,
 // uploads) and by one package per family: read, list, config, acl, notify,
-// locking, aging, replica. Below them are write, through which every object is written or
+// locking, aging, replica, accesslog, inventory. Below them are write, through which every object is written or
 // deleted, and store, which keeps everything; op and s3err have what they share.
 // Package site serves websites. A family gives its rows of the operation table by its Operations,
 // and Service.families lists it.
@@ -33,6 +34,8 @@
 //	("l", data id, reader)      a long read that goes on, and until when it counts
 //	("w", bid)                  how far the daily walk over a bucket has come
 //	("m", account, bucket, day) what a bucket used on a day
+//	("lg", bucket)              the bucket may have access logs
+//	("in", bid, inventory)      the day of the last report of an inventory
 //	("ap", account, region, name)  an access point
 //	("al", alias)               the access point that an alias stands for
 //	("ac", account)             the public access block of an account, of which every

@@ -31,6 +31,7 @@ type bucketProperties struct {
 	Tags                           []api.Tag
 
 	lasting
+	reporting
 }
 
 type cfnVersioning struct{ Status *string }
@@ -89,27 +90,6 @@ func (p *cfnWebsite) api() *api.WebsiteConfiguration {
 	}
 	for _, r := range p.RoutingRules {
 		out.RoutingRules = append(out.RoutingRules, api.RoutingRule{Redirect: r.RedirectRule, Condition: r.RoutingRuleCondition})
-	}
-	return out
-}
-
-type cfnNotification struct {
-	LambdaConfigurations []struct {
-		Event, Function *string
-		Filter          *struct {
-			S3Key *struct{ Rules []api.FilterRule }
-		}
-	}
-}
-
-func (p *cfnNotification) api() *api.NotificationConfiguration {
-	out := &api.NotificationConfiguration{}
-	for _, l := range p.LambdaConfigurations {
-		conf := api.LambdaFunctionConfiguration{LambdaFunctionArn: l.Function, Events: []string{smithy.Val(l.Event)}}
-		if l.Filter != nil && l.Filter.S3Key != nil {
-			conf.Filter = &api.NotificationConfigurationFilter{Key: &api.S3KeyFilter{FilterRules: l.Filter.S3Key.Rules}}
-		}
-		out.LambdaFunctionConfigurations = append(out.LambdaFunctionConfigurations, conf)
 	}
 	return out
 }
@@ -201,7 +181,7 @@ func (t *types) configure(ctx context.Context, c *service.Call, r *service.Resou
 	p, name := r.Properties.(*bucketProperties), new(r.PhysicalID)
 	steps := []func(context.Context, *service.Call, *string, *bucketProperties, *bucketProperties) error{
 		applyEncryption, applyPublicAccess, withdrawList, applyOwnership, applyList, applyVersioning, applyCORS, applyWebsite, applyNotification,
-		applyLifecycle, applyLock, applyTiering,
+		applyLifecycle, applyLock, applyTiering, applyLogging, applyReplication, applyInventories,
 	}
 	for _, step := range steps {
 		if err := step(ctx, c, name, p, old); err != nil {
