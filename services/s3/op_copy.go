@@ -91,6 +91,10 @@ func (s *Service) openSource(ctx context.Context, c *service.Call, src source, c
 }
 
 func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyObjectInput) (*api.CopyObjectOutput, error) {
+	alg := checksum.Asked(in.ChecksumAlgorithm)
+	if alg != "" && checksum.New(alg) == nil {
+		return nil, checksum.Unknown()
+	}
 	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
@@ -128,7 +132,6 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	holds := func(cur *store.Object) error {
 		return write.Condition(smithy.Val(in.IfMatch), smithy.Val(in.IfNoneMatch), o.Key, cur)
 	}
-	alg := checksum.Asked(in.ChecksumAlgorithm)
 	got, err := s.copyBody(ctx, sb, so, condition.Span{Length: so.Size}, store.Intake{Algorithms: copyAlgorithms(alg, so), Protect: protect})
 	if err != nil {
 		return nil, err
@@ -163,9 +166,6 @@ func copyAlgorithms(asked string, so *store.Object) []string {
 // copied makes the record of the copy: the source's properties, or new ones.
 func (s *Service) copied(ctx context.Context, c *service.Call, b, sb *store.Bucket, so *store.Object, in *api.CopyObjectInput) (*store.Object, error) {
 	directive, tagging := smithy.Val(in.MetadataDirective), smithy.Val(in.TaggingDirective)
-	if alg := checksum.Asked(in.ChecksumAlgorithm); alg != "" && checksum.New(alg) == nil {
-		return nil, checksum.Unknown()
-	}
 	o, err := write.NewObject(write.Attributes{
 		Key: smithy.Val(in.Key), Meta: in.Metadata, Tagging: in.Tagging, Class: in.StorageClass,
 		Headers: map[string]*string{

@@ -74,7 +74,7 @@ func Parse(header *string) ([]Tag, error) {
 	}
 	var in []api.Tag
 	for k, v := range values {
-		if len(v) != 1 {
+		if len(v) != 1 || k == "" {
 			return nil, bad
 		}
 		in = append(in, api.Tag{Key: new(k), Value: new(v[0])})
