@@ -58,6 +58,9 @@ type Config struct {
 	Egress string
 	// RuntimesDir holds further interpreters.
 	RuntimesDir string
+	// WebsiteDomains are host names at and below which a bucket of the same name
+	// is served as a website. They must not be moln's own.
+	WebsiteDomains []string
 	// TLSCert and TLSKey are files for the listener itself; empty: plain HTTP.
 	TLSCert, TLSKey string
 	// LogLevel and LogJSON shape the log on stderr.
@@ -78,6 +81,13 @@ func (c *Config) normalise() error {
 	}
 	if c.Egress != "none" && c.Egress != "host" {
 		return fmt.Errorf("egress %q is neither none nor host", c.Egress)
+	}
+	for i, domain := range c.WebsiteDomains {
+		domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+		if !strings.Contains(domain, ".") || net.ParseIP(domain) != nil || strings.ContainsAny(domain, ":/*") {
+			return fmt.Errorf("website domain %q is no domain name of two labels or more", domain)
+		}
+		c.WebsiteDomains[i] = domain
 	}
 	if (c.RootAccessKey == "") != (c.RootSecretKey == "") {
 		return errors.New("give both --access-key and --secret-key, or neither")

@@ -190,7 +190,7 @@ func (s *Server) deps(name string) service.Deps {
 		Sched: s.sched, Seal: s.sealer, Log: s.log.With("service", name), Meter: s.metrics,
 		Functions: &s.funcs, System: s.system, DataDir: filepath.Join(s.dir(), "work", name),
 		Site: service.Site{
-			Endpoint: s.Endpoint(), Port: s.port(), CAPEM: s.ca.pem,
+			Endpoint: s.Endpoint(), Port: s.port(), WebsiteDomains: s.cfg.WebsiteDomains, CAPEM: s.ca.pem,
 			Handler: s.inner(), ServeTLS: s.serveTLS,
 		},
 	}

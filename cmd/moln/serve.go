@@ -31,6 +31,7 @@ type common struct {
 	ProxyAllow []string `help:"Foreign hosts that moln's proxy lets through (* for all)." placeholder:"HOST"`
 	SMTP       string   `name:"smtp" help:"Mail server for what Cognito sends: smtp://user:pass@host:port. Without it mail stays in the local mailbox." placeholder:"URL"`
 	MailFrom   string   `help:"Sender of that mail." default:"no-reply@verificationemail.com"`
+	Websites   []string `name:"website-domain" help:"Domain at and below which a bucket named as the host is served as a website." placeholder:"DOMAIN"`
 	Runtimes   string   `help:"Directory with further interpreters." placeholder:"DIR"`
 	LogLevel   string   `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 	JSON       bool     `help:"Machine-readable output, one JSON object a line."`
@@ -45,7 +46,7 @@ func (c *common) config() server.Config {
 		Listen: c.Listen, Store: c.Store, Blobs: c.Blobs, Account: c.Account,
 		SealKeyFile: c.SealKey, SealKey: os.Getenv("MOLN_SEAL_KEY"),
 		Sandbox: sandbox, Strict: c.Strict, Egress: c.Egress, ProxyAllow: c.ProxyAllow,
-		SMTP: c.SMTP, MailFrom: c.MailFrom, RuntimesDir: c.Runtimes, LogLevel: c.LogLevel, LogJSON: c.JSON,
+		SMTP: c.SMTP, MailFrom: c.MailFrom, RuntimesDir: c.Runtimes, WebsiteDomains: c.Websites, LogLevel: c.LogLevel, LogJSON: c.JSON,
 	}
 }
 

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -616,6 +618,41 @@ func TestEndpoints(t *testing.T) {
 	}()
 	if rec := h.last(); rec.Code != "InternalFailure" {
 		t.Errorf("record %+v", rec)
+	}
+}
+
+// TestExpectationWithoutBody: who expects 100 Continue gets it though there is no
+// body to send.
+func TestExpectationWithoutBody(t *testing.T) {
+	h := newHarness(t, service.Endpoint{
+		Name:  "site",
+		Match: func(*http.Request, string) bool { return true },
+		Serve: func(w http.ResponseWriter, _ *http.Request, _ *service.Call) { io.WriteString(w, "done") },
+	})
+	srv := httptest.NewServer(h.g)
+	defer srv.Close()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for _, q := range []struct{ expect, want string }{{"Expect: 100-continue\r\n", "HTTP/1.1 100 Continue"}, {"", "HTTP/1.1 200 OK"}} {
+		fmt.Fprintf(conn, "PUT / HTTP/1.1\r\nHost: x\r\n%sContent-Length: 0\r\n\r\n", q.expect)
+		line, err := in.ReadString('\n')
+		if err != nil || strings.TrimSpace(line) != q.want {
+			t.Fatalf("%q: %q, %v", q.expect, line, err)
+		}
+		if q.expect != "" {
+			in.ReadString('\n') // the end of the interim answer
+		}
+		if q.expect != "" {
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatalf("%v, %v", resp, err)
+			}
+			io.Copy(io.Discard, resp.Body)
+		}
 	}
 }
 

@@ -49,6 +49,9 @@ type Site struct {
 	Endpoint string
 	// Port is the listener's port, for host-style URLs (x.localhost:PORT).
 	Port string
+	// WebsiteDomains are host names at and below which buckets of the same name
+	// are served as websites.
+	WebsiteDomains []string
 	// CAPEM is moln's own certificate authority, for functions that call AWS
 	// host names over TLS.
 	CAPEM []byte

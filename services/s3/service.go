@@ -62,7 +62,7 @@ func New(d service.Deps) *Service {
 		store:  st,
 		writer: write.New(st, events, d.Ident),
 		events: events,
-		site:   site.New(st, objects),
+		site:   site.New(st, objects, d.Site.WebsiteDomains),
 		families: []family{
 			objects,
 			list.New(st),

@@ -29,10 +29,26 @@ const websitePath = "/_aws/s3-website/"
 type Site struct {
 	store *store.Store
 	read  *read.Handlers
+	// domains are those at and below which a host is the bucket of its name.
+	domains []string
 }
 
-// New returns the data planes of a store.
-func New(st *store.Store, objects *read.Handlers) *Site { return &Site{st, objects} }
+// New returns the data planes of a store. Hosts at and below the domains are
+// buckets of the same name, as behind a CNAME at AWS.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingCustomURLs
+func New(st *store.Store, objects *read.Handlers, domains []string) *Site {
+	return &Site{st, objects, domains}
+}
+
+// bucketOfHost finds the bucket whose website a host is.
+func (s *Site) bucketOfHost(host string) (bucketName string, ok bool) {
+	for _, domain := range s.domains {
+		if rest, ok := strings.CutSuffix(host, domain); ok && (rest == "" || strings.HasSuffix(rest, ".")) {
+			return host, true
+		}
+	}
+	return website.BucketOfHost(host)
+}
 
 // Endpoints are where they are found.
 func (s *Site) Endpoints() []service.Endpoint {
@@ -46,7 +62,7 @@ func (s *Site) websiteEndpoint() service.Endpoint {
 			if strings.HasPrefix(r.URL.Path, websitePath) {
 				return true
 			}
-			_, ok := website.BucketOfHost(host)
+			_, ok := s.bucketOfHost(host)
 			return ok
 		},
 		Serve: s.serveWebsite,
@@ -71,7 +87,7 @@ func (s *Site) serveWebsite(w http.ResponseWriter, r *http.Request, c *service.C
 		name, key, _ = strings.Cut(rest, "/")
 		v.base = websitePath + name + "/"
 	} else {
-		name, _ = website.BucketOfHost(host)
+		name, _ = s.bucketOfHost(host)
 	}
 	w.Header().Set("x-amz-request-id", c.RequestID)
 	w.Header().Set("x-amz-id-2", c.RequestID)
