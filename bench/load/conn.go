@@ -192,7 +192,7 @@ func (t Traffic) Run(addr string, conns int, limit Limit) (Result, error) {
 		}
 		open = append(open, c)
 	}
-	share := max(len(t.Requests)/conns, 1)
+	share := max((len(t.Requests)+conns-1)/conns, 1)
 	return Loop(conns, limit, func(w, i int) error {
 		_, err := open[w].exchange(t.Requests[(w*share+i)%len(t.Requests)], t.Body, t.Discard)
 		return err
