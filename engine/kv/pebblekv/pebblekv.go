@@ -43,8 +43,8 @@ const (
 
 	// blockBytes is what a read of one key takes from the disk and unpacks, and
 	// what a scan reads at a time. Twice Pebble's own size halves the index, so
-	// that the index of ten million items of 1 KB stays in the cache, and makes
-	// a scan of a hundred of them a fifth cheaper, for a few microseconds more
+	// that most of the index of ten million items of 1 KB stays in the cache, and
+	// makes a scan of a hundred of them a fifth cheaper, for a few microseconds more
 	// of a read that misses the cache.
 	blockBytes = 8 << 10
 
