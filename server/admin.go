@@ -103,6 +103,9 @@ func (s *Server) adminAllowed(r *http.Request) bool {
 // bucket's website or a function's page has the same origin as moln's own pages,
 // and may be anybody's: its scripts and frames must not read them.
 func byScript(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") == "" {
+		return false // a program such as Node, whose fetch sends the mode only
+	}
 	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
 	return mode != "" && mode != "navigate" || dest != "" && dest != "document"
 }
