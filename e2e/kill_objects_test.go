@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,12 +86,17 @@ type uploads struct {
 	begun map[string]int // key -> bytes, of those that no answer came for
 	// cut, if not nil, is called before the process dies.
 	cut func(*process)
+	// most, if not zero, is how many bytes may be sent in a round: the process
+	// dies when they are.
+	most int64
 }
 
 func (u *uploads) untilKilled(t *testing.T, p *process, round int, after time.Duration) {
 	t.Helper()
 	c := newClient(p.endpoint)
 	var writers sync.WaitGroup
+	var sent atomic.Int64
+	enough := make(chan struct{})
 	for i := range uploaders {
 		writers.Go(func() {
 			for n := 0; ; n++ {
@@ -102,6 +108,12 @@ func (u *uploads) untilKilled(t *testing.T, p *process, round int, after time.Du
 					if (n+i)%bigEvery == bigEvery-1 {
 						size += partFirstBytes
 					}
+				}
+				if now := sent.Add(int64(size)); u.most > 0 && now > u.most {
+					if now-int64(size) <= u.most {
+						close(enough)
+					}
+					return
 				}
 				u.mu.Lock()
 				u.begun[key] = size
@@ -123,6 +135,7 @@ func (u *uploads) untilKilled(t *testing.T, p *process, round int, after time.Du
 	}
 	select {
 	case <-time.After(after):
+	case <-enough:
 	case <-p.exited:
 		t.Errorf("moln ended by itself: %v\n%s", p.err, p.stderr)
 	}

@@ -12,10 +12,13 @@ import (
 )
 
 const (
-	// powerDiskBytes is the size of the disk that loses its power.
-	powerDiskBytes = 512 << 20
-	powerRounds    = 3
-	powerAfter     = 1500 * time.Millisecond
+	// powerDiskBytes is the size of the disk that loses its power, of which
+	// only what is written takes room, and powerWrittenMax what a round may
+	// write before its time: a fast host would fill the disk.
+	powerDiskBytes  = 2 << 30
+	powerWrittenMax = 300 << 20
+	powerRounds     = 3
+	powerAfter      = 1500 * time.Millisecond
 )
 
 // TestPowerCut takes the power from a disk while 32 clients upload objects: it
@@ -30,11 +33,14 @@ func TestPowerCut(t *testing.T) {
 	disk := plug(t, makeImage(t, image))
 	p := disk.start(t)
 	mustPut(t, newClient(p.endpoint), "/"+uploadBucket, nil)
-	all := &uploads{acked: map[string]upload{}, begun: map[string]int{}}
+	all := &uploads{acked: map[string]upload{}, begun: map[string]int{}, most: powerWrittenMax}
 	for round := range powerRounds {
 		next := fmt.Sprintf("%s.%d", image, round)
+		// A new file each time: ext4 writes one that is cut short and written
+		// again as soon as it is closed.
+		name := fmt.Sprintf("canary-%d", round)
 		all.cut = func(p *process) {
-			canary := fmt.Sprintf("/proc/%d/root%s/canary", disk.holder, disk.dir)
+			canary := disk.path(name)
 			if err := os.WriteFile(canary, []byte("not synced"), 0o600); err != nil {
 				t.Error(err)
 			}
@@ -49,7 +55,7 @@ func TestPowerCut(t *testing.T) {
 		all.untilKilled(t, p, round, powerAfter)
 		disk.unplug()
 		disk = plug(t, next)
-		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/root%s/canary", disk.holder, disk.dir)); err == nil && len(text) > 0 {
+		if text, err := os.ReadFile(disk.path(name)); err == nil && len(text) > 0 {
 			t.Log("what was not synced has reached the disk all the same: this cut proves little")
 		}
 		p = disk.start(t)
@@ -71,6 +77,11 @@ type powerDisk struct {
 	dir    string
 	holder int
 	unplug func()
+}
+
+// path is where a file of the disk is seen from outside.
+func (d powerDisk) path(name string) string {
+	return filepath.Join(fmt.Sprintf("/proc/%d/root", d.holder), d.dir, name)
 }
 
 func (d powerDisk) start(t *testing.T) *process {
