@@ -133,6 +133,15 @@ type Sealer interface {
 	Seal() error
 }
 
+// Dialer is a Sandbox whose own loopback the host can connect to, as programs do
+// that want to be told things at a port of theirs. A driver without it gives
+// such a program no way to be reached, and callers must say so.
+type Dialer interface {
+	// Dial connects to a TCP port of the guest's 127.0.0.1. The guest must not
+	// be frozen.
+	Dial(ctx context.Context, port int) (net.Conn, error)
+}
+
 // Stats is a reading of what a guest uses.
 type Stats struct {
 	MemoryBytes     int64

@@ -69,7 +69,7 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 		return nil, err
 	}
 	withDefaults(&spec)
-	sb := &box{spec: spec, done: make(chan struct{}), replies: make(chan notice), listeners: map[string]net.Listener{}}
+	sb := &box{spec: spec, done: make(chan struct{}), replies: make(chan reply), listeners: map[string]net.Listener{}}
 	if err := sb.start(ctx, d); err != nil {
 		sb.abandon()
 		return nil, fmt.Errorf("nssandbox: %w", err)

@@ -266,7 +266,10 @@ func (h *helper) obey() {
 			os.Exit(exitRefused)
 		}
 		answer := notice{Done: true}
+		var dialled []int
 		switch {
+		case o.Dial != 0:
+			dialled, err = dial(o.Dial)
 		case o.Seal:
 			sealed = true
 		case o.Signal != 0:
@@ -280,10 +283,26 @@ func (h *helper) obey() {
 		if err != nil {
 			answer = notice{Error: err.Error()}
 		}
-		if err := sendRaw(controlFD, answer, nil); err != nil {
+		if err := sendRaw(controlFD, answer, dialled); err != nil {
 			os.Exit(exitRefused)
 		}
+		closeAll(dialled)
 	}
+}
+
+// dial begins a connection to a port of the guest's loopback. It does not wait
+// for the guest, which could make it wait for ever; the daemon does.
+func dial(port int) ([]int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+	if err != nil && err != unix.EINPROGRESS {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return []int{fd}, nil
 }
 
 // mountLate opens the tree in the first namespace and attaches it in the

@@ -56,12 +56,13 @@ type order struct {
 	Mount  *bind `json:",omitempty"`
 	Signal int   `json:",omitempty"`
 	Seal   bool  `json:",omitempty"`
+	Dial   int   `json:",omitempty"` // a port of the guest's loopback
 }
 
 // notice is a message from the helper.
 type notice struct {
 	Started bool   `json:",omitempty"` // the descriptors are the listeners
-	Done    bool   `json:",omitempty"` // the last order is carried out
+	Done    bool   `json:",omitempty"` // the last order is carried out; a dialled socket comes along
 	Error   string `json:",omitempty"`
 	Exited  bool   `json:",omitempty"`
 	Status  int    `json:",omitempty"`
