@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"moln.dev/moln/engine/sandbox"
 )
 
 const (
@@ -34,7 +36,7 @@ func Main() {
 	runtime.LockOSThread()
 	h := &helper{}
 	if err := h.run(); err != nil {
-		_ = sendRaw(controlFD, notice{Error: err.Error()}, nil)
+		_ = sendRaw(controlFD, notice{Error: err.Error(), Refused: refusal(err)}, nil)
 		os.Exit(exitRefused)
 	}
 	os.Exit(0)
@@ -178,14 +180,18 @@ func startGuest(s *setup) (int, error) {
 	for i := range s.Pipes {
 		files = append(files, uintptr(firstPipeFD+i))
 	}
-	pid, err := syscall.ForkExec(s.Command[0], s.Command, &syscall.ProcAttr{
+	program, err := findProgram(s)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := syscall.ForkExec(program, s.Command, &syscall.ProcAttr{
 		Dir:   s.Dir,
 		Env:   s.Env,
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("start %s: %w", s.Command[0], err)
+		return 0, &sandbox.StartError{Path: program, Reason: err.Error()}
 	}
 	return pid, nil
 }

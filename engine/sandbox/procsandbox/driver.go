@@ -42,6 +42,9 @@ func (Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, er
 	if err := spec.Check(); err != nil {
 		return nil, err
 	}
+	if spec.Root != "" {
+		return nil, fmt.Errorf("procsandbox: %w", sandbox.ErrNoRoot)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
