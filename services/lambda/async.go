@@ -11,6 +11,8 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
+	"moln.dev/moln/services/lambda/run"
 )
 
 const (
@@ -36,7 +38,9 @@ type job struct {
 	Depth    int `json:"depth,omitempty"`
 }
 
-func (j job) ref() ref { return ref{place{j.Account, j.Region}, j.Name, j.Qualifier} }
+func (j job) ref() fn.Ref {
+	return fn.At(fn.Place{Account: j.Account, Region: j.Region}, j.Name, j.Qualifier)
+}
 
 func (s *Service) registerAsync() {
 	if s.deps.Sched == nil {
@@ -48,13 +52,13 @@ func (s *Service) registerAsync() {
 var errNoScheduler = errors.New("lambda: no scheduler for asynchronous invocations")
 
 // enqueue makes an event durable before it is accepted.
-func (s *Service) enqueue(ctx context.Context, c *service.Call, inv invocation) error {
+func (s *Service) enqueue(ctx context.Context, c *service.Call, inv run.Invocation) error {
 	if s.deps.Sched == nil {
 		return errNoScheduler
 	}
 	return s.deps.Sched.Enqueue(ctx, sched.Job{Kind: asyncKind, Payload: encodeJob(job{
-		Account: inv.r.account, Region: inv.r.region, Name: inv.r.name, Qualifier: inv.r.qualifier,
-		RequestID: inv.requestID, Payload: inv.payload, Accepted: c.Now, Depth: c.Depth,
+		Account: inv.Ref.Account, Region: inv.Ref.Region, Name: inv.Ref.Name, Qualifier: inv.Ref.Qualifier,
+		RequestID: inv.RequestID, Payload: inv.Payload, Accepted: c.Now, Depth: c.Depth,
 	})})
 }
 
@@ -64,9 +68,9 @@ func encodeJob(j job) []byte {
 }
 
 // runJob carries out one event, and decides what comes after it.
-func (s *Service) runJob(ctx context.Context, run sched.Run) error {
+func (s *Service) runJob(ctx context.Context, work sched.Run) error {
 	var j job
-	if err := json.Unmarshal(run.Payload, &j); err != nil {
+	if err := json.Unmarshal(work.Payload, &j); err != nil {
 		return sched.Permanent(err)
 	}
 	rules, err := s.eventRules(ctx, j.ref())
@@ -79,14 +83,14 @@ func (s *Service) runJob(ctx context.Context, run sched.Run) error {
 	}
 	c := s.deps.System(j.Account, j.Region)
 	c.RequestID, c.Depth = j.RequestID, j.Depth
-	res, err := s.invoke(ctx, c, invocation{r: j.ref(), requestID: j.RequestID, payload: j.Payload})
+	res, err := s.engine.Invoke(ctx, c, run.Invocation{Ref: j.ref(), RequestID: j.RequestID, Payload: j.Payload})
 	if err != nil {
-		return s.afterRefusal(j, run, err)
+		return s.afterRefusal(j, work, err)
 	}
-	if res.functionError == "" {
+	if res.FunctionError == "" {
 		return nil
 	}
-	return s.afterFailure(ctx, run, j, rules)
+	return s.afterFailure(ctx, work, j, rules)
 }
 
 // eventRules are a function's limits for events.
@@ -95,12 +99,12 @@ type eventRules struct {
 	maxAge  time.Duration
 }
 
-func (s *Service) eventRules(ctx context.Context, r ref) (eventRules, error) {
-	if r.qualifier == latest {
-		r.qualifier = ""
+func (s *Service) eventRules(ctx context.Context, r fn.Ref) (eventRules, error) {
+	if r.Qualifier == fn.Latest {
+		r.Qualifier = ""
 	}
 	rules := eventRules{retriesDefault, eventAgeDefaultS * time.Second}
-	e, _, err := s.store.eventConfig(ctx, r)
+	e, _, err := s.store.EventConfig(ctx, r)
 	if e.Retries != nil {
 		rules.retries = int(*e.Retries)
 	}
@@ -112,26 +116,26 @@ func (s *Service) eventRules(ctx context.Context, r ref) (eventRules, error) {
 
 // giveUp drops an event. There is no dead-letter queue to send it to.
 func (s *Service) giveUp(j job, why string) error {
-	s.deps.Log.Warn("an asynchronous event was dropped", "function", j.ref().arn(), "request", j.RequestID, "why", why)
+	s.deps.Log.Warn("an asynchronous event was dropped", "function", j.ref().ARN(), "request", j.RequestID, "why", why)
 	return nil
 }
 
 // afterRefusal is for events that did not reach the function: throttled ones
 // and failures of ours come again with the scheduler's back-off, from one second
 // to five minutes, until they are too old.
-func (s *Service) afterRefusal(j job, run sched.Run, err error) error {
+func (s *Service) afterRefusal(j job, work sched.Run, err error) error {
 	if fault.Is(err, "ResourceNotFoundException") {
 		return s.giveUp(j, "the function is gone")
 	}
 	if f := fault.As(err); f != nil && f.Status < 500 && f.Status != 429 && f.Code != "InvalidParameterValueException" {
 		return s.giveUp(j, f.Error())
 	}
-	return fmt.Errorf("attempt %d: %w", run.Attempt, err)
+	return fmt.Errorf("attempt %d: %w", work.Attempt, err)
 }
 
 // afterFailure puts the event back with one failure more, in the transaction
 // that ends this run, or drops it.
-func (s *Service) afterFailure(ctx context.Context, run sched.Run, j job, rules eventRules) error {
+func (s *Service) afterFailure(ctx context.Context, work sched.Run, j job, rules eventRules) error {
 	if j.Failures >= rules.retries || j.Failures >= len(retryDelays) {
 		return s.giveUp(j, "the function failed on it too often")
 	}
@@ -142,7 +146,7 @@ func (s *Service) afterFailure(ctx context.Context, run sched.Run, j job, rules 
 		return s.giveUp(j, "it would be older than its maximum age at the next try")
 	}
 	return s.deps.KV.Update(ctx, func(tx *kv.Tx) error {
-		if err := run.FinishTx(tx); err != nil {
+		if err := work.FinishTx(tx); err != nil {
 			return err
 		}
 		return s.deps.Sched.EnqueueTx(tx, sched.Job{Kind: asyncKind, Payload: encodeJob(j), RunAt: at})

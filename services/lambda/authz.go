@@ -5,11 +5,11 @@ import (
 	"reflect"
 	"strings"
 
+	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
-
-	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // authorize names the function that a request is about. Requests about none
@@ -17,7 +17,7 @@ import (
 func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
 	check := service.Check{Resource: "*"}
 	if name, qualifier := subject(in); name != nil {
-		r, err := refOf(c, name, qualifier)
+		r, err := fn.RefOf(c, name, qualifier)
 		if err != nil {
 			return nil, err
 		}
@@ -52,13 +52,13 @@ func subject(in any) (name, qualifier *string) {
 }
 
 // checkOn is a check on a function, with its policy and tags where it exists.
-func (s *Service) checkOn(ctx context.Context, r ref, in any) (service.Check, error) {
-	check := service.Check{Resource: r.arn(), Account: r.account, Context: policy.Keys{}}
+func (s *Service) checkOn(ctx context.Context, r fn.Ref, in any) (service.Check, error) {
+	check := service.Check{Resource: r.ARN(), Account: r.Account, Context: policy.Keys{}}
 	if !judgedWithQualifier(in) {
-		check.Resource = r.unqualified().arn()
+		check.Resource = r.Unqualified().ARN()
 	}
 	requestKeys(check.Context, in)
-	f, ok, err := read[function](s.store.reader(ctx), r.functionKey(r.name))
+	f, ok, err := fn.Read[fn.Function](s.store.Reader(ctx), r.FunctionKey(r.Name))
 	if err != nil || !ok {
 		return check, err
 	}
@@ -104,21 +104,26 @@ func tagKeys(keys policy.Keys, tags map[string]string) {
 }
 
 // compiledPolicy is the policy of what r names, nil where it has none.
-func (s *Service) compiledPolicy(ctx context.Context, r ref) (*policy.Policy, error) {
-	if r.qualifier == latest {
-		r.qualifier = ""
+func (s *Service) compiledPolicy(ctx context.Context, r fn.Ref) (*policy.Policy, error) {
+	if r.Qualifier == fn.Latest {
+		r.Qualifier = ""
 	}
-	p, ok, err := s.store.policy(ctx, r)
+	p, ok, err := s.store.Policy(ctx, r)
 	if err != nil || !ok {
 		return nil, err
 	}
 	key := policyCacheKey{r, p.Revision}
-	if compiled, ok := s.engine.policies.Get(key); ok {
+	if compiled, ok := s.policies.Get(key); ok {
 		return compiled, nil
 	}
-	compiled, err := p.compile(r.arn())
+	compiled, err := p.Compile(r.ARN())
 	if err == nil {
-		s.engine.policies.Add(key, compiled)
+		s.policies.Add(key, compiled)
 	}
 	return compiled, err
+}
+
+type policyCacheKey struct {
+	fn.Ref
+	revision string
 }

@@ -9,12 +9,13 @@ import (
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/cfn"
 )
 
 // resource makes properties of a type from JSON.
 func resource(t *testing.T, name, logical, text string) (service.ResourceType, *service.Resource) {
 	t.Helper()
-	all := resources()
+	all := cfn.Resources()
 	i := slices.IndexFunc(all, func(r service.ResourceType) bool { return r.Name == name })
 	if i < 0 {
 		t.Fatalf("no type %s", name)

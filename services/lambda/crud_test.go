@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 func TestTableIsComplete(t *testing.T) {
@@ -36,7 +36,7 @@ func TestTableIsComplete(t *testing.T) {
 }
 
 func TestParseRef(t *testing.T) {
-	p := place{account, region}
+	p := fn.Place{Account: account, Region: region}
 	for _, c := range []struct{ text, qualifier, want string }{
 		{"f", "", account + " f "},
 		{"f:live", "", account + " f live"},
@@ -55,8 +55,8 @@ func TestParseRef(t *testing.T) {
 		{"f:a:b", "", "InvalidParameterValueException"},
 		{strings.Repeat("n", 65), "", "InvalidParameterValueException"},
 	} {
-		r, err := parseRef(p, c.text, c.qualifier)
-		got := r.account + " " + r.name + " " + r.qualifier
+		r, err := fn.ParseRef(p, c.text, c.qualifier)
+		got := r.Account + " " + r.Name + " " + r.Qualifier
 		if f := fault.As(err); f != nil {
 			got = f.Code
 		}
@@ -70,13 +70,13 @@ func FuzzParseRef(f *testing.F) {
 	f.Add("arn:aws:lambda:eu-west-1:123456789012:function:f:7", "7")
 	f.Add("123456789012:function:f", "")
 	f.Fuzz(func(t *testing.T, text, qualifier string) {
-		r, err := parseRef(place{account, region}, text, qualifier)
+		r, err := fn.ParseRef(fn.Place{Account: account, Region: region}, text, qualifier)
 		if err != nil {
 			return
 		}
-		again, err := parseRef(place{account, region}, r.arn(), "")
+		again, err := fn.ParseRef(fn.Place{Account: account, Region: region}, r.ARN(), "")
 		if err != nil || again != r {
-			t.Errorf("%q becomes %q, which becomes %+v, %v", text, r.arn(), again, err)
+			t.Errorf("%q becomes %q, which becomes %+v, %v", text, r.ARN(), again, err)
 		}
 	})
 }
@@ -214,15 +214,15 @@ func TestCodeLocation(t *testing.T) {
 		e.Serve(rec, r, w.call())
 		return rec.Code, rec.Body.Bytes()
 	}
-	if code, body := get(url); code != 200 || !bytes.Equal(body, data) {
-		t.Errorf("%d, %d bytes", code, len(body))
+	if status, body := get(url); status != 200 || !bytes.Equal(body, data) {
+		t.Errorf("%d, %d bytes", status, len(body))
 	}
-	if code, _ := get(url + "x"); code != 403 {
-		t.Errorf("a changed token: %d", code)
+	if status, _ := get(url + "x"); status != 403 {
+		t.Errorf("a changed token: %d", status)
 	}
 	w.clock.Advance(codeLocationLife)
-	if code, _ := get(url); code != 403 {
-		t.Errorf("an old token: %d", code)
+	if status, _ := get(url); status != 403 {
+		t.Errorf("an old token: %d", status)
 	}
 }
 

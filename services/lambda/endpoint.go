@@ -11,6 +11,7 @@ import (
 
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 const (
@@ -27,7 +28,7 @@ type codeToken struct {
 
 // codeLocation is a URL from which a package can be fetched for a while, by
 // whoever has it.
-func (s *Service) codeLocation(c *service.Call, g *config) string {
+func (s *Service) codeLocation(c *service.Call, g *fn.Config) string {
 	raw, _ := json.Marshal(codeToken{g.Code.Blob, c.Now.Add(codeLocationLife).Unix()})
 	return s.deps.Site.Endpoint + codePath + s.deps.Seal.SealToken(codePurpose, raw)
 }

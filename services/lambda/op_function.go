@@ -2,9 +2,6 @@ package lambda
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -14,64 +11,62 @@ import (
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
-	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/runtimes"
+	"moln.dev/moln/services/lambda/code"
+	"moln.dev/moln/services/lambda/fn"
+	"moln.dev/moln/services/lambda/run"
 )
 
-// servicePrincipal is who assumes functions' roles.
-const servicePrincipal = "lambda.amazonaws.com"
-
 func (s *Service) createFunction(ctx context.Context, c *service.Call, in *api.CreateFunctionInput) (*api.FunctionConfiguration, error) {
-	r, err := refOf(c, in.FunctionName, nil)
+	r, err := fn.RefOf(c, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
-	r.qualifier = ""
+	r.Qualifier = ""
 	f, env, err := s.newFunction(ctx, c, r, in)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.store.function(ctx, r); err == nil {
-		return nil, conflict("Function already exist: %s", r.name)
+	if _, err := s.store.Function(ctx, r); err == nil {
+		return nil, fn.Conflict("Function already exist: %s", r.Name)
 	}
-	p, err := s.fetch(ctx, c, sourceOf(in.Code), "CreateFunction")
+	p, err := s.packages.Fetch(ctx, c, sourceOf(in.Code), "CreateFunction")
 	if err != nil {
 		return nil, err
 	}
-	defer p.close()
-	if f.Latest.Code, err = s.packages.admit(ctx, p, true); err != nil {
+	defer p.Close()
+	if f.Latest.Code, err = s.packages.Admit(ctx, p, true); err != nil {
 		return nil, err
 	}
-	if err := s.store.create(ctx, r, f); err != nil {
+	if err := s.store.Create(ctx, r, f); err != nil {
 		return nil, err
 	}
-	out := describe(r.place, &f.Latest, env, false)
+	out := fn.Describe(r.Place, &f.Latest, env, false)
 	if f.Published > 0 {
 		v := f.Latest
 		v.Version = strconv.FormatInt(f.Published, 10)
-		out = describe(r.place, &v, env, true)
+		out = fn.Describe(r.Place, &v, env, true)
 	}
 	return &out, nil
 }
 
-func sourceOf(in *api.FunctionCode) source {
-	return source{zip: in.ZipFile, bucket: in.S3Bucket, key: in.S3Key, version: in.S3ObjectVersion, mode: in.S3ObjectStorageMode, image: in.ImageUri, kms: in.SourceKMSKeyArn}
+func sourceOf(in *api.FunctionCode) code.Source {
+	return code.Source{Zip: in.ZipFile, Bucket: in.S3Bucket, Key: in.S3Key, Version: in.S3ObjectVersion, Mode: in.S3ObjectStorageMode, Image: in.ImageUri, KMSKey: in.SourceKMSKeyArn}
 }
 
 // newFunction checks everything but the code.
-func (s *Service) newFunction(ctx context.Context, c *service.Call, r ref, in *api.CreateFunctionInput) (*function, map[string]string, error) {
+func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in *api.CreateFunctionInput) (*fn.Function, map[string]string, error) {
 	if smithy.Val(in.PackageType) == api.PackageTypeImage || in.Code.ImageUri != nil {
-		return nil, nil, unsupported("container images: package the function as a zip file")
+		return nil, nil, fn.Unsupported("container images: package the function as a zip file")
 	}
 	if in.Handler == nil || in.Runtime == nil {
-		return nil, nil, invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+		return nil, nil, fn.Invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	}
 	if smithy.Val(in.CodeSigningConfigArn) != "" {
-		return nil, nil, unsupported("CodeSigningConfigArn")
+		return nil, nil, fn.Unsupported("CodeSigningConfigArn")
 	}
 	if in.TenancyConfig != nil {
-		return nil, nil, unsupported("TenancyConfig")
+		return nil, nil, fn.Unsupported("TenancyConfig")
 	}
 	refused := refusals{
 		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
@@ -84,8 +79,8 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r ref, in *a
 	if err := checkTags(in.Tags); err != nil {
 		return nil, nil, err
 	}
-	g := config{
-		Name: r.name, Version: latest, TimeoutS: timeoutDefault, MemoryMB: memoryDefaultMB, EphemeralMB: ephemeralDefault,
+	g := fn.Config{
+		Name: r.Name, Version: fn.Latest, TimeoutS: fn.TimeoutDefault, MemoryMB: fn.MemoryDefaultMB, EphemeralMB: fn.EphemeralDefault,
 		Architectures: []string{api.ArchitectureX8664}, LogFormat: api.LogFormatText,
 		Modified: c.Now, Revision: s.deps.Ident.UUID(),
 	}
@@ -99,7 +94,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r ref, in *a
 	if err := s.configure(ctx, c, r, &g, set); err != nil {
 		return nil, nil, err
 	}
-	f := &function{Latest: g, Tags: in.Tags}
+	f := &fn.Function{Latest: g, Tags: in.Tags}
 	if smithy.Val(in.Publish) {
 		f.Published = 1
 	}
@@ -111,12 +106,12 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r ref, in *a
 }
 
 // configure applies settings and makes sure that what they name can be used.
-func (s *Service) configure(ctx context.Context, c *service.Call, r ref, g *config, set settings) error {
+func (s *Service) configure(ctx context.Context, c *service.Call, r fn.Ref, g *fn.Config, set settings) error {
 	if err := set.apply(g); err != nil {
 		return err
 	}
 	if set.runtime != nil {
-		choice, err := s.resolve(g.Runtime)
+		choice, err := s.engine.Resolve(g.Runtime)
 		if err != nil {
 			return err
 		}
@@ -125,7 +120,7 @@ func (s *Service) configure(ctx context.Context, c *service.Call, r ref, g *conf
 		}
 	}
 	if set.environment != nil {
-		sealed, err := s.sealEnv(r, set.environment.Variables)
+		sealed, err := s.engine.SealEnv(r, set.environment.Variables)
 		if err != nil {
 			return err
 		}
@@ -139,48 +134,16 @@ func (s *Service) configure(ctx context.Context, c *service.Call, r ref, g *conf
 
 // checkRole asks whether the caller may pass the role, and whether Lambda may
 // assume it (L5).
-func (s *Service) checkRole(ctx context.Context, c *service.Call, r ref, role string) error {
+func (s *Service) checkRole(ctx context.Context, c *service.Call, r fn.Ref, role string) error {
 	err := c.Judge(ctx, service.Check{
 		Action: "iam:PassRole", Resource: role,
-		Context: policy.Keys{"iam:passedtoservice": {servicePrincipal}, "iam:associatedresourcearn": {r.unqualified().arn()}},
+		Context: policy.Keys{"iam:passedtoservice": {run.ServicePrincipal}, "iam:associatedresourcearn": {r.Unqualified().ARN()}},
 	})
 	if err != nil {
 		return err
 	}
-	_, err = s.assume(ctx, c, r, role)
+	_, err = s.engine.Assume(ctx, c, r, role)
 	return err
-}
-
-func (s *Service) assume(ctx context.Context, c *service.Call, r ref, role string) (service.Session, error) {
-	as := c.As(identity.Service(servicePrincipal, r.account, r.unqualified().arn()))
-	ses, err := as.AssumeRole(ctx, service.Assume{RoleARN: role, SessionName: r.name, Duration: sessionDuration})
-	if err != nil {
-		if isFault(err) {
-			return ses, invalid("The role defined for the function cannot be assumed by Lambda.")
-		}
-		return ses, err
-	}
-	return ses, nil
-}
-
-// resolve finds what runs a runtime identifier, or the fault that says why
-// nothing does.
-func (s *Service) resolve(identifier string) (runtimes.Choice, error) {
-	c, err := s.host.Resolve(identifier)
-	var unknown *runtimes.UnknownError
-	var missing *runtimes.MissingError
-	switch {
-	case errors.As(err, &unknown):
-		return c, unknownRuntime(identifier)
-	case errors.As(err, &missing):
-		return c, invalid("moln cannot run %s here: %s.", identifier, missing.Need)
-	}
-	return c, err
-}
-
-// unknownRuntime is the fault for an identifier that AWS never had.
-func unknownRuntime(id string) error {
-	return invalid("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%s] or be a valid ARN", id, strings.Join(runtimes.Known(), ", "))
 }
 
 // invalidInput words the one constraint of the model that Lambda's own code
@@ -191,55 +154,27 @@ func invalidInput(_ *smithy.Operation, in any, v []smithy.Violation) error {
 	}
 	switch in.(type) {
 	case *api.CreateFunctionInput, *api.UpdateFunctionConfigurationInput:
-		return unknownRuntime(v[0].Value)
+		return run.UnknownRuntime(v[0].Value)
 	}
 	return nil
 }
 
-func (s *Service) sealPurpose(r ref) string {
-	return fmt.Sprintf("lambda/environment/%s/%s/%s", r.account, r.region, r.name)
-}
-
-// sealEnv makes variables unreadable at rest (L2); none are nil.
-func (s *Service) sealEnv(r ref, vars map[string]string) ([]byte, error) {
-	if len(vars) == 0 {
-		return nil, nil
-	}
-	raw, err := json.Marshal(vars)
-	if err != nil {
-		return nil, err
-	}
-	return s.deps.Seal.Seal(s.sealPurpose(r), raw), nil
-}
-
-func (s *Service) openEnv(r ref, g *config) (map[string]string, error) {
-	if g.Env == nil {
-		return nil, nil
-	}
-	raw, err := s.deps.Seal.Open(s.sealPurpose(r), g.Env)
-	if err != nil {
-		return nil, fmt.Errorf("environment of %s: %w", r.name, err)
-	}
-	vars := map[string]string{}
-	return vars, json.Unmarshal(raw, &vars)
-}
-
 // show describes a version with its opened variables.
-func (s *Service) show(r ref, g *config, qualified bool) (*api.FunctionConfiguration, error) {
-	env, err := s.openEnv(r, g)
+func (s *Service) show(r fn.Ref, g *fn.Config, qualified bool) (*api.FunctionConfiguration, error) {
+	env, err := s.engine.OpenEnv(r, g)
 	if err != nil {
 		return nil, err
 	}
-	out := describe(r.place, g, env, qualified)
+	out := fn.Describe(r.Place, g, env, qualified)
 	return &out, nil
 }
 
 func (s *Service) getFunctionConfiguration(ctx context.Context, c *service.Call, in *api.GetFunctionConfigurationInput) (*api.FunctionConfiguration, error) {
-	r, err := refOf(c, in.FunctionName, in.Qualifier)
+	r, err := fn.RefOf(c, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.store.version(ctx, r)
+	g, err := s.store.Version(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -247,24 +182,24 @@ func (s *Service) getFunctionConfiguration(ctx context.Context, c *service.Call,
 }
 
 // showAs describes a version under the name it was asked for by.
-func (s *Service) showAs(r ref, g *config) (*api.FunctionConfiguration, error) {
-	out, err := s.show(r, g, r.qualifier != "")
+func (s *Service) showAs(r fn.Ref, g *fn.Config) (*api.FunctionConfiguration, error) {
+	out, err := s.show(r, g, r.Qualifier != "")
 	if err == nil {
-		out.FunctionArn = new(r.arn())
+		out.FunctionArn = new(r.ARN())
 	}
 	return out, err
 }
 
 func (s *Service) getFunction(ctx context.Context, c *service.Call, in *api.GetFunctionInput) (*api.GetFunctionOutput, error) {
-	r, err := refOf(c, in.FunctionName, in.Qualifier)
+	r, err := fn.RefOf(c, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.store.function(ctx, r)
+	f, err := s.store.Function(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.store.version(ctx, r)
+	g, err := s.store.Version(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -293,13 +228,13 @@ func (s *Service) listFunctions(ctx context.Context, c *service.Call, in *api.Li
 	if smithy.Val(in.FunctionVersion) == everyVersion {
 		return s.listEveryVersion(ctx, c, smithy.Val(in.Marker), limit)
 	}
-	list, more, err := s.store.functions(ctx, placeOf(c), smithy.Val(in.Marker), limit)
+	list, more, err := s.store.Functions(ctx, fn.PlaceOf(c), smithy.Val(in.Marker), limit)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListFunctionsOutput{Functions: []api.FunctionConfiguration{}}
 	for i := range list {
-		shown, err := s.show(ref{place: placeOf(c), name: list[i].Latest.Name}, &list[i].Latest, false)
+		shown, err := s.show(fn.Ref{Place: fn.PlaceOf(c), Name: list[i].Latest.Name}, &list[i].Latest, false)
 		if err != nil {
 			return nil, err
 		}
@@ -316,11 +251,11 @@ func (s *Service) listFunctions(ctx context.Context, c *service.Call, in *api.Li
 func (s *Service) listEveryVersion(ctx context.Context, c *service.Call, marker string, limit int) (*api.ListFunctionsOutput, error) {
 	out := &api.ListFunctionsOutput{Functions: []api.FunctionConfiguration{}}
 	name, number, _ := strings.Cut(marker, markerSplit)
-	r := ref{place: placeOf(c), name: name}
+	r := fn.Ref{Place: fn.PlaceOf(c), Name: name}
 	done, _ := strconv.ParseInt(number, 10, 64)
 	for {
-		if r.name != "" {
-			versions, more, err := s.store.versions(ctx, r, done, limit-len(out.Functions))
+		if r.Name != "" {
+			versions, more, err := s.store.Versions(ctx, r, done, limit-len(out.Functions))
 			if err != nil {
 				return nil, err
 			}
@@ -333,22 +268,22 @@ func (s *Service) listEveryVersion(ctx context.Context, c *service.Call, marker 
 				done, _ = strconv.ParseInt(versions[i].Version, 10, 64)
 			}
 			if more || len(out.Functions) == limit {
-				out.NextMarker = new(r.name + markerSplit + strconv.FormatInt(done, 10))
+				out.NextMarker = new(r.Name + markerSplit + strconv.FormatInt(done, 10))
 				return out, nil
 			}
 		}
-		next, _, err := s.store.functions(ctx, r.place, r.name, 1)
+		next, _, err := s.store.Functions(ctx, r.Place, r.Name, 1)
 		if err != nil || len(next) == 0 {
 			return out, err
 		}
-		r.name, done = next[0].Latest.Name, 0
+		r.Name, done = next[0].Latest.Name, 0
 		shown, err := s.show(r, &next[0].Latest, true)
 		if err != nil {
 			return nil, err
 		}
 		out.Functions = append(out.Functions, *shown)
 		if len(out.Functions) == limit {
-			out.NextMarker = new(r.name + markerSplit + "0")
+			out.NextMarker = new(r.Name + markerSplit + "0")
 			return out, nil
 		}
 	}
@@ -362,37 +297,37 @@ func pageSize(n *int32) int {
 }
 
 func (s *Service) deleteFunction(ctx context.Context, c *service.Call, in *api.DeleteFunctionInput) (*api.DeleteFunctionOutput, error) {
-	r, err := refOf(c, in.FunctionName, in.Qualifier)
+	r, err := fn.RefOf(c, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.DeleteFunctionOutput{StatusCode: new(int32(204))}
 	switch {
-	case r.qualifier == "":
-		dropped, err := s.store.deleteFunction(ctx, r)
+	case r.Qualifier == "":
+		dropped, err := s.store.DeleteFunction(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		s.drop(ctx, c, dropped)
-		s.engine.forget(r)
+		s.packages.Drop(ctx, c, dropped)
+		s.engine.Forget(r)
 		return out, nil
-	case r.qualifier == latest:
-		return nil, invalid("$LATEST version cannot be deleted without deleting the function.")
-	case !numberPattern.MatchString(r.qualifier):
-		return nil, invalid("Deletion of aliases is not currently supported.")
+	case r.Qualifier == fn.Latest:
+		return nil, fn.Invalid("$LATEST version cannot be deleted without deleting the function.")
+	case !fn.NumberPattern.MatchString(r.Qualifier):
+		return nil, fn.Invalid("Deletion of aliases is not currently supported.")
 	}
-	if _, err := s.store.function(ctx, r); err != nil {
+	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	number, err := strconv.ParseInt(r.qualifier, 10, 64)
+	number, err := strconv.ParseInt(r.Qualifier, 10, 64)
 	if err != nil {
-		return nil, notFound(r.arn())
+		return nil, fn.NotFound(r.ARN())
 	}
-	dropped, err := s.store.deleteVersion(ctx, r, number)
+	dropped, err := s.store.DeleteVersion(ctx, r, number)
 	if err != nil {
 		return nil, err
 	}
-	s.drop(ctx, c, dropped)
+	s.packages.Drop(ctx, c, dropped)
 	return out, nil
 }
 
@@ -404,26 +339,26 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 	if err := (refusals{publishTo: in.PublishTo, architecture: in.Architectures}).check(); err != nil {
 		return nil, err
 	}
-	f, err := s.store.function(ctx, r)
+	f, err := s.store.Function(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
-		return nil, staleRevision()
+		return nil, fn.StaleRevision()
 	}
-	p, err := s.fetch(ctx, c, source{zip: in.ZipFile, bucket: in.S3Bucket, key: in.S3Key, version: in.S3ObjectVersion, mode: in.S3ObjectStorageMode, image: in.ImageUri, kms: in.SourceKMSKeyArn}, "UpdateFunctionCode")
+	p, err := s.packages.Fetch(ctx, c, code.Source{Zip: in.ZipFile, Bucket: in.S3Bucket, Key: in.S3Key, Version: in.S3ObjectVersion, Mode: in.S3ObjectStorageMode, Image: in.ImageUri, KMSKey: in.SourceKMSKeyArn}, "UpdateFunctionCode")
 	if err != nil {
 		return nil, err
 	}
-	defer p.close()
+	defer p.Close()
 	dry := smithy.Val(in.DryRun)
-	fresh, err := s.packages.admit(ctx, p, !dry)
+	fresh, err := s.packages.Admit(ctx, p, !dry)
 	if err != nil {
 		return nil, err
 	}
-	change := func(_ *kv.Tx, f *function) error {
+	change := func(_ *kv.Tx, f *fn.Function) error {
 		if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
-			return staleRevision()
+			return fn.StaleRevision()
 		}
 		f.Latest.Code = fresh
 		if len(in.Architectures) == 1 {
@@ -438,12 +373,12 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 		}
 		return s.show(r, &f.Latest, false)
 	}
-	f, dropped, err := s.store.change(ctx, r, change)
+	f, dropped, err := s.store.Change(ctx, r, change)
 	if err != nil {
 		return nil, err
 	}
-	s.drop(ctx, c, dropped)
-	s.engine.forget(r)
+	s.packages.Drop(ctx, c, dropped)
+	s.engine.Forget(r)
 	if smithy.Val(in.Publish) {
 		return s.publish(ctx, c, r, publication{})
 	}
@@ -451,15 +386,15 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 }
 
 // latestRef is for operations that change $LATEST and nothing else.
-func latestRef(c *service.Call, name *string) (ref, error) {
-	r, err := refOf(c, name, nil)
+func latestRef(c *service.Call, name *string) (fn.Ref, error) {
+	r, err := fn.RefOf(c, name, nil)
 	if err != nil {
 		return r, err
 	}
-	if r.qualifier != "" && r.qualifier != latest {
-		return r, invalid("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
+	if r.Qualifier != "" && r.Qualifier != fn.Latest {
+		return r, fn.Invalid("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
 	}
-	return r.unqualified(), nil
+	return r.Unqualified(), nil
 }
 
 func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Call, in *api.UpdateFunctionConfigurationInput) (*api.FunctionConfiguration, error) {
@@ -475,7 +410,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	if err := refused.check(); err != nil {
 		return nil, err
 	}
-	f, err := s.store.function(ctx, r)
+	f, err := s.store.Function(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -488,9 +423,9 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	if err := s.configure(ctx, c, r, &trial, set); err != nil {
 		return nil, err
 	}
-	f, _, err = s.store.change(ctx, r, func(_ *kv.Tx, f *function) error {
+	f, _, err = s.store.Change(ctx, r, func(_ *kv.Tx, f *fn.Function) error {
 		if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
-			return staleRevision()
+			return fn.StaleRevision()
 		}
 		if err := set.apply(&f.Latest); err != nil {
 			return err
@@ -504,6 +439,6 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	if err != nil {
 		return nil, err
 	}
-	s.engine.forget(r)
+	s.engine.Forget(r)
 	return s.show(r, &f.Latest, false)
 }

@@ -8,13 +8,14 @@ import (
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // policyRef is the function, version or alias that a policy is for.
-func policyRef(c *service.Call, name, qualifier *string) (ref, error) {
-	r, err := refOf(c, name, qualifier)
-	if err == nil && r.qualifier == latest {
-		err = invalid("We currently do not support adding policies for $LATEST.")
+func policyRef(c *service.Call, name, qualifier *string) (fn.Ref, error) {
+	r, err := fn.RefOf(c, name, qualifier)
+	if err == nil && r.Qualifier == fn.Latest {
+		err = fn.Invalid("We currently do not support adding policies for $LATEST.")
 	}
 	return r, err
 }
@@ -24,21 +25,21 @@ func (s *Service) addPermission(ctx context.Context, c *service.Call, in *api.Ad
 	if err != nil {
 		return nil, err
 	}
-	st, err := statementOf(r, in)
+	st, err := fn.StatementOf(r, in)
 	if err != nil {
 		return nil, err
 	}
-	err = changeAt(ctx, s.store, r, r.policyKey(r.name, r.qualifier), func(p resourcePolicy, _ bool, get getter) (*resourcePolicy, error) {
-		if ok, err := exists(get, r); err != nil || !ok {
+	err = fn.ChangeAt(ctx, s.store, r, r.PolicyKey(r.Name, r.Qualifier), func(p fn.ResourcePolicy, _ bool, get fn.Getter) (*fn.ResourcePolicy, error) {
+		if ok, err := fn.Exists(get, r); err != nil || !ok {
 			if err == nil {
-				err = notFound(r.arn())
+				err = fn.NotFound(r.ARN())
 			}
 			return nil, err
 		}
 		if smithy.Val(in.RevisionId) != "" && *in.RevisionId != p.Revision {
-			return nil, staleRevision()
+			return nil, fn.StaleRevision()
 		}
-		if err := p.add(st); err != nil {
+		if err := p.Add(st); err != nil {
 			return nil, err
 		}
 		p.Revision = s.deps.Ident.UUID()
@@ -56,16 +57,16 @@ func (s *Service) removePermission(ctx context.Context, c *service.Call, in *api
 	if err != nil {
 		return nil, err
 	}
-	return nil, changeAt(ctx, s.store, r, r.policyKey(r.name, r.qualifier), func(p resourcePolicy, ok bool, _ getter) (*resourcePolicy, error) {
+	return nil, fn.ChangeAt(ctx, s.store, r, r.PolicyKey(r.Name, r.Qualifier), func(p fn.ResourcePolicy, ok bool, _ fn.Getter) (*fn.ResourcePolicy, error) {
 		if !ok {
-			return nil, noResource("No policy is associated with the given resource.")
+			return nil, fn.NoResource("No policy is associated with the given resource.")
 		}
 		if smithy.Val(in.RevisionId) != "" && *in.RevisionId != p.Revision {
-			return nil, staleRevision()
+			return nil, fn.StaleRevision()
 		}
-		i := p.index(*in.StatementId)
+		i := p.Index(*in.StatementId)
 		if i < 0 {
-			return nil, noResource("Statement %s is not found in resource policy.", *in.StatementId)
+			return nil, fn.NoResource("Statement %s is not found in resource policy.", *in.StatementId)
 		}
 		p.Statements = slices.Delete(slices.Clone(p.Statements), i, i+1)
 		if len(p.Statements) == 0 {
@@ -77,20 +78,20 @@ func (s *Service) removePermission(ctx context.Context, c *service.Call, in *api
 }
 
 func (s *Service) getPolicy(ctx context.Context, c *service.Call, in *api.GetPolicyInput) (*api.GetPolicyOutput, error) {
-	r, err := refOf(c, in.FunctionName, in.Qualifier)
+	r, err := fn.RefOf(c, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.store.function(ctx, r); err != nil {
+	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	p, ok, err := s.store.policy(ctx, r)
+	p, ok, err := s.store.Policy(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, noResource("The resource you requested does not exist.")
+		return nil, fn.NoResource("The resource you requested does not exist.")
 	}
-	doc, err := p.document()
+	doc, err := p.Document()
 	return &api.GetPolicyOutput{Policy: new(string(doc)), RevisionId: new(p.Revision)}, err
 }

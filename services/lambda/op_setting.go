@@ -9,29 +9,29 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/services/lambda/archive"
+	"moln.dev/moln/services/lambda/code"
+	"moln.dev/moln/services/lambda/code/archive"
+	"moln.dev/moln/services/lambda/fn"
+	"moln.dev/moln/services/lambda/run"
 )
 
 // Limits of an account.
 const (
-	concurrencyMax     = 1000
-	unreservedMin      = 100
-	codeBytesMax       = 75 << 30
-	retriesDefault     = 2
-	eventAgeDefaultS   = 6 * 60 * 60
-	eventAgeMinS       = 60
-	eventAgeMaxS       = eventAgeDefaultS
-	functionsPerScanBy = 500
+	codeBytesMax     = 75 << 30
+	retriesDefault   = 2
+	eventAgeDefaultS = 6 * 60 * 60
+	eventAgeMinS     = 60
+	eventAgeMaxS     = eventAgeDefaultS
 )
 
 // taggedRef is the function whose ARN a tag operation names.
-func taggedRef(c *service.Call, arn *string) (ref, error) {
-	r, err := refOf(c, arn, nil)
+func taggedRef(c *service.Call, arn *string) (fn.Ref, error) {
+	r, err := fn.RefOf(c, arn, nil)
 	if err != nil || !strings.HasPrefix(*arn, "arn:") {
-		return r, invalid("1 validation error detected: Value '%s' at 'resource' failed to satisfy constraint: Member must be the ARN of a function; moln tags nothing else", smithy.Val(arn))
+		return r, fn.Invalid("1 validation error detected: Value '%s' at 'resource' failed to satisfy constraint: Member must be the ARN of a function; moln tags nothing else", smithy.Val(arn))
 	}
-	if r.qualifier != "" {
-		return r, invalid("Tags on function aliases and versions are not supported. Please specify either a function name or an unqualified function ARN.")
+	if r.Qualifier != "" {
+		return r, fn.Invalid("Tags on function aliases and versions are not supported. Please specify either a function name or an unqualified function ARN.")
 	}
 	return r, nil
 }
@@ -53,7 +53,7 @@ func (s *Service) retag(ctx context.Context, c *service.Call, arn *string, chang
 	if err != nil {
 		return err
 	}
-	_, _, err = s.store.change(ctx, r, func(_ *kv.Tx, f *function) error {
+	_, _, err = s.store.Change(ctx, r, func(_ *kv.Tx, f *fn.Function) error {
 		tags := maps.Clone(f.Tags)
 		if tags == nil {
 			tags = map[string]string{}
@@ -70,7 +70,7 @@ func (s *Service) listTags(ctx context.Context, c *service.Call, in *api.ListTag
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.store.function(ctx, r)
+	f, err := s.store.Function(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +85,13 @@ func (s *Service) putFunctionConcurrency(ctx context.Context, c *service.Call, i
 		return nil, err
 	}
 	reserved := *in.ReservedConcurrentExecutions
-	others, _, err := s.usage(ctx, r.place, r.name)
+	others, _, err := s.store.Usage(ctx, r.Place, r.Name)
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = s.store.change(ctx, r, func(_ *kv.Tx, f *function) error {
-		if reserved > 0 && concurrencyMax-others.reserved-int64(reserved) < unreservedMin {
-			return invalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", unreservedMin)
+	_, _, err = s.store.Change(ctx, r, func(_ *kv.Tx, f *fn.Function) error {
+		if reserved > 0 && run.ConcurrencyMax-others.Reserved-int64(reserved) < run.UnreservedMin {
+			return fn.Invalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", run.UnreservedMin)
 		}
 		f.Reserved = &reserved
 		return nil
@@ -104,7 +104,7 @@ func (s *Service) getFunctionConcurrency(ctx context.Context, c *service.Call, i
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.store.function(ctx, r)
+	f, err := s.store.Function(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -116,55 +116,24 @@ func (s *Service) deleteFunctionConcurrency(ctx context.Context, c *service.Call
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = s.store.change(ctx, r, func(_ *kv.Tx, f *function) error {
+	_, _, err = s.store.Change(ctx, r, func(_ *kv.Tx, f *fn.Function) error {
 		f.Reserved = nil
 		return nil
 	})
 	return nil, err
 }
 
-// usage is what an account has in a region.
-type usage struct{ functions, reserved, codeBytes int64 }
-
-// usage counts the account's functions without the one called except, and
-// that one.
-func (s *Service) usage(ctx context.Context, p place, except string) (others, own usage, err error) {
-	marker := ""
-	for {
-		list, more, err := s.store.functions(ctx, p, marker, functionsPerScanBy)
-		if err != nil {
-			return others, own, err
-		}
-		for i := range list {
-			f := &list[i]
-			marker = f.Latest.Name
-			u := &others
-			if marker == except {
-				u = &own
-			}
-			u.functions++
-			u.codeBytes += f.Latest.Code.Bytes
-			if f.Reserved != nil {
-				u.reserved += int64(*f.Reserved)
-			}
-		}
-		if !more {
-			return others, own, nil
-		}
-	}
-}
-
 func (s *Service) getAccountSettings(ctx context.Context, c *service.Call, _ *api.GetAccountSettingsInput) (*api.GetAccountSettingsOutput, error) {
-	u, _, err := s.usage(ctx, placeOf(c), "")
+	u, _, err := s.store.Usage(ctx, fn.PlaceOf(c), "")
 	if err != nil {
 		return nil, err
 	}
 	return &api.GetAccountSettingsOutput{
 		AccountLimit: &api.AccountLimit{
-			TotalCodeSize: new(int64(codeBytesMax)), CodeSizeUnzipped: new(int64(archive.UnpackedMax)), CodeSizeZipped: new(int64(zippedInlineMax)),
-			ConcurrentExecutions: new(int32(concurrencyMax)), UnreservedConcurrentExecutions: new(int32(concurrencyMax - u.reserved)),
+			TotalCodeSize: new(int64(codeBytesMax)), CodeSizeUnzipped: new(int64(archive.UnpackedMax)), CodeSizeZipped: new(int64(code.ZippedInlineMax)),
+			ConcurrentExecutions: new(int32(run.ConcurrencyMax)), UnreservedConcurrentExecutions: new(int32(run.ConcurrencyMax - u.Reserved)),
 		},
-		AccountUsage: &api.AccountUsage{TotalCodeSize: new(u.codeBytes), FunctionCount: new(u.functions)},
+		AccountUsage: &api.AccountUsage{TotalCodeSize: new(u.CodeBytes), FunctionCount: new(u.Functions)},
 	}, nil
 }
 
@@ -175,10 +144,10 @@ func (s *Service) getFunctionCodeSigningConfig(ctx context.Context, c *service.C
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.store.function(ctx, r); err != nil {
+	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	return &api.GetFunctionCodeSigningConfigOutput{FunctionName: new(r.name)}, nil
+	return &api.GetFunctionCodeSigningConfigOutput{FunctionName: new(r.Name)}, nil
 }
 
 // eventUpdate is what Put and Update of invoke configurations share.
@@ -205,11 +174,11 @@ func (s *Service) setEventConfig(ctx context.Context, c *service.Call, u eventUp
 	if err := u.check(); err != nil {
 		return nil, err
 	}
-	var stored eventConfig
-	err = changeAt(ctx, s.store, r, r.eventKey(r.name, r.qualifier), func(e eventConfig, ok bool, get getter) (*eventConfig, error) {
-		if there, err := exists(get, r); err != nil || !there {
+	var stored fn.EventConfig
+	err = fn.ChangeAt(ctx, s.store, r, r.EventKey(r.Name, r.Qualifier), func(e fn.EventConfig, ok bool, get fn.Getter) (*fn.EventConfig, error) {
+		if there, err := fn.Exists(get, r); err != nil || !there {
 			if err == nil {
-				err = notFound(r.arn())
+				err = fn.NotFound(r.ARN())
 			}
 			return nil, err
 		}
@@ -217,7 +186,7 @@ func (s *Service) setEventConfig(ctx context.Context, c *service.Call, u eventUp
 			return nil, noEventConfig(r)
 		}
 		if !u.merge {
-			e = eventConfig{}
+			e = fn.EventConfig{}
 		}
 		if u.retries != nil {
 			e.Retries = u.retries
@@ -238,10 +207,10 @@ func (s *Service) setEventConfig(ctx context.Context, c *service.Call, u eventUp
 func (u eventUpdate) check() error {
 	d := u.destination
 	if d != nil && ((d.OnSuccess != nil && smithy.Val(d.OnSuccess.Destination) != "") || (d.OnFailure != nil && smithy.Val(d.OnFailure.Destination) != "")) {
-		return unsupported("destinations of asynchronous invocations")
+		return fn.Unsupported("destinations of asynchronous invocations")
 	}
 	if u.retries == nil && u.age == nil && d == nil {
-		return invalid("You must specify at least one of error handling or destination setting.")
+		return fn.Invalid("You must specify at least one of error handling or destination setting.")
 	}
 	if u.retries != nil && (*u.retries < 0 || *u.retries > retriesDefault) {
 		return outOfRange("maximumRetryAttempts", *u.retries, 0, retriesDefault)
@@ -253,26 +222,26 @@ func (u eventUpdate) check() error {
 }
 
 // eventRef treats $LATEST as the function itself, as its events do.
-func eventRef(c *service.Call, name, qualifier *string) (ref, error) {
-	r, err := refOf(c, name, qualifier)
-	if r.qualifier == latest {
-		r.qualifier = ""
+func eventRef(c *service.Call, name, qualifier *string) (fn.Ref, error) {
+	r, err := fn.RefOf(c, name, qualifier)
+	if r.Qualifier == fn.Latest {
+		r.Qualifier = ""
 	}
 	return r, err
 }
 
-func noEventConfig(r ref) error {
-	return noResource("The function %s doesn't have an EventInvokeConfig", eventARN(r))
+func noEventConfig(r fn.Ref) error {
+	return fn.NoResource("The function %s doesn't have an EventInvokeConfig", eventARN(r))
 }
 
-func eventARN(r ref) string {
-	if r.qualifier == "" {
-		r.qualifier = latest
+func eventARN(r fn.Ref) string {
+	if r.Qualifier == "" {
+		r.Qualifier = fn.Latest
 	}
-	return r.arn()
+	return r.ARN()
 }
 
-func describeEvents(r ref, e *eventConfig) *api.FunctionEventInvokeConfig {
+func describeEvents(r fn.Ref, e *fn.EventConfig) *api.FunctionEventInvokeConfig {
 	return &api.FunctionEventInvokeConfig{
 		FunctionArn: new(eventARN(r)), LastModified: new(e.Modified), MaximumRetryAttempts: e.Retries, MaximumEventAgeInSeconds: e.MaxAgeS,
 		DestinationConfig: &api.DestinationConfig{OnSuccess: &api.OnSuccess{}, OnFailure: &api.OnFailure{}},
@@ -284,10 +253,10 @@ func (s *Service) getFunctionEventInvokeConfig(ctx context.Context, c *service.C
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.store.function(ctx, r); err != nil {
+	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	e, ok, err := s.store.eventConfig(ctx, r)
+	e, ok, err := s.store.EventConfig(ctx, r)
 	if err == nil && !ok {
 		err = noEventConfig(r)
 	}
@@ -299,7 +268,7 @@ func (s *Service) deleteFunctionEventInvokeConfig(ctx context.Context, c *servic
 	if err != nil {
 		return nil, err
 	}
-	return nil, changeAt(ctx, s.store, r, r.eventKey(r.name, r.qualifier), func(_ eventConfig, ok bool, _ getter) (*eventConfig, error) {
+	return nil, fn.ChangeAt(ctx, s.store, r, r.EventKey(r.Name, r.Qualifier), func(_ fn.EventConfig, ok bool, _ fn.Getter) (*fn.EventConfig, error) {
 		if !ok {
 			return nil, noEventConfig(r)
 		}
@@ -312,20 +281,20 @@ func (s *Service) listFunctionEventInvokeConfigs(ctx context.Context, c *service
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.store.function(ctx, r); err != nil {
+	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	found, more, err := s.store.eventConfigs(ctx, r, in.Marker, pageSize(in.MaxItems))
+	found, more, err := s.store.EventConfigs(ctx, r, in.Marker, pageSize(in.MaxItems))
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListFunctionEventInvokeConfigsOutput{FunctionEventInvokeConfigs: []api.FunctionEventInvokeConfig{}}
 	for _, one := range found {
-		r.qualifier = one.qualifier
-		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *describeEvents(r, &one.eventConfig))
+		r.Qualifier = one.Qualifier
+		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *describeEvents(r, &one.EventConfig))
 	}
 	if more {
-		out.NextMarker = new(r.qualifier)
+		out.NextMarker = new(r.Qualifier)
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // publication is what a publisher may say about the new version.
@@ -27,17 +28,17 @@ func (s *Service) publishVersion(ctx context.Context, c *service.Call, in *api.P
 }
 
 // publish freezes $LATEST, unless the newest version is the same already.
-func (s *Service) publish(ctx context.Context, c *service.Call, r ref, p publication) (*api.FunctionConfiguration, error) {
-	var v *config
-	_, dropped, err := s.store.change(ctx, r, func(tx *kv.Tx, f *function) error {
+func (s *Service) publish(ctx context.Context, c *service.Call, r fn.Ref, p publication) (*api.FunctionConfiguration, error) {
+	var v *fn.Config
+	_, dropped, err := s.store.Change(ctx, r, func(tx *kv.Tx, f *fn.Function) error {
 		g := f.Latest
 		if smithy.Val(p.sha256) != "" && *p.sha256 != g.Code.SHA256 {
-			return invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *p.sha256, g.Code.SHA256)
+			return fn.Invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *p.sha256, g.Code.SHA256)
 		}
 		if smithy.Val(p.revision) != "" && *p.revision != g.Revision {
-			return staleRevision()
+			return fn.StaleRevision()
 		}
-		last, ok, err := loadVersion(tx.Get, r, strconv.FormatInt(f.Published, 10))
+		last, ok, err := fn.LoadVersion(tx.Get, r, strconv.FormatInt(f.Published, 10))
 		if err != nil {
 			return err
 		}
@@ -55,41 +56,41 @@ func (s *Service) publish(ctx context.Context, c *service.Call, r ref, p publica
 		g.Version, g.Revision = strconv.FormatInt(f.Published, 10), s.deps.Ident.UUID()
 		set(&g.Description, p.description)
 		v = &g
-		return s.store.putVersion(tx, r, f.Published, v)
+		return s.store.PutVersion(tx, r, f.Published, v)
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.drop(ctx, c, dropped)
+	s.packages.Drop(ctx, c, dropped)
 	return s.show(r, v, true)
 }
 
-func (s *Service) same(r ref, a, b *config) (bool, error) {
-	x, err := s.openEnv(r, a)
+func (s *Service) same(r fn.Ref, a, b *fn.Config) (bool, error) {
+	x, err := s.engine.OpenEnv(r, a)
 	if err != nil {
 		return false, err
 	}
-	y, err := s.openEnv(r, b)
-	return sameContent(a, b, x, y), err
+	y, err := s.engine.OpenEnv(r, b)
+	return fn.SameContent(a, b, x, y), err
 }
 
 func (s *Service) listVersionsByFunction(ctx context.Context, c *service.Call, in *api.ListVersionsByFunctionInput) (*api.ListVersionsByFunctionOutput, error) {
-	r, err := refOf(c, in.FunctionName, nil)
+	r, err := fn.RefOf(c, in.FunctionName, nil)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.store.function(ctx, r)
+	f, err := s.store.Function(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	limit := pageSize(in.MaxItems)
 	out := &api.ListVersionsByFunctionOutput{Versions: []api.FunctionConfiguration{}}
-	list := []config{}
+	list := []fn.Config{}
 	marker, _ := strconv.ParseInt(smithy.Val(in.Marker), 10, 64)
 	if in.Marker == nil {
 		list = append(list, f.Latest)
 	}
-	versions, more, err := s.store.versions(ctx, r, marker, max(limit-len(list), 0))
+	versions, more, err := s.store.Versions(ctx, r, marker, max(limit-len(list), 0))
 	if err != nil {
 		return nil, err
 	}
@@ -116,53 +117,53 @@ func (s *Service) createAlias(ctx context.Context, c *service.Call, in *api.Crea
 	if err != nil {
 		return nil, err
 	}
-	a := alias{Name: *in.Name, Version: *in.FunctionVersion, Description: smithy.Val(in.Description), Revision: s.deps.Ident.UUID()}
+	a := fn.Alias{Name: *in.Name, Version: *in.FunctionVersion, Description: smithy.Val(in.Description), Revision: s.deps.Ident.UUID()}
 	if in.RoutingConfig != nil {
 		a.Weights = maps.Clone(in.RoutingConfig.AdditionalVersionWeights)
 	}
-	err = changeAt(ctx, s.store, r, r.aliasKey(r.name, a.Name), func(_ alias, ok bool, get getter) (*alias, error) {
+	err = fn.ChangeAt(ctx, s.store, r, r.AliasKey(r.Name, a.Name), func(_ fn.Alias, ok bool, get fn.Getter) (*fn.Alias, error) {
 		if ok {
-			return nil, conflict("Alias already exists: %s:%s", r.arn(), a.Name)
+			return nil, fn.Conflict("Alias already exists: %s:%s", r.ARN(), a.Name)
 		}
 		return &a, checkAlias(get, r, &a)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return describeAlias(r.place, r.name, &a), nil
+	return fn.DescribeAlias(r.Place, r.Name, &a), nil
 }
 
 // checkAlias makes sure that an alias names versions there are, and that its
 // weights add up.
-func checkAlias(get getter, r ref, a *alias) error {
-	if numberPattern.MatchString(a.Name) || a.Name == latest {
-		return invalid("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)", a.Name)
+func checkAlias(get fn.Getter, r fn.Ref, a *fn.Alias) error {
+	if fn.NumberPattern.MatchString(a.Name) || a.Name == fn.Latest {
+		return fn.Invalid("1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)", a.Name)
 	}
 	if len(a.Weights) > 1 {
-		return invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
+		return fn.Invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
 	}
 	versions := append(slices.Collect(maps.Keys(a.Weights)), a.Version)
 	for _, v := range versions {
-		if v == latest {
+		if v == fn.Latest {
 			if len(versions) > 1 {
-				return invalid("$LATEST is not supported for an alias pointing to more than 1 version")
+				return fn.Invalid("$LATEST is not supported for an alias pointing to more than 1 version")
 			}
 			continue
 		}
-		if _, ok, err := loadVersion(get, r, v); err != nil || !ok {
+		if _, ok, err := fn.LoadVersion(get, r, v); err != nil || !ok {
 			if err != nil {
 				return err
 			}
-			r.qualifier = v
-			return notFound(r.arn())
+			r.Qualifier = v
+			return fn.NotFound(r.ARN())
 		}
 	}
 	for v, w := range a.Weights {
 		if w < 0 || w > 1 {
-			return invalid("Invalid weight %v for version %s. Weight must be between 0.0 and 1.0", w, v)
+			return fn.Invalid("Invalid weight %v for version %s. Weight must be between 0.0 and 1.0", w, v)
 		}
 		if v == a.Version {
-			return invalid("Invalid function version %s. Function version %s is already included in routing configuration.", v, v)
+			return fn.Invalid("Invalid function version %s. Function version %s is already included in routing configuration.", v, v)
 		}
 	}
 	return nil
@@ -173,13 +174,13 @@ func (s *Service) updateAlias(ctx context.Context, c *service.Call, in *api.Upda
 	if err != nil {
 		return nil, err
 	}
-	var out alias
-	err = changeAt(ctx, s.store, r, r.aliasKey(r.name, *in.Name), func(a alias, ok bool, get getter) (*alias, error) {
+	var out fn.Alias
+	err = fn.ChangeAt(ctx, s.store, r, r.AliasKey(r.Name, *in.Name), func(a fn.Alias, ok bool, get fn.Getter) (*fn.Alias, error) {
 		if !ok {
 			return nil, noAlias(r, *in.Name)
 		}
 		if in.RevisionId != nil && *in.RevisionId != a.Revision {
-			return nil, staleRevision()
+			return nil, fn.StaleRevision()
 		}
 		set(&a.Version, in.FunctionVersion)
 		set(&a.Description, in.Description)
@@ -193,11 +194,11 @@ func (s *Service) updateAlias(ctx context.Context, c *service.Call, in *api.Upda
 	if err != nil {
 		return nil, err
 	}
-	return describeAlias(r.place, r.name, &out), nil
+	return fn.DescribeAlias(r.Place, r.Name, &out), nil
 }
 
-func noAlias(r ref, name string) error {
-	return noResource("Cannot find alias arn: %s:%s", r.unqualified().arn(), name)
+func noAlias(r fn.Ref, name string) error {
+	return fn.NoResource("Cannot find alias arn: %s:%s", r.Unqualified().ARN(), name)
 }
 
 func (s *Service) getAlias(ctx context.Context, c *service.Call, in *api.GetAliasInput) (*api.AliasConfiguration, error) {
@@ -205,17 +206,17 @@ func (s *Service) getAlias(ctx context.Context, c *service.Call, in *api.GetAlia
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.store.function(ctx, r); err != nil {
+	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	a, ok, err := s.store.alias(ctx, r, *in.Name)
+	a, ok, err := s.store.Alias(ctx, r, *in.Name)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, noAlias(r, *in.Name)
 	}
-	return describeAlias(r.place, r.name, a), nil
+	return fn.DescribeAlias(r.Place, r.Name, a), nil
 }
 
 func (s *Service) deleteAlias(ctx context.Context, c *service.Call, in *api.DeleteAliasInput) (*api.DeleteAliasOutput, error) {
@@ -224,11 +225,11 @@ func (s *Service) deleteAlias(ctx context.Context, c *service.Call, in *api.Dele
 		return nil, err
 	}
 	name := *in.Name
-	return nil, s.store.db.Update(ctx, func(tx *kv.Tx) error {
-		if _, err := loadFunction(tx.Get, r); err != nil {
+	return nil, s.store.DB.Update(ctx, func(tx *kv.Tx) error {
+		if _, err := fn.LoadFunction(tx.Get, r); err != nil {
 			return err
 		}
-		for _, key := range [][]byte{r.aliasKey(r.name, name), r.policyKey(r.name, name), r.eventKey(r.name, name)} {
+		for _, key := range [][]byte{r.AliasKey(r.Name, name), r.PolicyKey(r.Name, name), r.EventKey(r.Name, name)} {
 			if err := tx.Delete(key); err != nil {
 				return err
 			}
@@ -242,10 +243,10 @@ func (s *Service) listAliases(ctx context.Context, c *service.Call, in *api.List
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.store.function(ctx, r); err != nil {
+	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	list, more, err := s.store.aliases(ctx, r, smithy.Val(in.Marker), pageSize(in.MaxItems))
+	list, more, err := s.store.Aliases(ctx, r, smithy.Val(in.Marker), pageSize(in.MaxItems))
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +254,7 @@ func (s *Service) listAliases(ctx context.Context, c *service.Call, in *api.List
 	for i := range list {
 		a := &list[i]
 		if _, weighted := a.Weights[smithy.Val(in.FunctionVersion)]; in.FunctionVersion == nil || a.Version == *in.FunctionVersion || weighted {
-			out.Aliases = append(out.Aliases, *describeAlias(r.place, r.name, a))
+			out.Aliases = append(out.Aliases, *fn.DescribeAlias(r.Place, r.Name, a))
 		}
 	}
 	if more {

@@ -17,6 +17,7 @@ import (
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 func tailOf(t *testing.T, out *api.InvokeOutput) string {
@@ -116,7 +117,7 @@ func TestFunctionErrors(t *testing.T) {
 }
 
 func (w *world) limitsMemory() bool {
-	g, err := w.s.engine.guard()
+	g, err := w.s.engine.Guard()
 	if err != nil {
 		return false
 	}
@@ -153,7 +154,7 @@ func TestReachesMoln(t *testing.T) {
 		try { await fetch("http://1.1.1.1/", {signal: AbortSignal.timeout(500)}); out.internet = true; } catch (e) { out.internet = false; }
 		return out;
 	}`)
-	if g, err := w.s.engine.guard(); err != nil || !g.Private() {
+	if g, err := w.s.engine.Guard(); err != nil || !g.Private() {
 		t.Skip("the sandbox has no network of its own here")
 	}
 	out, v := w.invoke("caller", `{}`)
@@ -174,9 +175,7 @@ func TestConcurrency(t *testing.T) {
 		done <- err
 	}()
 	w.await("the first invocation", func() bool {
-		w.s.engine.limits.mu.Lock()
-		defer w.s.engine.limits.mu.Unlock()
-		return w.s.engine.limits.running[ref{place{account, region}, "one", ""}] == 1
+		return w.s.engine.RunningOf(fn.At(fn.Place{Account: account, Region: region}, "one", "")) == 1
 	})
 	_, err := do(w, api.Invoke, &api.InvokeInput{FunctionName: new("one"), Payload: []byte(`{"ms":1}`)})
 	f := fault.As(err)
@@ -242,7 +241,7 @@ func TestAsync(t *testing.T) {
 		return len(seen)
 	}
 	w.node("later", `exports.handler = async (e, c) => { await fetch(process.env.AWS_ENDPOINT_URL + "/seen?id=" + c.awsRequestId); if (e.fail) throw new Error("no"); return {}; }`)
-	if g, err := w.s.engine.guard(); err != nil || !g.Private() {
+	if g, err := w.s.engine.Guard(); err != nil || !g.Private() {
 		t.Skip("the sandbox has no network of its own here")
 	}
 	out := must(w, api.Invoke, &api.InvokeInput{FunctionName: new("later"), InvocationType: new("Event"), Payload: []byte(`{}`)})
@@ -320,7 +319,7 @@ func TestLogsDenied(t *testing.T) {
 		t.Errorf("answer %s", out.Payload)
 	}
 	w.await("the note", func() bool {
-		return w.s.engine.shipper.Refused() == 1
+		return w.s.engine.RefusedLogs() == 1
 	})
 }
 
@@ -328,7 +327,7 @@ func TestLogsDenied(t *testing.T) {
 func TestCodeIsRebuilt(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.node("again", `exports.handler = async () => ({ok: true})`)
-	if err := os.RemoveAll(w.s.packages.dir + "/code"); err != nil {
+	if err := os.RemoveAll(w.s.packages.Dir + "/code"); err != nil {
 		t.Fatal(err)
 	}
 	if _, v := w.invoke("again", `{}`); v["ok"] != true {

@@ -1,11 +1,14 @@
 package lambda
 
 import (
-	"sync"
-
 	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/cfn"
+	"moln.dev/moln/services/lambda/code"
+	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
+	"moln.dev/moln/services/lambda/run"
 )
 
 // Options say how functions are run.
@@ -14,34 +17,35 @@ type Options = host.Options
 // Service answers Lambda requests and runs functions. Safe for concurrent use.
 type Service struct {
 	deps     service.Deps
-	store    store
-	packages *packages
+	store    fn.Store
+	packages *code.Packages
 	host     *host.Host
-	engine   *engine
+	engine   *run.Engine
 	strict   bool
+	policies bounded[policyCacheKey, *policy.Policy]
 }
 
 // New makes the service. It starts nothing; the first use, or the worker, looks
 // at the host.
 func New(d service.Deps, opts Options) *Service {
 	s := &Service{
-		deps: d, strict: opts.Strict, store: store{db: d.KV},
-		packages: &packages{blobs: d.Blobs, dir: d.DataDir, locks: map[string]*sync.Mutex{}},
+		deps: d, strict: opts.Strict, store: fn.Store{DB: d.KV},
+		packages: code.New(d.Blobs, d.DataDir),
 	}
 	s.host = host.New(d.Clock, d.Log, opts)
-	s.engine = newEngine(s)
+	s.engine = run.New(d, s.store, s.packages, s.host)
 	s.registerAsync()
 	return s
 }
 
 // Close ends every execution environment.
-func (s *Service) Close() error { return s.engine.close() }
+func (s *Service) Close() error { return s.engine.Close() }
 
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
 		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize, Invalid: invalidInput,
-		Resources: resources(),
+		Resources: cfn.Resources(),
 		Endpoints: []service.Endpoint{s.codeEndpoint()},
 		Workers: []service.Worker{
 			{Name: "environments", Run: s.warmUp},

@@ -9,6 +9,7 @@ import (
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // settings are what CreateFunction and UpdateFunctionConfiguration share. Nil
@@ -23,12 +24,12 @@ type settings struct {
 
 // apply changes g, or says what is wrong with the settings. Environment
 // variables are checked here and stored by the caller, who can seal them.
-func (s settings) apply(g *config) error {
+func (s settings) apply(g *fn.Config) error {
 	if err := s.checkNumbers(); err != nil {
 		return err
 	}
-	if d := smithy.Val(s.description); utf8.RuneCountInString(d) > descriptionMax {
-		return invalid("1 validation error detected: Value '%s' at 'description' failed to satisfy constraint: Member must have length less than or equal to %d", d, descriptionMax)
+	if d := smithy.Val(s.description); utf8.RuneCountInString(d) > fn.DescriptionMax {
+		return fn.Invalid("1 validation error detected: Value '%s' at 'description' failed to satisfy constraint: Member must have length less than or equal to %d", d, fn.DescriptionMax)
 	}
 	set(&g.Role, s.role)
 	set(&g.Handler, s.handler)
@@ -55,22 +56,22 @@ func set[T any](to *T, from *T) {
 }
 
 func (s settings) checkNumbers() error {
-	if t := s.timeout; t != nil && (*t < 1 || *t > timeoutMax) {
-		return outOfRange("timeout", *t, 1, timeoutMax)
+	if t := s.timeout; t != nil && (*t < 1 || *t > fn.TimeoutMax) {
+		return outOfRange("timeout", *t, 1, fn.TimeoutMax)
 	}
-	if m := s.memory; m != nil && (*m < memoryDefaultMB || *m > memoryMaxMB) {
-		return invalid("'MemorySize' value failed to satisfy constraint: Member must have value %s", boundText(*m, memoryDefaultMB, memoryMaxMB))
+	if m := s.memory; m != nil && (*m < fn.MemoryDefaultMB || *m > fn.MemoryMaxMB) {
+		return fn.Invalid("'MemorySize' value failed to satisfy constraint: Member must have value %s", boundText(*m, fn.MemoryDefaultMB, fn.MemoryMaxMB))
 	}
 	if s.ephemeral != nil {
-		if n := smithy.Val(s.ephemeral.Size); n < ephemeralDefault || n > ephemeralMax {
-			return outOfRange("ephemeralStorage.size", n, ephemeralDefault, ephemeralMax)
+		if n := smithy.Val(s.ephemeral.Size); n < fn.EphemeralDefault || n > fn.EphemeralMax {
+			return outOfRange("ephemeralStorage.size", n, fn.EphemeralDefault, fn.EphemeralMax)
 		}
 	}
 	return nil
 }
 
 func outOfRange(path string, value, least, most int32) error {
-	return invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value %s", value, path, boundText(value, least, most))
+	return fn.Invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value %s", value, path, boundText(value, least, most))
 }
 
 func boundText(value, least, most int32) string {
@@ -81,7 +82,7 @@ func boundText(value, least, most int32) string {
 }
 
 // applyLogging keeps the levels only where the format has them.
-func applyLogging(g *config, l *api.LoggingConfig) {
+func applyLogging(g *fn.Config, l *api.LoggingConfig) {
 	set(&g.LogFormat, l.LogFormat)
 	set(&g.LogGroup, l.LogGroup)
 	if g.LogFormat != api.LogFormatJson {
@@ -117,23 +118,23 @@ func checkEnvironment(vars map[string]string) error {
 	}
 	if len(reserved) > 0 {
 		slices.Sort(reserved)
-		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", strings.Join(reserved, ", "))
+		return fn.Invalid("Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", strings.Join(reserved, ", "))
 	}
-	if bytes > envBytesMax {
+	if bytes > fn.EnvBytesMax {
 		text, _ := json.Marshal(vars)
-		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: %s", text)
+		return fn.Invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: %s", text)
 	}
 	return nil
 }
 
 // checkTags holds the limits that the model leaves open.
 func checkTags(tags map[string]string) error {
-	if len(tags) > tagsMax {
-		return invalid("The number of tags on the resource exceeds the limit of %d.", tagsMax)
+	if len(tags) > fn.TagsMax {
+		return fn.Invalid("The number of tags on the resource exceeds the limit of %d.", fn.TagsMax)
 	}
 	for k := range tags {
 		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return invalid("System tags cannot be added/updated by requester")
+			return fn.Invalid("System tags cannot be added/updated by requester")
 		}
 	}
 	return nil
@@ -162,33 +163,33 @@ type refusals struct {
 func (r refusals) check() error {
 	switch {
 	case r.vpc != nil && (len(r.vpc.SubnetIds) > 0 || len(r.vpc.SecurityGroupIds) > 0):
-		return unsupported("VpcConfig: there are no VPCs")
+		return fn.Unsupported("VpcConfig: there are no VPCs")
 	case len(r.files) > 0:
-		return unsupported("FileSystemConfigs")
+		return fn.Unsupported("FileSystemConfigs")
 	case r.deadLetter != nil && smithy.Val(r.deadLetter.TargetArn) != "":
-		return unsupported("DeadLetterConfig")
+		return fn.Unsupported("DeadLetterConfig")
 	case smithy.Val(r.kmsKey) != "":
-		return unsupported("KMSKeyArn: environment variables are sealed with moln's own key")
+		return fn.Unsupported("KMSKeyArn: environment variables are sealed with moln's own key")
 	case r.tracing != nil && r.tracing.Mode != nil && *r.tracing.Mode != api.TracingModePassThrough:
-		return unsupported("TracingConfig.Mode %s: only PassThrough", *r.tracing.Mode)
+		return fn.Unsupported("TracingConfig.Mode %s: only PassThrough", *r.tracing.Mode)
 	case r.snapStart != nil && r.snapStart.ApplyOn != nil && *r.snapStart.ApplyOn != api.SnapStartApplyOnNone:
-		return unsupported("SnapStart.ApplyOn %s: only None", *r.snapStart.ApplyOn)
+		return fn.Unsupported("SnapStart.ApplyOn %s: only None", *r.snapStart.ApplyOn)
 	case r.image != nil && (r.image.WorkingDirectory != nil || len(r.image.Command)+len(r.image.EntryPoint) > 0):
-		return unsupported("ImageConfig: functions are packages of type Zip")
+		return fn.Unsupported("ImageConfig: functions are packages of type Zip")
 	case len(r.layers) > 0:
-		return unsupported("Layers: put their content into the function's package")
+		return fn.Unsupported("Layers: put their content into the function's package")
 	case r.capacity != nil:
-		return unsupported("CapacityProviderConfig")
+		return fn.Unsupported("CapacityProviderConfig")
 	case r.durable != nil:
-		return unsupported("DurableConfig")
+		return fn.Unsupported("DurableConfig")
 	case r.runtime != nil:
-		return unsupported("RuntimeConfig")
+		return fn.Unsupported("RuntimeConfig")
 	case r.accelerator != nil:
-		return unsupported("AcceleratorConfig")
+		return fn.Unsupported("AcceleratorConfig")
 	case smithy.Val(r.publishTo) != "":
-		return unsupported("PublishTo")
+		return fn.Unsupported("PublishTo")
 	case len(r.architecture) > 1:
-		return invalid("1 validation error detected: Value '[%s]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1", strings.Join(r.architecture, ", "))
+		return fn.Invalid("1 validation error detected: Value '[%s]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1", strings.Join(r.architecture, ", "))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/services/lambda/run"
 )
 
 const (
@@ -16,7 +17,7 @@ const (
 // not wait for it. Where isolation is demanded and cannot be had, it fails.
 func (s *Service) warmUp(ctx context.Context) error {
 	s.host.Interpreters()
-	if _, err := s.engine.guard(); err != nil {
+	if _, err := s.engine.Guard(); err != nil {
 		if s.strict {
 			return err // the server ends with it
 		}
@@ -39,15 +40,15 @@ func (s *Service) sweepPackages(ctx context.Context) error {
 }
 
 func (s *Service) sweepOnce(ctx context.Context) error {
-	if _, err := s.deps.Blobs.Sweep(ctx, s.store.blobAlive, blobsAge); err != nil {
+	if _, err := s.deps.Blobs.Sweep(ctx, s.store.BlobAlive, blobsAge); err != nil {
 		return err
 	}
-	if s.packages.dir == "" {
+	if !s.packages.Unpacks() {
 		return nil
 	}
-	alive, err := s.store.packages(ctx)
+	alive, err := s.store.Packages(ctx)
 	if err != nil {
 		return err
 	}
-	return s.packages.sweep(alive, realNow())
+	return s.packages.Sweep(alive, run.RealNow())
 }

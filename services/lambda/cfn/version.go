@@ -1,4 +1,4 @@
-package lambda
+package cfn
 
 import (
 	"context"

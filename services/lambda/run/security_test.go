@@ -1,6 +1,8 @@
-package lambda
+package run
 
-import "testing"
+import (
+	"testing"
+)
 
 // TestCustomResourcesFindTheirAnswerBox: the host that CloudFormation's
 // ResponseURLs name is moln inside an environment.

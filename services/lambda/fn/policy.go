@@ -1,4 +1,4 @@
-package lambda
+package fn
 
 import (
 	"encoding/json"
@@ -12,9 +12,9 @@ import (
 
 const policyBytesMax = 20 << 10
 
-// resourcePolicy is a function's policy as stored: statements in the order
+// ResourcePolicy is a function's policy as stored: statements in the order
 // they were added, as AWS words them.
-type resourcePolicy struct {
+type ResourcePolicy struct {
 	Statements []statement `json:"statements"`
 	Revision   string      `json:"revision"`
 }
@@ -29,8 +29,8 @@ type statement struct {
 	Condition map[string]map[string]string `json:"Condition,omitempty"`
 }
 
-// document is the policy as GetPolicy shows it.
-func (p *resourcePolicy) document() ([]byte, error) {
+// Document is the policy as GetPolicy shows it.
+func (p *ResourcePolicy) Document() ([]byte, error) {
 	return json.Marshal(struct {
 		Version   string      `json:"Version"`
 		ID        string      `json:"Id"`
@@ -38,9 +38,9 @@ func (p *resourcePolicy) document() ([]byte, error) {
 	}{string(policy.Version2012), "default", p.Statements})
 }
 
-// compile makes the policy one that can be judged.
-func (p *resourcePolicy) compile(name string) (*policy.Policy, error) {
-	doc, err := p.document()
+// Compile makes the policy one that can be judged.
+func (p *ResourcePolicy) Compile(name string) (*policy.Policy, error) {
+	doc, err := p.Document()
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,8 @@ func (p *resourcePolicy) compile(name string) (*policy.Policy, error) {
 	return compiled.Named(name), nil
 }
 
-func (p *resourcePolicy) index(sid string) int {
+// Index finds a statement, or is -1.
+func (p *ResourcePolicy) Index(sid string) int {
 	return slices.IndexFunc(p.Statements, func(s statement) bool { return s.Sid == sid })
 }
 
@@ -76,13 +77,13 @@ func principalOf(p string) (any, bool) {
 	return nil, false
 }
 
-// statementOf builds a statement from a request.
-func statementOf(r ref, in *api.AddPermissionInput) (statement, error) {
+// StatementOf builds a statement from a request.
+func StatementOf(r Ref, in *api.AddPermissionInput) (statement, error) {
 	principal, ok := principalOf(*in.Principal)
 	if !ok {
-		return statement{}, invalid("The provided principal was invalid. Please check the principal and try again.")
+		return statement{}, Invalid("The provided principal was invalid. Please check the principal and try again.")
 	}
-	s := statement{Sid: *in.StatementId, Effect: "Allow", Principal: principal, Action: *in.Action, Resource: r.arn()}
+	s := statement{Sid: *in.StatementId, Effect: "Allow", Principal: principal, Action: *in.Action, Resource: r.ARN()}
 	condition := func(operator, key string, value *string) {
 		if smithy.Val(value) == "" {
 			return
@@ -106,13 +107,13 @@ func statementOf(r ref, in *api.AddPermissionInput) (statement, error) {
 	return s, nil
 }
 
-// add puts a statement into the policy, or says why it does not fit.
-func (p *resourcePolicy) add(s statement) error {
-	if p.index(s.Sid) >= 0 {
-		return conflict("The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", s.Sid)
+// Add puts a statement into the policy, or says why it does not fit.
+func (p *ResourcePolicy) Add(s statement) error {
+	if p.Index(s.Sid) >= 0 {
+		return Conflict("The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", s.Sid)
 	}
 	p.Statements = append(slices.Clone(p.Statements), s)
-	doc, err := p.document()
+	doc, err := p.Document()
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (p *resourcePolicy) add(s statement) error {
 		return api.ErrPolicyLengthExceededException("The final policy size (%d) is bigger than the limit (%d).", len(doc), policyBytesMax)
 	}
 	if _, err := policy.Parse(doc, policy.Resource); err != nil {
-		return invalid("%s", err)
+		return Invalid("%s", err)
 	}
 	return nil
 }

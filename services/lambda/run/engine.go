@@ -1,4 +1,4 @@
-package lambda
+package run
 
 import (
 	"context"
@@ -15,11 +15,12 @@ import (
 	"weak"
 
 	api "moln.dev/moln/api/lambda"
-	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/runtimes"
+	"moln.dev/moln/services/lambda/code"
+	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
 	"moln.dev/moln/services/lambda/logship"
 )
@@ -37,24 +38,21 @@ const (
 	headerTimeout   = 30 * time.Second
 )
 
-// engine runs versions of functions in environments of the pool.
-type engine struct {
-	s        *Service
-	policies bounded[policyCacheKey, *policy.Policy]
+// Engine runs versions of functions in environments of the pool.
+type Engine struct {
+	deps     service.Deps
+	store    fn.Store
+	packages *code.Packages
+	host     *host.Host
 	shipper  *logship.Shipper
 	limits   limiter
 	meters   *meters
 
 	mu      sync.Mutex
-	slots   map[ref]*slot
+	slots   map[fn.Ref]*slot
 	streams map[weak.Pointer[pool.Env]]*logship.Stream
 	started bool
 	closed  bool
-}
-
-type policyCacheKey struct {
-	ref
-	revision string
 }
 
 // slot holds what is prepared for one version.
@@ -73,23 +71,24 @@ type live struct {
 	choice   runtimes.Choice
 }
 
-func newEngine(s *Service) *engine {
-	return &engine{
-		s: s, shipper: logship.New(s.deps.Log), slots: map[ref]*slot{},
-		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[ref]int{}},
-		meters: newMeters(s.deps.Meter),
+// newEngine starts nothing; the first invocation does.
+func New(d service.Deps, st fn.Store, packages *code.Packages, h *host.Host) *Engine {
+	return &Engine{
+		deps: d, store: st, packages: packages, host: h, shipper: logship.New(d.Log), slots: map[fn.Ref]*slot{},
+		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[fn.Ref]int{}},
+		meters: newMeters(d.Meter),
 	}
 }
 
-// close ends the environments and sends the rest of their logs.
-func (e *engine) close() error {
+// Close ends the environments and sends the rest of their logs.
+func (e *Engine) Close() error {
 	e.mu.Lock()
 	started := e.started && !e.closed
 	e.closed = true
 	e.mu.Unlock()
 	var err error
 	if started {
-		if g, hostErr := e.s.host.Guard(); hostErr == nil {
+		if g, hostErr := e.host.Guard(); hostErr == nil {
 			err = g.Close()
 		}
 	}
@@ -97,10 +96,17 @@ func (e *engine) close() error {
 	return err
 }
 
+// RunningOf is how many invocations of a function with a reservation are under
+// way, or of all others of the place where r has no name.
+func (e *Engine) RunningOf(r fn.Ref) int { return e.limits.of(r) }
+
+// RefusedLogs is how many batches of log lines could not be written.
+func (e *Engine) RefusedLogs() int { return e.shipper.Refused() }
+
 var errClosed = errors.New("lambda: shutting down")
 
-// guard is the sandbox and its pool, chosen at the first call.
-func (e *engine) guard() (*host.Guard, error) {
+// Guard is the sandbox and its pool, chosen at the first call.
+func (e *Engine) Guard() (*host.Guard, error) {
 	e.mu.Lock()
 	closed := e.closed
 	e.started = true
@@ -108,20 +114,20 @@ func (e *engine) guard() (*host.Guard, error) {
 	if closed {
 		return nil, errClosed
 	}
-	g, err := e.s.host.Guard()
+	g, err := e.host.Guard()
 	if err != nil {
 		return nil, api.ErrServiceException("moln cannot run functions: %s.", err)
 	}
 	return g, nil
 }
 
-// forget drops what is ready for a function that has changed or is gone. What
+// Forget drops what is ready for a function that has changed or is gone. What
 // runs goes on.
-func (e *engine) forget(r ref) {
+func (e *Engine) Forget(r fn.Ref) {
 	e.mu.Lock()
 	var gone []*slot
 	for at, sl := range e.slots {
-		if at.place == r.place && at.name == r.name {
+		if at.Place == r.Place && at.Name == r.Name {
 			gone = append(gone, sl)
 			delete(e.slots, at)
 		}
@@ -131,7 +137,7 @@ func (e *engine) forget(r ref) {
 	if !started || len(gone) == 0 {
 		return
 	}
-	g, err := e.s.host.Guard()
+	g, err := e.host.Guard()
 	if err != nil {
 		return
 	}
@@ -145,8 +151,8 @@ func (e *engine) forget(r ref) {
 }
 
 // prepare makes a version ready, or returns what is.
-func (e *engine) prepare(ctx context.Context, c *service.Call, g *host.Guard, r ref, v *config) (*live, error) {
-	at := ref{r.place, r.name, v.Version}
+func (e *Engine) prepare(ctx context.Context, c *service.Call, g *host.Guard, r fn.Ref, v *fn.Config) (*live, error) {
+	at := fn.At(r.Place, r.Name, v.Version)
 	e.mu.Lock()
 	sl := e.slots[at]
 	if sl == nil {
@@ -170,44 +176,44 @@ func (e *engine) prepare(ctx context.Context, c *service.Call, g *host.Guard, r 
 	return fresh, nil
 }
 
-func (e *engine) build(ctx context.Context, c *service.Call, g *host.Guard, r ref, v *config) (*live, error) {
-	choice, err := e.s.resolve(v.Runtime)
+func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn.Ref, v *fn.Config) (*live, error) {
+	choice, err := e.Resolve(v.Runtime)
 	if err != nil {
 		return nil, err
 	}
-	ses, err := e.s.assume(ctx, e.s.deps.System(r.account, r.region), r, v.Role)
+	ses, err := e.Assume(ctx, e.deps.System(r.Account, r.Region), r, v.Role)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := e.s.packages.open(ctx, v)
+	dir, err := e.packages.Open(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	own, err := e.s.openEnv(r, v)
+	own, err := e.OpenEnv(r, v)
 	if err != nil {
 		return nil, err
 	}
 	l := &live{
 		// The session makes the key new whenever the credentials are.
-		key:      strings.Join([]string{r.account, r.region, r.name, v.Version, v.Revision, ses.AccessKeyID}, "/"),
-		revision: v.Revision, until: ses.Expires.Add(-sessionMargin - v.timeout()), session: ses, choice: choice,
+		key:      strings.Join([]string{r.Account, r.Region, r.Name, v.Version, v.Revision, ses.AccessKeyID}, "/"),
+		revision: v.Revision, until: ses.Expires.Add(-sessionMargin - v.Timeout()), session: ses, choice: choice,
 	}
 	l.template = pool.Template{
 		Key: l.key, Launch: choice.Launch, CodeDir: dir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
-		MemoryBytes: v.memoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.Network,
+		MemoryBytes: v.MemoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.Network,
 	}
 	if g.Private() {
-		e.connect(&l.template, r.region)
+		e.connect(&l.template, r.Region)
 	}
 	return l, nil
 }
 
 // environment is the function's whole environment. What the owner set cannot
 // replace what the platform reserves, and replaces everything else.
-func (e *engine) environment(r ref, v *config, ses service.Session, own map[string]string, g *host.Guard) map[string]string {
+func (e *Engine) environment(r fn.Ref, v *fn.Config, ses service.Session, own map[string]string, g *host.Guard) map[string]string {
 	env := map[string]string{
 		"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-		"AWS_ENDPOINT_URL":         e.s.deps.Site.Endpoint,
+		"AWS_ENDPOINT_URL":         e.deps.Site.Endpoint,
 	}
 	if g.Private() {
 		env["AWS_ENDPOINT_URL"] = "http://" + molnAddress
@@ -219,11 +225,11 @@ func (e *engine) environment(r ref, v *config, ses service.Session, own map[stri
 	}
 	maps.Copy(env, own)
 	platform := map[string]string{
-		"AWS_REGION": r.region, "AWS_DEFAULT_REGION": r.region,
+		"AWS_REGION": r.Region, "AWS_DEFAULT_REGION": r.Region,
 		"AWS_ACCESS_KEY_ID": ses.AccessKeyID, "AWS_SECRET_ACCESS_KEY": ses.SecretAccessKey, "AWS_SESSION_TOKEN": ses.SessionToken,
 		"AWS_LAMBDA_FUNCTION_NAME": v.Name, "AWS_LAMBDA_FUNCTION_VERSION": v.Version,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(v.MemoryMB)), "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-		"AWS_LAMBDA_LOG_GROUP_NAME": v.logGroup(), "AWS_LAMBDA_LOG_FORMAT": v.LogFormat,
+		"AWS_LAMBDA_LOG_GROUP_NAME": v.Group(), "AWS_LAMBDA_LOG_FORMAT": v.LogFormat,
 	}
 	if v.LogFormat == api.LogFormatJson {
 		platform["AWS_LAMBDA_LOG_LEVEL"] = v.AppLevel
@@ -236,14 +242,14 @@ func (e *engine) environment(r ref, v *config, ses service.Session, own map[stri
 }
 
 // tls says that moln can stand in for AWS's own host names.
-func (e *engine) tls() bool {
-	return e.s.deps.Site.ServeTLS != nil && len(e.s.deps.Site.CAPEM) > 0
+func (e *Engine) tls() bool {
+	return e.deps.Site.ServeTLS != nil && len(e.deps.Site.CAPEM) > 0
 }
 
 // connect lets moln answer inside the function's own network: at a plain
 // address, and in the place of AWS's hosts.
-func (e *engine) connect(t *pool.Template, region string) {
-	site := e.s.deps.Site
+func (e *Engine) connect(t *pool.Template, region string) {
+	site := e.deps.Site
 	if site.Handler == nil {
 		return
 	}
@@ -293,11 +299,11 @@ func awsHosts(region string) map[string]string {
 }
 
 // acquire gets an environment and the log stream it writes to.
-func (e *engine) acquire(ctx context.Context, g *host.Guard, r ref, v *config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
+func (e *Engine) acquire(ctx context.Context, g *host.Guard, r fn.Ref, v *fn.Config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
 	st := e.shipper.Open(&logship.Stream{
-		Group: v.logGroup(), Subject: r.unqualified().arn(),
-		Name: e.s.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.s.deps.Ident.Hex(16),
-		Call: func() *service.Call { return e.s.deps.System(r.account, r.region).As(l.session.Principal) },
+		Group: v.Group(), Subject: r.Unqualified().ARN(),
+		Name: e.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.deps.Ident.Hex(16),
+		Call: func() *service.Call { return e.deps.System(r.Account, r.Region).As(l.session.Principal) },
 	})
 	t := l.template
 	t.Env = maps.Clone(t.Env)
@@ -310,24 +316,24 @@ func (e *engine) acquire(ctx context.Context, g *host.Guard, r ref, v *config, l
 	switch {
 	case errors.Is(err, pool.ErrBusy):
 		e.meters.throttled(reasonConcurrent)
-		return nil, nil, false, throttled(reasonConcurrent)
+		return nil, nil, false, fn.Throttled(reasonConcurrent)
 	case errors.Is(err, pool.ErrClosed):
 		return nil, nil, false, api.ErrServiceException("moln is shutting down.")
 	case err != nil:
-		return nil, nil, false, fmt.Errorf("environment for %s: %w", r.arn(), err)
+		return nil, nil, false, fmt.Errorf("environment for %s: %w", r.ARN(), err)
 	}
 	if !cold {
 		return env, e.streamOf(env, st), false, nil
 	}
 	e.remember(env, st)
 	if l.choice.Warning != "" {
-		st.Add(e.s.deps.Clock.Now(), "[moln] "+l.choice.Warning)
+		st.Add(e.deps.Clock.Now(), "[moln] "+l.choice.Warning)
 	}
 	return env, st, true, nil
 }
 
 // remember ties a stream to its environment, for as long as that lives.
-func (e *engine) remember(env *pool.Env, st *logship.Stream) {
+func (e *Engine) remember(env *pool.Env, st *logship.Stream) {
 	p := weak.Make(env)
 	e.mu.Lock()
 	e.streams[p] = st
@@ -339,7 +345,7 @@ func (e *engine) remember(env *pool.Env, st *logship.Stream) {
 	}, p)
 }
 
-func (e *engine) streamOf(env *pool.Env, otherwise *logship.Stream) *logship.Stream {
+func (e *Engine) streamOf(env *pool.Env, otherwise *logship.Stream) *logship.Stream {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if st := e.streams[weak.Make(env)]; st != nil {
@@ -348,6 +354,6 @@ func (e *engine) streamOf(env *pool.Env, otherwise *logship.Stream) *logship.Str
 	return otherwise
 }
 
-// realNow is the host's time: deadlines of processes do not follow an account's
+// RealNow is the host's time: deadlines of processes do not follow an account's
 // clock.
-func realNow() time.Time { return clock.System().Now() }
+func RealNow() time.Time { return clock.System().Now() }

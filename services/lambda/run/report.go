@@ -1,4 +1,4 @@
-package lambda
+package run
 
 import (
 	"encoding/base64"
@@ -11,6 +11,7 @@ import (
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 const (
@@ -40,7 +41,7 @@ type verdict struct {
 }
 
 // judge words a result as Lambda does.
-func judge(r pool.Result, g *config, requestID string, now time.Time) verdict {
+func judge(r pool.Result, g *fn.Config, requestID string, now time.Time) verdict {
 	switch r.Outcome {
 	case pool.Succeeded:
 		return verdict{payload: r.Payload, status: statusSuccess}
@@ -149,7 +150,7 @@ func platformRecord(now time.Time, kind string, record map[string]any) string {
 }
 
 // opening are the system lines before the function's own.
-func opening(g *config, m measure, now time.Time) []string {
+func opening(g *fn.Config, m measure, now time.Time) []string {
 	if g.LogFormat != api.LogFormatJson {
 		if m.runtimeTag != "" {
 			return []string{"INIT_START Runtime Version: " + m.runtimeTag, startLine(m)}
@@ -163,7 +164,7 @@ func opening(g *config, m measure, now time.Time) []string {
 }
 
 // closing are the system lines after the function's own.
-func closing(g *config, m measure, now time.Time) []string {
+func closing(g *fn.Config, m measure, now time.Time) []string {
 	if g.LogFormat != api.LogFormatJson {
 		return []string{endLine(m), reportLine(m)}
 	}

@@ -1,4 +1,4 @@
-package lambda
+package run
 
 import (
 	"moln.dev/moln/engine/observe"

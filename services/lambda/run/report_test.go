@@ -1,4 +1,4 @@
-package lambda
+package run
 
 import (
 	"encoding/base64"
@@ -10,15 +10,16 @@ import (
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 func TestJudge(t *testing.T) {
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	g := &config{Runtime: "nodejs20.x", TimeoutS: 3}
-	own := &config{Runtime: "provided.al2023", TimeoutS: 3}
+	g := &fn.Config{Runtime: "nodejs20.x", TimeoutS: 3}
+	own := &fn.Config{Runtime: "provided.al2023", TimeoutS: 3}
 	for name, c := range map[string]struct {
 		r             pool.Result
-		g             *config
+		g             *fn.Config
 		payload, line string
 	}{
 		"fine":    {pool.Result{Payload: []byte("1")}, g, "1", ""},
@@ -43,7 +44,7 @@ func TestSystemLines(t *testing.T) {
 	cold := measure{requestID: "ID", version: "7", duration: 128830 * time.Microsecond, init: 166620 * time.Microsecond, memoryMB: 128, peakBytes: 74<<20 - 5, status: statusSuccess}
 	warm := cold
 	warm.init, warm.status, warm.errorType, warm.peakBytes = 0, statusTimeout, typeTimedOut, 500<<20
-	text := &config{LogFormat: api.LogFormatText}
+	text := &fn.Config{LogFormat: api.LogFormatText}
 	for _, c := range []struct {
 		m    measure
 		want string
@@ -55,7 +56,7 @@ func TestSystemLines(t *testing.T) {
 			t.Errorf("text: %q", got)
 		}
 	}
-	js := &config{LogFormat: api.LogFormatJson, SystemLevel: api.SystemLogLevelInfo}
+	js := &fn.Config{LogFormat: api.LogFormatJson, SystemLevel: api.SystemLogLevelInfo}
 	if got := opening(js, cold, now); len(got) != 1 || got[0] != `{"time":"2026-11-23T10:00:00.000Z","type":"platform.start","record":{"requestId":"ID","version":"7"}}` {
 		t.Errorf("json: %q", got)
 	}
@@ -76,9 +77,9 @@ func TestLogResultIsTheEnd(t *testing.T) {
 }
 
 func TestPick(t *testing.T) {
-	a := &alias{Version: "1", Weights: map[string]float64{"2": 0.25}}
+	a := &fn.Alias{Version: "1", Weights: map[string]float64{"2": 0.25}}
 	for at, want := range map[int]string{0: "2", 249_999: "2", 250_000: "1", 999_999: "1"} {
-		if got := a.pick(at); got != want {
+		if got := a.Pick(at); got != want {
 			t.Errorf("at %d: %s", at, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package lambda
+package cfn
 
 import (
 	"context"
@@ -9,7 +9,8 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/services/lambda/archive"
+	"moln.dev/moln/services/lambda/code/archive"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // codeProperties are a function's Code; ZipFile is source text here.
@@ -44,7 +45,7 @@ type functionProperties struct {
 	Tags                         []struct{ Key, Value string }
 }
 
-func resources() []service.ResourceType {
+func Resources() []service.ResourceType {
 	return []service.ResourceType{
 		{
 			Name: "AWS::Lambda::Function", New: func() any { return new(functionProperties) },
@@ -75,7 +76,7 @@ func resources() []service.ResourceType {
 // code is where the function's code is.
 func (p *functionProperties) code() (*api.FunctionCode, error) {
 	if p.Code == nil {
-		return nil, invalid("Please provide a source for function code.")
+		return nil, fn.Invalid("Please provide a source for function code.")
 	}
 	out := &api.FunctionCode{S3Bucket: p.Code.S3Bucket, S3Key: p.Code.S3Key, S3ObjectVersion: p.Code.S3ObjectVersion}
 	if p.Code.ZipFile == nil {
@@ -83,7 +84,7 @@ func (p *functionProperties) code() (*api.FunctionCode, error) {
 	}
 	var err error
 	if out.ZipFile, err = archive.Inline(smithy.Val(p.Runtime), *p.Code.ZipFile); err != nil {
-		return nil, invalid("%s", err)
+		return nil, fn.Invalid("%s", err)
 	}
 	return out, nil
 }
@@ -108,7 +109,7 @@ func createFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 	}
 	name := smithy.Val(p.FunctionName)
 	if name == "" {
-		name = r.GeneratedName(functionNameMax)
+		name = r.GeneratedName(fn.FunctionNameMax)
 	}
 	in := &api.CreateFunctionInput{
 		FunctionName: &name, Code: code, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, Description: p.Description,
@@ -144,7 +145,7 @@ func setReserved(ctx context.Context, c *service.Call, name string, want, have *
 func updateFunctionResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p, old := r.Properties.(*functionProperties), r.Old.(*functionProperties)
 	name := r.PhysicalID
-	arn := functionARN(placeOf(c), name)
+	arn := fn.FunctionARN(fn.PlaceOf(c), name)
 	r.Attributes = map[string]any{"Arn": arn}
 	if !reflect.DeepEqual(p.Code, old.Code) || !reflect.DeepEqual(p.Architectures, old.Architectures) {
 		code, err := p.code()
@@ -185,8 +186,8 @@ func (p *functionProperties) configuration(name string) *api.UpdateFunctionConfi
 	in := &api.UpdateFunctionConfigurationInput{
 		FunctionName: &name, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, TracingConfig: p.TracingConfig, SnapStart: p.SnapStart,
 		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig,
-		Description: or(p.Description, ""), MemorySize: or(p.MemorySize, memoryDefaultMB), Timeout: or(p.Timeout, timeoutDefault),
-		Environment: or(p.Environment, api.Environment{}), EphemeralStorage: or(p.EphemeralStorage, api.EphemeralStorage{Size: new(int32(ephemeralDefault))}),
+		Description: or(p.Description, ""), MemorySize: or(p.MemorySize, fn.MemoryDefaultMB), Timeout: or(p.Timeout, fn.TimeoutDefault),
+		Environment: or(p.Environment, api.Environment{}), EphemeralStorage: or(p.EphemeralStorage, api.EphemeralStorage{Size: new(int32(fn.EphemeralDefault))}),
 	}
 	logging := api.LoggingConfig{LogFormat: new(api.LogFormatText), LogGroup: new("/aws/lambda/" + name)}
 	if l := p.LoggingConfig; l != nil {

@@ -1,4 +1,4 @@
-package lambda
+package fn
 
 import (
 	"maps"
@@ -11,28 +11,28 @@ import (
 
 // Defaults and limits of a function's configuration.
 const (
-	timeoutDefault   = 3
-	timeoutMax       = 900
-	memoryDefaultMB  = 128
-	memoryMaxMB      = 10_240
-	ephemeralDefault = 512
-	ephemeralMax     = 10_240
-	descriptionMax   = 256
-	envBytesMax      = 4 << 10
-	tagsMax          = 50
+	TimeoutDefault   = 3
+	TimeoutMax       = 900
+	MemoryDefaultMB  = 128
+	MemoryMaxMB      = 10_240
+	EphemeralDefault = 512
+	EphemeralMax     = 10_240
+	DescriptionMax   = 256
+	EnvBytesMax      = 4 << 10
+	TagsMax          = 50
 	timeLayout       = "2006-01-02T15:04:05.000+0000"
 )
 
-// code is a function's package.
-type code struct {
+// Code is a function's package.
+type Code struct {
 	SHA256   string   `json:"sha256"` // base64, as CodeSha256
 	Bytes    int64    `json:"bytes"`
 	Unpacked int64    `json:"unpacked"`
 	Blob     blob.Ref `json:"blob"`
 }
 
-// config is a version: $LATEST or a published one.
-type config struct {
+// Config is a version: $LATEST or a published one.
+type Config struct {
 	Name          string    `json:"name"`
 	Version       string    `json:"version"`
 	Runtime       string    `json:"runtime"`
@@ -48,22 +48,22 @@ type config struct {
 	LogGroup      string    `json:"logGroup,omitempty"` // "" is the default name
 	AppLevel      string    `json:"appLevel,omitempty"`
 	SystemLevel   string    `json:"systemLevel,omitempty"`
-	Code          code      `json:"code"`
+	Code          Code      `json:"code"`
 	Modified      time.Time `json:"modified"`
 	Revision      string    `json:"revision"`
 }
 
-// function is everything about a function that is not versioned, and $LATEST.
-type function struct {
-	Latest config `json:"latest"`
+// Function is everything about a function that is not versioned, and $LATEST.
+type Function struct {
+	Latest Config `json:"latest"`
 	// Published is the number of the newest version ever published.
 	Published int64             `json:"published,omitempty"`
 	Reserved  *int32            `json:"reserved,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
 }
 
-// alias names one version, or two by weight.
-type alias struct {
+// Alias names one version, or two by weight.
+type Alias struct {
 	Name        string             `json:"name"`
 	Version     string             `json:"version"`
 	Description string             `json:"description,omitempty"`
@@ -71,29 +71,51 @@ type alias struct {
 	Revision    string             `json:"revision"`
 }
 
-// eventConfig says what becomes of asynchronous events.
-type eventConfig struct {
+// EventConfig says what becomes of asynchronous events.
+type EventConfig struct {
 	Retries  *int32    `json:"retries,omitempty"`
 	MaxAgeS  *int32    `json:"maxAgeS,omitempty"`
 	Modified time.Time `json:"modified"`
 }
 
 // logGroup is where the function's log goes.
-func (g *config) logGroup() string {
+func (g *Config) Group() string {
 	if g.LogGroup != "" {
 		return g.LogGroup
 	}
 	return "/aws/lambda/" + g.Name
 }
 
-func (g *config) memoryBytes() int64 { return int64(g.MemoryMB) << 20 }
+// MemoryBytes is the memory limit.
+func (g *Config) MemoryBytes() int64 { return int64(g.MemoryMB) << 20 }
 
-func (g *config) timeout() time.Duration { return time.Duration(g.TimeoutS) * time.Second }
+// Timeout is how long one invocation may take.
+func (g *Config) Timeout() time.Duration { return time.Duration(g.TimeoutS) * time.Second }
 
-// describe is the configuration as the API shows it; env are the opened
+// WeightScale is the precision of an alias's weights.
+const WeightScale = 1_000_000
+
+// Pick chooses a version by weight; at is uniform in [0, weightScale).
+func (a *Alias) Pick(at int) string {
+	versions := make([]string, 0, len(a.Weights))
+	for v := range a.Weights {
+		versions = append(versions, v)
+	}
+	slices.Sort(versions)
+	for _, v := range versions {
+		share := int(a.Weights[v] * WeightScale)
+		if at < share {
+			return v
+		}
+		at -= share
+	}
+	return a.Version
+}
+
+// Describe is the configuration as the API shows it; env are the opened
 // variables, qualified says that the request named a version or alias.
-func describe(p place, g *config, env map[string]string, qualified bool) api.FunctionConfiguration {
-	a := functionARN(p, g.Name)
+func Describe(p Place, g *Config, env map[string]string, qualified bool) api.FunctionConfiguration {
+	a := FunctionARN(p, g.Name)
 	if qualified {
 		a += ":" + g.Version
 	}
@@ -106,7 +128,7 @@ func describe(p place, g *config, env map[string]string, qualified bool) api.Fun
 		PackageType: new(api.PackageTypeZip), Architectures: slices.Clone(g.Architectures),
 		EphemeralStorage: &api.EphemeralStorage{Size: new(g.EphemeralMB)},
 		SnapStart:        &api.SnapStartResponse{ApplyOn: new(api.SnapStartApplyOnNone), OptimizationStatus: new(api.SnapStartOptimizationStatusOff)},
-		LoggingConfig:    &api.LoggingConfig{LogFormat: new(g.LogFormat), LogGroup: new(g.logGroup())},
+		LoggingConfig:    &api.LoggingConfig{LogFormat: new(g.LogFormat), LogGroup: new(g.Group())},
 	}
 	if g.LogFormat == api.LogFormatJson {
 		out.LoggingConfig.ApplicationLogLevel = new(g.AppLevel)
@@ -118,9 +140,10 @@ func describe(p place, g *config, env map[string]string, qualified bool) api.Fun
 	return out
 }
 
-func describeAlias(p place, name string, a *alias) *api.AliasConfiguration {
+// DescribeAlias is an alias as the API shows it.
+func DescribeAlias(p Place, name string, a *Alias) *api.AliasConfiguration {
 	out := &api.AliasConfiguration{
-		AliasArn: new(functionARN(p, name) + ":" + a.Name), Name: new(a.Name), FunctionVersion: new(a.Version),
+		AliasArn: new(FunctionARN(p, name) + ":" + a.Name), Name: new(a.Name), FunctionVersion: new(a.Version),
 		Description: new(a.Description), RevisionId: new(a.Revision),
 	}
 	if len(a.Weights) > 0 {
@@ -129,8 +152,8 @@ func describeAlias(p place, name string, a *alias) *api.AliasConfiguration {
 	return out
 }
 
-// sameContent says that publishing b after a would make no new version.
-func sameContent(a, b *config, envA, envB map[string]string) bool {
+// SameContent says that publishing b after a would make no new version.
+func SameContent(a, b *Config, envA, envB map[string]string) bool {
 	return a.Runtime == b.Runtime && a.Role == b.Role && a.Handler == b.Handler &&
 		a.TimeoutS == b.TimeoutS && a.MemoryMB == b.MemoryMB && a.EphemeralMB == b.EphemeralMB &&
 		a.LogFormat == b.LogFormat && a.LogGroup == b.LogGroup && a.AppLevel == b.AppLevel &&

@@ -1,4 +1,4 @@
-package lambda
+package fn
 
 import (
 	"regexp"
@@ -10,73 +10,78 @@ import (
 )
 
 const (
-	latest            = "$LATEST"
-	functionNameMax   = 64
-	functionARNPrefix = "function:"
+	Latest            = "$LATEST"
+	FunctionNameMax   = 64
+	FunctionARNPrefix = "function:"
 )
 
 var (
 	namePattern      = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 	qualifierPattern = regexp.MustCompile(`^(\$LATEST|[a-zA-Z0-9_-]{1,128})$`)
-	numberPattern    = regexp.MustCompile(`^[0-9]+$`)
+	NumberPattern    = regexp.MustCompile(`^[0-9]+$`)
 )
 
-// ref is which function, and which qualifier of it, a request means.
-type ref struct {
-	place
-	name      string
-	qualifier string // "" where the request gave none
+// Ref is which function, and which qualifier of it, a request means.
+type Ref struct {
+	Place
+	Name      string
+	Qualifier string // "" where the request gave none
 }
 
-func (r ref) arn() string {
-	s := functionARN(r.place, r.name)
-	if r.qualifier != "" {
-		s += ":" + r.qualifier
+// At is a function of a place by name and qualifier, "" for none.
+func At(p Place, name, qualifier string) Ref { return Ref{p, name, qualifier} }
+
+// ARN is the function's, with the qualifier that was asked for.
+func (r Ref) ARN() string {
+	s := FunctionARN(r.Place, r.Name)
+	if r.Qualifier != "" {
+		s += ":" + r.Qualifier
 	}
 	return s
 }
 
-// unqualified is the function itself.
-func (r ref) unqualified() ref {
-	r.qualifier = ""
+// Unqualified is the function itself.
+func (r Ref) Unqualified() Ref {
+	r.Qualifier = ""
 	return r
 }
 
-func functionARN(p place, name string) string {
-	return arn.ARN{Partition: arn.PartitionOf(p.region), Service: "lambda", Region: p.region, Account: p.account, Resource: functionARNPrefix + name}.String()
+// FunctionARN is the ARN of a function by its name.
+func FunctionARN(p Place, name string) string {
+	return arn.ARN{Partition: arn.PartitionOf(p.Region), Service: "lambda", Region: p.Region, Account: p.Account, Resource: FunctionARNPrefix + name}.String()
 }
 
-// parseRef reads a name, a partial or a full ARN, each with or without a
+// ParseRef reads a name, a partial or a full ARN, each with or without a
 // qualifier, and a qualifier that came apart from it.
-func parseRef(p place, text, qualifier string) (ref, error) {
-	r := ref{place: p}
+func ParseRef(p Place, text, qualifier string) (Ref, error) {
+	r := Ref{Place: p}
 	rest := text
 	switch {
 	case strings.HasPrefix(text, "arn:"):
 		a, err := arn.Parse(text)
-		name, ok := strings.CutPrefix(a.Resource, functionARNPrefix)
+		name, ok := strings.CutPrefix(a.Resource, FunctionARNPrefix)
 		if err != nil || a.Service != "lambda" || !ok {
 			return r, badName(text)
 		}
-		if a.Region != p.region {
-			return r, api.ErrResourceNotFoundException("Functions from '%s' are not reachable in this region ('%s')", a.Region, p.region)
+		if a.Region != p.Region {
+			return r, api.ErrResourceNotFoundException("Functions from '%s' are not reachable in this region ('%s')", a.Region, p.Region)
 		}
-		r.account, rest = a.Account, name
-	case strings.Contains(text, ":"+functionARNPrefix):
-		account, name, _ := strings.Cut(text, ":"+functionARNPrefix)
-		if !numberPattern.MatchString(account) {
+		r.Account, rest = a.Account, name
+	case strings.Contains(text, ":"+FunctionARNPrefix):
+		account, name, _ := strings.Cut(text, ":"+FunctionARNPrefix)
+		if !NumberPattern.MatchString(account) {
 			return r, badName(text)
 		}
-		r.account, rest = account, name
+		r.Account, rest = account, name
 	}
 	name, inName, qualified := strings.Cut(rest, ":")
 	if !namePattern.MatchString(name) || (qualified && !qualifierPattern.MatchString(inName)) {
 		return r, badName(text)
 	}
-	if len(name) > functionNameMax {
+	if len(name) > FunctionNameMax {
 		return r, api.ErrInvalidParameterValueException("1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64", name)
 	}
-	r.name, r.qualifier = name, inName
+	r.Name, r.Qualifier = name, inName
 	if qualifier == "" {
 		return r, nil
 	}
@@ -86,7 +91,7 @@ func parseRef(p place, text, qualifier string) (ref, error) {
 	if qualified && inName != qualifier {
 		return r, api.ErrInvalidParameterValueException("The derived qualifier from the function name does not match the specified qualifier.")
 	}
-	r.qualifier = qualifier
+	r.Qualifier = qualifier
 	return r, nil
 }
 
@@ -94,14 +99,14 @@ func badName(text string) error {
 	return api.ErrInvalidParameterValueException("1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?", text)
 }
 
-// refOf is parseRef for a request's members.
-func refOf(c *service.Call, name, qualifier *string) (ref, error) {
+// RefOf is parseRef for a request's members.
+func RefOf(c *service.Call, name, qualifier *string) (Ref, error) {
 	q := ""
 	if qualifier != nil {
 		q = *qualifier
 	}
 	if name == nil {
-		return ref{}, badName("")
+		return Ref{}, badName("")
 	}
-	return parseRef(placeOf(c), *name, q)
+	return ParseRef(PlaceOf(c), *name, q)
 }
