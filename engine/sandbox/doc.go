@@ -13,6 +13,9 @@
 //   - S3 Isolation tells what is in force, not what was asked for. A limit a
 //     driver cannot enforce is named in Isolation().Missing.
 //   - S4 Listeners of Spec.Listen are accepting before the command starts.
+//   - S5 A root of the guest's own (Spec.Root) is not written, and no link in it
+//     leads a mount, a file or the guest out of it. A driver that has no such
+//     roots answers ErrNoRoot.
 //
 // The suite in sandboxtest checks them for each driver.
 package sandbox

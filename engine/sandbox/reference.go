@@ -82,6 +82,12 @@ func (s *Spec) Check() error {
 			return err
 		}
 	}
+	if s.Root != "" && (!path.IsAbs(s.Root) || path.Clean(s.Root) == "/") {
+		return fmt.Errorf("sandbox: %q is no directory to make a root of", s.Root)
+	}
+	if s.Root != "" && s.Late {
+		return fmt.Errorf("sandbox: a guest with a root of its own takes no late mounts")
+	}
 	return nil
 }
 

@@ -57,11 +57,18 @@ type Mount struct {
 type Spec struct {
 	// Command is the absolute path of the program inside the sandbox and its
 	// arguments. Command and Env may hold references, see ListenRef and PathRef.
+	// With Root, a program without a slash is looked for along PATH of Env.
 	Command []string
 	// Env is the whole environment, as NAME=value.
 	Env []string
 	// Dir is the working directory inside the sandbox; "/" when empty.
-	Dir    string
+	Dir string
+	// Root is a directory of the host, as of an unpacked container image, that
+	// becomes the guest's read-only root; "" makes one of the host's own
+	// programs. It is never written: /proc, /tmp, /dev, the names of the network
+	// in /etc, Mounts and Files lie over it, and their targets need not exist
+	// in it. Files that not everybody may read are closed to the guest.
+	Root   string
 	Mounts []Mount
 	// Files are small read-only files, by their absolute path in the sandbox.
 	Files map[string][]byte
@@ -131,6 +138,15 @@ type CPULimiter interface {
 // Sealer is a Sandbox whose door for late mounts can be shut for good.
 type Sealer interface {
 	Seal() error
+}
+
+// Dialer is a Sandbox whose own loopback the host can connect to, as programs do
+// that want to be told things at a port of theirs. A driver without it gives
+// such a program no way to be reached, and callers must say so.
+type Dialer interface {
+	// Dial connects to a TCP port of the guest's 127.0.0.1. The guest must not
+	// be frozen.
+	Dial(ctx context.Context, port int) (net.Conn, error)
 }
 
 // Stats is a reading of what a guest uses.

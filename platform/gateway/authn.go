@@ -64,26 +64,28 @@ func (g *Gateway) authenticate(x *exchange) (*wire.Request, error) {
 	return req, nil
 }
 
-// notHoisted are the parameters of a presigned URL that sign it, and tags, which
-// S3 ignores there.
-var notHoisted = map[string]bool{
-	"X-Amz-Algorithm": true, "X-Amz-Credential": true, "X-Amz-Date": true, "X-Amz-Expires": true, "X-Amz-Signedheaders": true,
-	"X-Amz-Signature": true, "X-Amz-Security-Token": true, "X-Amz-Content-Sha256": true,
-	"X-Amz-Tagging": true,
-}
-
 // hoist gives a presigned request to S3 the headers that who signed it put into
 // the URL, as several SDKs do. The signature covers them there.
 func hoist(r *http.Request) {
 	for name, values := range r.URL.Query() {
 		header := http.CanonicalHeaderKey(name)
-		if strings.HasPrefix(header, "X-Amz-Checksum-") || header == "X-Amz-Sdk-Checksum-Algorithm" {
-			continue // the JavaScript SDK signs those of an empty body into links for uploads
-		}
-		if strings.HasPrefix(header, "X-Amz-") && !notHoisted[header] && len(r.Header[header]) == 0 {
+		if hoisted(header) && len(r.Header[header]) == 0 {
 			r.Header[header] = values[:1]
 		}
 	}
+}
+
+// hoisted tells which parameters of a presigned URL count as headers: not those
+// that sign it, nor those that S3 ignores there. Those are tags, and checksums,
+// which the JavaScript SDK signs into links before there is a body.
+func hoisted(header string) bool {
+	switch header {
+	case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Signedheaders",
+		"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256",
+		"X-Amz-Tagging", "X-Amz-Sdk-Checksum-Algorithm":
+		return false
+	}
+	return strings.HasPrefix(header, "X-Amz-") && !strings.HasPrefix(header, "X-Amz-Checksum-")
 }
 
 func (g *Gateway) setCaller(x *exchange, p identity.Principal, signed *sigv4.Signed) {

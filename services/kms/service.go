@@ -15,7 +15,7 @@ type Service struct {
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: &store{db: d.KV}}
+	return &Service{deps: d, store: newStore(d.KV)}
 }
 
 // Definition describes the service.

@@ -1,12 +1,10 @@
 package kms
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	api "moln.dev/moln/api/kms"
@@ -18,20 +16,21 @@ import (
 
 // store is the only place that knows keys and encodings.
 type store struct {
-	db *kv.DB
-
-	mu sync.Mutex
-	// decoded keeps what keys' records decode to, by the records' bytes. It is a
-	// cache of a pure function, never stale.
-	decoded map[string]decodedKey
+	db      *kv.DB
+	decoded *kv.Decoded[keyID, key]
 }
 
-// decodedMax bounds the cache of decoded keys.
+// decodedMax is how many keys are kept decoded, their policies compiled.
 const decodedMax = 1024
 
-type decodedKey struct {
-	raw []byte
-	key *key
+func newStore(db *kv.DB) *store {
+	return &store{db, kv.NewDecoded(decodedMax, func(k keyID) []byte { return k.keyKey(k.id) }, decodeKey)}
+}
+
+// keyID names a key of one region: replicas share their ids.
+type keyID struct {
+	place
+	id string
 }
 
 // place is the account and region that keys begin with.
@@ -54,17 +53,10 @@ var errAbsent = kv.ErrNotFound
 // key gives a key with its policy compiled. It is shared and must not be changed;
 // change works on a copy.
 func (s *store) key(ctx context.Context, p place, id string) (*key, error) {
-	at := p.keyKey(id)
-	raw, err := s.db.Get(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	have, ok := s.decoded[string(at)]
-	s.mu.Unlock()
-	if ok && bytes.Equal(have.raw, raw) {
-		return have.key, nil
-	}
+	return s.decoded.Get(ctx, s.db, keyID{p, id})
+}
+
+func decodeKey(raw []byte) (*key, error) {
 	k, err := decode[key](raw, nil)
 	if err != nil {
 		return nil, err
@@ -74,12 +66,6 @@ func (s *store) key(ctx context.Context, p place, id string) (*key, error) {
 		return nil, err // it was checked when it was stored
 	}
 	k.compiled = compiled.Named("key policy of " + k.ID)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.decoded == nil || len(s.decoded) >= decodedMax {
-		s.decoded = map[string]decodedKey{}
-	}
-	s.decoded[string(at)] = decodedKey{raw, k}
 	return k, nil
 }
 

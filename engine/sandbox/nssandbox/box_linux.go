@@ -33,7 +33,7 @@ type box struct {
 	peak    atomic.Int64
 
 	orders  sync.Mutex // one order at a time is with the helper
-	replies chan notice
+	replies chan reply
 
 	done chan struct{} // closed when exit is set
 	exit sandbox.ExitState
@@ -45,7 +45,15 @@ var (
 	_ sandbox.Freezer    = (*box)(nil)
 	_ sandbox.CPULimiter = (*box)(nil)
 	_ sandbox.Sealer     = (*box)(nil)
+	_ sandbox.Dialer     = (*box)(nil)
 )
+
+// reply is the helper's answer to an order. Whoever takes it owns the
+// descriptors.
+type reply struct {
+	notice
+	fds []int
+}
 
 // abandon undoes a start that failed.
 func (sb *box) abandon() {
@@ -77,17 +85,19 @@ func (sb *box) attend() {
 	for {
 		var n notice
 		fds, err := receive(sb.control, &n)
-		closeAll(fds)
 		if err != nil {
+			closeAll(fds)
 			break
 		}
 		if n.Exited {
+			closeAll(fds)
 			last = n
 			continue
 		}
 		select {
-		case sb.replies <- n:
+		case sb.replies <- reply{n, fds}:
 		case <-time.After(startTimeout): // nobody asked; a helper gone wrong
+			closeAll(fds)
 		}
 	}
 	// A guest that ended by itself has a helper that is ending too; a control
@@ -120,19 +130,27 @@ func (sb *box) settle(last notice, state *os.ProcessState) sandbox.ExitState {
 
 // ask gives the helper an order and waits until it is done.
 func (sb *box) ask(o order, fds []int) error {
+	got, err := sb.askFor(o, fds)
+	closeAll(got)
+	return err
+}
+
+// askFor is ask for an order that is answered with descriptors.
+func (sb *box) askFor(o order, fds []int) ([]int, error) {
 	sb.orders.Lock()
 	defer sb.orders.Unlock()
 	if err := send(sb.control, o, nil, fds); err != nil {
-		return fmt.Errorf("nssandbox: %w", err)
+		return nil, fmt.Errorf("nssandbox: %w", err)
 	}
 	select {
-	case n := <-sb.replies:
-		if n.Error != "" {
-			return errors.New("nssandbox: " + n.Error)
+	case r := <-sb.replies:
+		if r.Error != "" {
+			closeAll(r.fds)
+			return nil, errors.New("nssandbox: " + r.Error)
 		}
-		return nil
+		return r.fds, nil
 	case <-sb.done:
-		return errors.New("nssandbox: the sandbox has ended")
+		return nil, errors.New("nssandbox: the sandbox has ended")
 	}
 }
 

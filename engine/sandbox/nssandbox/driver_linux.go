@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type Driver struct {
 	root     bool
 	groups   *cgroup.Manager
 	binds    []bind
+	devices  []bind // those of binds
 	links    map[string]string
 	hostNS   uint64
 	nextUser atomic.Int64
@@ -54,6 +56,7 @@ func New() (*Driver, error) {
 	}
 	d := &Driver{root: os.Geteuid() == 0, groups: cgroup.Open(), hostNS: ns}
 	d.binds, d.links = baseBinds()
+	d.devices = slices.DeleteFunc(slices.Clone(d.binds), func(b bind) bool { return !b.Device })
 	return d, nil
 }
 
@@ -69,7 +72,7 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 		return nil, err
 	}
 	withDefaults(&spec)
-	sb := &box{spec: spec, done: make(chan struct{}), replies: make(chan notice), listeners: map[string]net.Listener{}}
+	sb := &box{spec: spec, done: make(chan struct{}), replies: make(chan reply), listeners: map[string]net.Listener{}}
 	if err := sb.start(ctx, d); err != nil {
 		sb.abandon()
 		return nil, fmt.Errorf("nssandbox: %w", err)
@@ -156,6 +159,9 @@ func (sb *box) awaitStart() error {
 		state, _ := sb.process.Wait()
 		return fmt.Errorf("the helper ended before the guest began: %w (%v)", err, state)
 	}
+	if n.Refused != nil {
+		return n.Refused
+	}
 	if n.Error != "" {
 		return errors.New(n.Error)
 	}
@@ -221,6 +227,11 @@ func (d *Driver) setup(sb *box) (*setup, []byte, error) {
 	if spec.Network == sandbox.NetworkLoopback {
 		m.Listen = spec.Listen
 	}
+	if spec.Root != "" {
+		if err := d.ownRoot(m, spec.Root); err != nil {
+			return nil, nil, err
+		}
+	}
 	if _, held := d.groups.Has("memory"); !held && spec.MemoryBytes > 0 {
 		m.DataBytes = memoryFence(spec.MemoryBytes) + dataSlackBytes
 	}
@@ -232,7 +243,7 @@ func (d *Driver) setup(sb *box) (*setup, []byte, error) {
 		m.Binds = append(m.Binds, b)
 	}
 	var blob []byte
-	files := baseFiles(spec.Hosts)
+	files := baseFiles(spec.Hosts, spec.Root != "")
 	if spec.Network == sandbox.NetworkHost {
 		resolver, _ := os.ReadFile("/etc/resolv.conf")
 		files["/etc/resolv.conf"] = resolver
@@ -245,6 +256,19 @@ func (d *Driver) setup(sb *box) (*setup, []byte, error) {
 		blob = append(blob, files[name]...)
 	}
 	return m, blob, nil
+}
+
+// ownRoot replaces the host's programs by the directory.
+func (d *Driver) ownRoot(m *setup, dir string) error {
+	b, err := bindOf(sandbox.Mount{Source: dir, Target: "/", ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	if b.File {
+		return fmt.Errorf("the root %s is not a directory", dir)
+	}
+	m.Root, m.Binds, m.Links = true, append([]bind{b}, d.devices...), deviceLinks()
+	return nil
 }
 
 func sortedNames(files map[string][]byte) []string {

@@ -45,6 +45,8 @@ func TestDriver(t *testing.T) {
 
 func TestEscapes(t *testing.T) { sandboxtest.Escapes(t, newDriver(t)) }
 
+func TestRoots(t *testing.T) { sandboxtest.Roots(t, newDriver(t)) }
+
 // The helper must refuse to work outside a sandbox's namespaces, whatever it is
 // told: a pivot in the host's would take the machine away.
 func TestHelperRefusesOutsideItsNamespaces(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"moln.dev/moln/engine/sandbox"
 )
 
 const (
@@ -34,7 +36,7 @@ func Main() {
 	runtime.LockOSThread()
 	h := &helper{}
 	if err := h.run(); err != nil {
-		_ = sendRaw(controlFD, notice{Error: err.Error()}, nil)
+		_ = sendRaw(controlFD, notice{Error: err.Error(), Refused: refusal(err)}, nil)
 		os.Exit(exitRefused)
 	}
 	os.Exit(0)
@@ -178,14 +180,18 @@ func startGuest(s *setup) (int, error) {
 	for i := range s.Pipes {
 		files = append(files, uintptr(firstPipeFD+i))
 	}
-	pid, err := syscall.ForkExec(s.Command[0], s.Command, &syscall.ProcAttr{
+	program, err := findProgram(s)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := syscall.ForkExec(program, s.Command, &syscall.ProcAttr{
 		Dir:   s.Dir,
 		Env:   s.Env,
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("start %s: %w", s.Command[0], err)
+		return 0, &sandbox.StartError{Path: program, Reason: err.Error()}
 	}
 	return pid, nil
 }
@@ -266,7 +272,10 @@ func (h *helper) obey() {
 			os.Exit(exitRefused)
 		}
 		answer := notice{Done: true}
+		var dialled []int
 		switch {
+		case o.Dial != 0:
+			dialled, err = dial(o.Dial)
 		case o.Seal:
 			sealed = true
 		case o.Signal != 0:
@@ -280,10 +289,26 @@ func (h *helper) obey() {
 		if err != nil {
 			answer = notice{Error: err.Error()}
 		}
-		if err := sendRaw(controlFD, answer, nil); err != nil {
+		if err := sendRaw(controlFD, answer, dialled); err != nil {
 			os.Exit(exitRefused)
 		}
+		closeAll(dialled)
 	}
+}
+
+// dial begins a connection to a port of the guest's loopback. It does not wait
+// for the guest, which could make it wait for ever; the daemon does.
+func dial(port int) ([]int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+	if err != nil && err != unix.EINPROGRESS {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return []int{fd}, nil
 }
 
 // mountLate opens the tree in the first namespace and attaches it in the

@@ -8,6 +8,8 @@ import (
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"moln.dev/moln/engine/sandbox"
 )
 
 // Limits of one message between driver and helper.
@@ -23,6 +25,7 @@ type setup struct {
 	Command     []string
 	Env         []string
 	Dir         string
+	Root        bool // the first of Binds is the guest's root
 	Binds       []bind
 	Links       map[string]string // symbolic links, name to target
 	Files       []file            // contents follow in the blob, in order
@@ -56,16 +59,19 @@ type order struct {
 	Mount  *bind `json:",omitempty"`
 	Signal int   `json:",omitempty"`
 	Seal   bool  `json:",omitempty"`
+	Dial   int   `json:",omitempty"` // a port of the guest's loopback
 }
 
 // notice is a message from the helper.
 type notice struct {
 	Started bool   `json:",omitempty"` // the descriptors are the listeners
-	Done    bool   `json:",omitempty"` // the last order is carried out
+	Done    bool   `json:",omitempty"` // the last order is carried out; a dialled socket comes along
 	Error   string `json:",omitempty"`
-	Exited  bool   `json:",omitempty"`
-	Status  int    `json:",omitempty"`
-	Signal  int    `json:",omitempty"`
+	// Refused is set beside Error where only the guest's program is at fault.
+	Refused *sandbox.StartError `json:",omitempty"`
+	Exited  bool                `json:",omitempty"`
+	Status  int                 `json:",omitempty"`
+	Signal  int                 `json:",omitempty"`
 }
 
 func encode(message any, blob []byte) ([]byte, error) {

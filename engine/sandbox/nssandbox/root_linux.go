@@ -111,7 +111,12 @@ func buildRoot(s *setup, blob []byte, trees []int) error {
 	if err := unix.Chdir(base); err != nil {
 		return err
 	}
-	if err := furnish(s, blob, trees); err != nil {
+	if s.Root {
+		err = cover(s, blob, trees)
+	} else {
+		err = furnish(s, blob, trees)
+	}
+	if err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
@@ -152,6 +157,14 @@ func furnish(s *setup, blob []byte, trees []int) error {
 			return err
 		}
 	}
+	if err := addOwn(s, blob); err != nil {
+		return err
+	}
+	return mountOwn(s)
+}
+
+// addOwn writes the links and files that the working directory is to have.
+func addOwn(s *setup, blob []byte) error {
 	for name, target := range s.Links {
 		if err := os.MkdirAll(inRoot(path.Dir(name)), 0o755); err != nil {
 			return err
@@ -169,6 +182,11 @@ func furnish(s *setup, blob []byte, trees []int) error {
 		}
 		blob = blob[f.Size:]
 	}
+	return nil
+}
+
+// mountOwn gives the working directory its /proc and /tmp.
+func mountOwn(s *setup) error {
 	if err := unix.Mount("proc", "proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
@@ -209,13 +227,18 @@ func place(b bind, tree int) error {
 
 func inRoot(name string) string { return "." + name }
 
-// baseBinds are the host's parts every interpreter needs, and the links between
-// them, as this host has them.
-func baseBinds() (binds []bind, links map[string]string) {
-	links = map[string]string{
+// deviceLinks are the links that every /dev has.
+func deviceLinks() map[string]string {
+	return map[string]string{
 		"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0",
 		"/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
 	}
+}
+
+// baseBinds are the host's parts every interpreter needs, and the links between
+// them, as this host has them.
+func baseBinds() (binds []bind, links map[string]string) {
+	links = deviceLinks()
 	for _, name := range []string{
 		"/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin",
 		"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf",
@@ -239,8 +262,9 @@ func baseBinds() (binds []bind, links map[string]string) {
 	return binds, links
 }
 
-// baseFiles are the parts of /etc we write ourselves.
-func baseFiles(hosts map[string]string) map[string][]byte {
+// baseFiles are the parts of /etc we write ourselves: all, or for a root that
+// has users of its own, what belongs to the network.
+func baseFiles(hosts map[string]string, network bool) map[string][]byte {
 	text := "127.0.0.1\tlocalhost sandbox sandbox.localdomain\n"
 	names := make([]string, 0, len(hosts))
 	for name := range hosts {
@@ -250,12 +274,16 @@ func baseFiles(hosts map[string]string) map[string][]byte {
 	for _, name := range names {
 		text += hosts[name] + "\t" + name + "\n"
 	}
-	return map[string][]byte{
-		"/etc/hosts":         []byte(text),
-		"/etc/hostname":      []byte("sandbox\n"),
-		"/etc/resolv.conf":   {},
-		"/etc/nsswitch.conf": []byte("passwd: files\ngroup: files\nhosts: files dns\n"),
-		"/etc/passwd":        []byte("root:x:0:0:root:/:/usr/sbin/nologin\nsbx_user:x:1000:1000::/tmp:/usr/sbin/nologin\n"),
-		"/etc/group":         []byte("root:x:0:\nsbx_user:x:1000:\n"),
+	files := map[string][]byte{
+		"/etc/hosts":       []byte(text),
+		"/etc/hostname":    []byte("sandbox\n"),
+		"/etc/resolv.conf": {},
 	}
+	if network {
+		return files
+	}
+	files["/etc/nsswitch.conf"] = []byte("passwd: files\ngroup: files\nhosts: files dns\n")
+	files["/etc/passwd"] = []byte("root:x:0:0:root:/:/usr/sbin/nologin\nsbx_user:x:1000:1000::/tmp:/usr/sbin/nologin\n")
+	files["/etc/group"] = []byte("root:x:0:\nsbx_user:x:1000:\n")
+	return files
 }

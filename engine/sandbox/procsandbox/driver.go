@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -40,6 +41,9 @@ func (Driver) Probe(context.Context) sandbox.Capabilities {
 func (Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
 	if err := spec.Check(); err != nil {
 		return nil, err
+	}
+	if spec.Root != "" {
+		return nil, fmt.Errorf("procsandbox: %w", sandbox.ErrNoRoot)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -72,6 +76,7 @@ type box struct {
 var (
 	_ sandbox.Sandbox = (*box)(nil)
 	_ sandbox.Freezer = (*box)(nil)
+	_ sandbox.Dialer  = (*box)(nil)
 )
 
 func (sb *box) start() error {
@@ -196,6 +201,12 @@ func (sb *box) Mount(m sandbox.Mount) error {
 	sb.mu.Lock()
 	defer sb.mu.Unlock()
 	return sb.link(m)
+}
+
+// Dial connects to a port of the host's loopback, which is the guest's.
+func (sb *box) Dial(ctx context.Context, port int) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 }
 
 func (sb *box) Stats() (sandbox.Stats, error) { return readStats(sb.cmd.Process.Pid) }

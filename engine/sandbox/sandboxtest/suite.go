@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,6 +105,7 @@ func Run(t *testing.T, o Options) {
 		}
 	})
 	t.Run("listener", func(t *testing.T) { listener(t, d) })
+	t.Run("dial", func(t *testing.T) { dial(t, d) })
 	t.Run("kill ends every process", func(t *testing.T) { killAll(t, d) })
 	t.Run("freeze and thaw", func(t *testing.T) { freeze(t, d) })
 	t.Run("late mount", func(t *testing.T) { lateMount(t, d) })
@@ -169,6 +171,49 @@ print(s.recv(10).decode())`, sandbox.ListenRef(addr)},
 	fmt.Fprint(conn, "world")
 	if got := finish(t, sb); got.Stdout != "world\n" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// dial connects to a port the guest chose, and to one where nobody listens.
+func dial(t *testing.T, d sandbox.Driver) {
+	sb := start(t, d, sandbox.Spec{Command: []string{"/usr/bin/python3", "-S", "-c", `
+import socket, sys
+s = socket.socket()
+s.bind(("0.0.0.0", 0))
+print(s.getsockname()[1], flush=True)
+sys.stdin.readline()
+s.listen(1)
+print("listening", flush=True)
+c, _ = s.accept()
+c.sendall(c.recv(5)[::-1])`}})
+	dialer, ok := sb.(sandbox.Dialer)
+	if !ok {
+		t.Skip("the driver cannot dial")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	lines := bufio.NewReader(sb.Pipes()[0])
+	text, err := lines.ReadString('\n')
+	port, convErr := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || convErr != nil {
+		t.Fatalf("got %q, %v", text, err)
+	}
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	const unused = 1 // tcpmux: nobody's
+	if conn, err := dialer.Dial(ctx, unused); err == nil {
+		_ = conn.Close()
+		t.Error("connected to a port where nobody listens")
+	}
+	conn, err := dialer.Dial(ctx, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "hello")
+	if got, err := io.ReadAll(conn); err != nil || string(got) != "olleh" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

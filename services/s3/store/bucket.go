@@ -81,22 +81,21 @@ type PublicAccess struct {
 
 // Bucket returns a bucket, or the NoSuchBucket fault.
 func (s *Store) Bucket(ctx context.Context, name string) (*Bucket, error) {
-	if b := s.fresh.get(name); b != nil {
-		return b, nil
-	}
-	key := keyBucket(name)
-	mark := s.kv.Mark(key)
-	raw, err := s.kv.Get(ctx, key)
-	b, err := s.found(name, raw, err)
-	if err == nil {
-		s.fresh.put(name, b, mark)
-	}
-	return b, err
+	b, err := s.buckets.Get(ctx, s.kv, name)
+	return b, noBucket(name, err)
 }
 
 func (s *Store) bucketIn(tx *kv.Tx, name string) (*Bucket, error) {
-	raw, err := tx.Get(keyBucket(name))
-	return s.found(name, raw, err)
+	b, err := s.buckets.In(tx, name)
+	return b, noBucket(name, err)
+}
+
+// noBucket gives the fault for a bucket that was not found.
+func noBucket(name string, err error) error {
+	if errors.Is(err, kv.ErrNotFound) {
+		return s3err.NoSuchBucket(name)
+	}
+	return err
 }
 
 // again loads the bucket that b was, inside a transaction.
@@ -111,39 +110,9 @@ func (s *Store) again(tx *kv.Tx, b *Bucket) (*Bucket, error) {
 	return now, nil
 }
 
-type decodedBucket struct {
-	raw []byte
-	b   *Bucket
-}
-
-// decodedMax bounds the cache of decoded buckets.
+// decodedMax is how many buckets, and how many access points, are kept decoded:
+// their policies compiled.
 const decodedMax = 1024
-
-func (s *Store) found(name string, raw []byte, err error) (*Bucket, error) {
-	if errors.Is(err, kv.ErrNotFound) {
-		return nil, s3err.NoSuchBucket(name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	have, ok := s.decoded[name]
-	s.mu.Unlock()
-	if ok && bytes.Equal(have.raw, raw) {
-		return have.b, nil
-	}
-	b, err := decodeBucket(raw)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.decoded) >= decodedMax {
-		clear(s.decoded)
-	}
-	s.decoded[name] = decodedBucket{raw, b}
-	return b, nil
-}
 
 func decodeBucket(raw []byte) (*Bucket, error) {
 	b := new(Bucket)

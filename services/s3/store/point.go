@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,38 +59,13 @@ func decodePoint(raw []byte) (*AccessPoint, error) {
 	return p, nil
 }
 
-type decodedPoint struct {
-	raw []byte
-	p   *AccessPoint
-}
-
 // Point returns an access point, or the NoSuchAccessPoint fault.
 func (s *Store) Point(ctx context.Context, name naming.Point) (*AccessPoint, error) {
-	raw, err := s.kv.Get(ctx, keyPoint(name))
+	p, err := s.points.Get(ctx, s.kv, name)
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil, s3err.NoSuchAccessPoint()
 	}
-	if err != nil {
-		return nil, err
-	}
-	arn := name.ARN()
-	s.mu.Lock()
-	have, ok := s.points[arn]
-	s.mu.Unlock()
-	if ok && bytes.Equal(have.raw, raw) {
-		return have.p, nil
-	}
-	p, err := decodePoint(raw)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.points) >= decodedMax {
-		clear(s.points)
-	}
-	s.points[arn] = decodedPoint{raw, p}
-	return p, nil
+	return p, err
 }
 
 // PointOfAlias returns the access point that an alias stands for, or the

@@ -23,6 +23,7 @@ import (
 	"moln.dev/moln/engine/kv/tuple"
 	"moln.dev/moln/engine/seal"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/naming"
 )
 
 // Store is all that S3 keeps. It is safe for concurrent use.
@@ -37,12 +38,8 @@ type Store struct {
 	// BucketKeys are kept for package sse.
 	BucketKeys KeyCache
 
-	mu sync.Mutex
-	// decoded keeps what a bucket's record decodes to, by its bytes: policies
-	// are compiled once. It is a cache of a pure function, never stale.
-	decoded map[string]decodedBucket
-	points  map[string]decodedPoint // as decoded, by ARN
-	fresh   fresh
+	buckets *kv.Decoded[string, Bucket]
+	points  *kv.Decoded[naming.Point, AccessPoint]
 
 	pieces sync.Pool // of aside
 
@@ -53,7 +50,11 @@ type Store struct {
 
 // New returns the store of a server.
 func New(d service.Deps) *Store {
-	return &Store{kv: d.KV, blobs: d.Blobs, ids: d.Ident, seal: d.Seal, log: d.Log, real: clock.System(), decoded: map[string]decodedBucket{}, points: map[string]decodedPoint{}}
+	return &Store{
+		kv: d.KV, blobs: d.Blobs, ids: d.Ident, seal: d.Seal, log: d.Log, real: clock.System(),
+		buckets: kv.NewDecoded(decodedMax, keyBucket, decodeBucket),
+		points:  kv.NewDecoded(decodedMax, keyPoint, decodePoint),
+	}
 }
 
 func keyBucket(name string) []byte           { return tuple.Key("b", name) }

@@ -91,7 +91,7 @@ func (s *Store) Buckets(ctx context.Context, fn func(b *Bucket) error) error {
 		if err != nil {
 			return false, fmt.Errorf("s3: bucket key: %w", err)
 		}
-		b, err := s.found(name, it.Value, nil)
+		b, err := s.buckets.Of(name, it.Value)
 		if err != nil {
 			return false, err
 		}
