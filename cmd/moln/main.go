@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"moln.dev/moln/engine/sandbox/crew"
 	"moln.dev/moln/engine/sandbox/nssandbox"
 )
 
@@ -33,9 +34,10 @@ type cli struct {
 }
 
 func main() {
-	// A function's sandbox starts as this same program; it never returns from
+	// Functions' sandboxes start as this same program; it never returns from
 	// here.
 	nssandbox.Main()
+	crew.Main()
 
 	var c cli
 	parser := kong.Must(&c, kong.Name("moln"),

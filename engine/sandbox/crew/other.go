@@ -1,0 +1,6 @@
+//go:build !unix
+
+package crew
+
+// Main does nothing where there are no crews.
+func Main() {}
