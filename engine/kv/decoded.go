@@ -19,7 +19,7 @@ type Decoded[K comparable, T any] struct {
 	decode func([]byte) (*T, error)
 
 	mu   sync.RWMutex
-	kept map[K]decoded[T]
+	kept map[K]*decoded[T]
 }
 
 type decoded[T any] struct {
@@ -32,14 +32,13 @@ type decoded[T any] struct {
 // the value of an id is stored. decode makes the value from bytes alone, which
 // it may keep.
 func NewDecoded[K comparable, T any](most int, key func(K) []byte, decode func([]byte) (*T, error)) *Decoded[K, T] {
-	return &Decoded[K, T]{most: most, key: key, decode: decode, kept: map[K]decoded[T]{}}
+	return &Decoded[K, T]{most: most, key: key, decode: decode, kept: map[K]*decoded[T]{}}
 }
 
 // Get returns the value of id as it is stored in db, which is the same at every
 // call, or ErrNotFound.
 func (d *Decoded[K, T]) Get(ctx context.Context, db *DB, id K) (*T, error) {
-	have, ok := d.find(id)
-	if ok && have.mark.Stands() {
+	if have := d.find(id); have != nil && have.mark.Stands() {
 		return have.value, nil
 	}
 	key := d.key(id)
@@ -65,22 +64,23 @@ func (d *Decoded[K, T]) Of(id K, raw []byte) (*T, error) {
 	return d.take(id, raw, Mark{}) // it may be what a transaction is about to write
 }
 
-func (d *Decoded[K, T]) find(id K) (decoded[T], bool) {
+func (d *Decoded[K, T]) find(id K) *decoded[T] {
 	d.mu.RLock()
-	defer d.mu.RUnlock()
-	have, ok := d.kept[id]
-	return have, ok
+	have := d.kept[id]
+	d.mu.RUnlock()
+	return have
 }
 
 // take decodes raw, unless that was done before, and keeps what is new.
 func (d *Decoded[K, T]) take(id K, raw []byte, mark Mark) (*T, error) {
-	have, ok := d.find(id)
-	same := ok && bytes.Equal(have.raw, raw)
-	if same && !mark.Stands() {
-		return have.value, nil
+	have := d.find(id)
+	var value *T
+	if have != nil && bytes.Equal(have.raw, raw) {
+		if value = have.value; !mark.Stands() {
+			return value, nil
+		}
 	}
-	value := have.value
-	if !same {
+	if value == nil {
 		var err error
 		if value, err = d.decode(raw); err != nil {
 			return nil, err
@@ -91,6 +91,6 @@ func (d *Decoded[K, T]) take(id K, raw []byte, mark Mark) (*T, error) {
 	if _, ok := d.kept[id]; !ok && len(d.kept) >= d.most {
 		clear(d.kept)
 	}
-	d.kept[id] = decoded[T]{raw, value, mark}
+	d.kept[id] = &decoded[T]{raw, value, mark}
 	return value, nil
 }
