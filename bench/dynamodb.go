@@ -164,7 +164,7 @@ func (b *bench) prepareDynamo(s *target.Server) error {
 	if err := b.makeRangeTable(s); err != nil {
 		return err
 	}
-	raw, err := sign(s.Addr, rangePuts(rangePartitions))
+	raw, err := sign(s.Addr, rangePuts(rangePartitions), target.Request.Bytes)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func (b *bench) objectSize(servers []named, size objectSize, c content) error {
 	}
 	for _, s := range servers {
 		// Every key is there before one is read.
-		heads, err := heads(s.Addr, puts)
+		heads, err := sign(s.Addr, puts, target.Request.Head)
 		if err != nil {
 			return err
 		}
@@ -135,22 +135,10 @@ func objectPath(size objectSize, i int) string {
 	return fmt.Sprintf("/%s/%s/%06d", objectBucket, strings.ReplaceAll(size.name, " ", ""), i)
 }
 
-// heads are requests without their bodies, signed now.
-func heads(addr string, requests []target.Request) ([][]byte, error) {
-	out := make([][]byte, len(requests))
-	for i, r := range requests {
-		var err error
-		if out[i], err = r.Head(addr); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // objectCase is httpCase for large bodies, which all requests share.
 func objectCase(s named, name string, workers int, requests []target.Request, body []byte) contender {
 	return contender{s.name + ": " + name, workers, func(l load.Limit) (load.Result, error) {
-		signed, err := heads(s.Addr, requests)
+		signed, err := sign(s.Addr, requests, target.Request.Head)
 		if err != nil {
 			return load.Result{}, err
 		}
@@ -186,7 +174,7 @@ func (b *bench) fillList(s *target.Server, keys int) error {
 		for i := range puts {
 			puts[i] = target.Request{Service: "s3", Method: http.MethodPut, Path: listPath(from + i), Body: c.body, Sum: c.sum}
 		}
-		signed, err := heads(s.Addr, puts)
+		signed, err := sign(s.Addr, puts, target.Request.Head)
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ const driveWorkers = 64
 
 // drive sends b.N requests over several connections.
 func drive(b *testing.B, s *target.Server, requests []target.Request) {
-	raw, err := sign(s.Addr, requests)
+	raw, err := sign(s.Addr, requests, target.Request.Bytes)
 	if err != nil {
 		b.Fatal(err)
 	}
