@@ -12,12 +12,9 @@ package aging
 import (
 	"context"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	api "moln.dev/moln/api/s3"
-	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/ident"
@@ -27,6 +24,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/class"
 	"moln.dev/moln/services/s3/lifecycle"
+	"moln.dev/moln/services/s3/named"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/notify"
 	"moln.dev/moln/services/s3/op"
@@ -149,32 +147,15 @@ func (k *Keeper) putTiering(ctx context.Context, _ *service.Call, in *api.PutBuc
 	if err := class.CheckTiering(smithy.Val(in.Id), conf); err != nil {
 		return nil, err
 	}
-	return nil, k.changeRules(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		rest := without(b.Tiering, *conf.Id)
-		if len(rest) >= class.TieringsMax {
-			return fault.New("TooManyConfigurations", 400, "You are attempting to create a new configuration but have already reached the 1,000-configuration limit.")
-		}
-		b.Tiering = append(rest, *conf)
-		slices.SortFunc(b.Tiering, func(x, y api.IntelligentTieringConfiguration) int {
-			return strings.Compare(smithy.Val(x.Id), smithy.Val(y.Id))
-		})
-		return nil
+	return nil, k.changeRules(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) (err error) {
+		b.Tiering, err = tierings().Put(b.Tiering, *conf)
+		return err
 	})
 }
 
-// without is a new list of the configurations but one.
-func without(confs []api.IntelligentTieringConfiguration, id string) []api.IntelligentTieringConfiguration {
-	var out []api.IntelligentTieringConfiguration
-	for _, c := range confs {
-		if smithy.Val(c.Id) != id {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-func noSuchConfiguration() error {
-	return s3err.NotFound("NoSuchConfiguration", "The specified configuration does not exist.")
+// tierings are known by their ids.
+func tierings() named.ID[api.IntelligentTieringConfiguration] {
+	return func(c *api.IntelligentTieringConfiguration) string { return smithy.Val(c.Id) }
 }
 
 func (k *Keeper) getTiering(ctx context.Context, _ *service.Call, in *api.GetBucketIntelligentTieringConfigurationInput) (*api.GetBucketIntelligentTieringConfigurationOutput, error) {
@@ -182,46 +163,26 @@ func (k *Keeper) getTiering(ctx context.Context, _ *service.Call, in *api.GetBuc
 	if err != nil {
 		return nil, err
 	}
-	for i := range b.Tiering {
-		if smithy.Val(b.Tiering[i].Id) == smithy.Val(in.Id) {
-			return &api.GetBucketIntelligentTieringConfigurationOutput{IntelligentTieringConfiguration: &b.Tiering[i]}, nil
-		}
-	}
-	return nil, noSuchConfiguration()
+	conf, err := tierings().Find(b.Tiering, smithy.Val(in.Id))
+	return &api.GetBucketIntelligentTieringConfigurationOutput{IntelligentTieringConfiguration: conf}, err
 }
-
-// tieringPage is how many configurations an answer lists.
-const tieringPage = 100
 
 func (k *Keeper) listTiering(ctx context.Context, _ *service.Call, in *api.ListBucketIntelligentTieringConfigurationsInput) (*api.ListBucketIntelligentTieringConfigurationsOutput, error) {
 	b, err := k.store.Bucket(ctx, smithy.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	after := smithy.Val(in.ContinuationToken)
-	at, found := slices.BinarySearchFunc(b.Tiering, after, func(c api.IntelligentTieringConfiguration, id string) int {
-		return strings.Compare(smithy.Val(c.Id), id)
-	})
-	if found {
-		at++
-	}
-	rest := b.Tiering[at:]
-	out := &api.ListBucketIntelligentTieringConfigurationsOutput{ContinuationToken: in.ContinuationToken, IsTruncated: new(len(rest) > tieringPage)}
-	out.IntelligentTieringConfigurationList = rest[:min(len(rest), tieringPage)]
-	if len(rest) > tieringPage {
-		out.NextContinuationToken = rest[tieringPage-1].Id
-	}
-	return out, nil
+	page, next := tierings().Page(b.Tiering, smithy.Val(in.ContinuationToken))
+	return &api.ListBucketIntelligentTieringConfigurationsOutput{
+		IntelligentTieringConfigurationList: page, ContinuationToken: in.ContinuationToken,
+		IsTruncated: new(next != nil), NextContinuationToken: next,
+	}, nil
 }
 
 func (k *Keeper) deleteTiering(ctx context.Context, _ *service.Call, in *api.DeleteBucketIntelligentTieringConfigurationInput) (*api.DeleteBucketIntelligentTieringConfigurationOutput, error) {
-	return nil, k.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		rest := without(b.Tiering, smithy.Val(in.Id))
-		if len(rest) == len(b.Tiering) {
-			return noSuchConfiguration()
-		}
-		b.Tiering = rest
-		return nil
+	return nil, k.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) (err error) {
+		b.Tiering, err = tierings().Drop(b.Tiering, smithy.Val(in.Id))
+		return err
 	})
 }
 

@@ -31,8 +31,6 @@ const (
 	deepDaysMin         = 180
 	archiveDaysMax      = 730
 	tieringIDMax        = 64
-	// TieringsMax is how many configurations a bucket has.
-	TieringsMax = 1000
 )
 
 // Tiering is what an object of INTELLIGENT_TIERING remembers.

@@ -24,18 +24,15 @@ import (
 	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/s3/named"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
 )
 
-// Limits, and the times of the jobs.
+// The jobs and their times.
 const (
-	// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketInventoryConfiguration.html
-	inventoriesMax = 1000
-	listPage       = 100
-
 	tickKind    = "s3/inventory"
 	reportKind  = "s3/inventory/report"
 	tickEvery   = 10 * time.Minute
@@ -125,33 +122,15 @@ func (v *Inventory) put(ctx context.Context, _ *service.Call, in *api.PutBucketI
 	if err := Check(smithy.Val(in.Id), conf); err != nil {
 		return nil, err
 	}
-	return nil, v.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		rest := without(b.Inventories, *conf.Id)
-		if len(rest) >= inventoriesMax {
-			return fault.New("TooManyConfigurations", 400, "You are attempting to create a new configuration but have already reached the 1,000-configuration limit.")
-		}
-		b.Inventories = append(rest, *conf)
-		slices.SortFunc(b.Inventories, func(x, y api.InventoryConfiguration) int { return strings.Compare(*x.Id, *y.Id) })
-		return nil
+	return nil, v.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) (err error) {
+		b.Inventories, err = inventories().Put(b.Inventories, *conf)
+		return err
 	})
 }
 
-// without is a new list of the configurations but one.
-func without(all []api.InventoryConfiguration, id string) []api.InventoryConfiguration {
-	return slices.DeleteFunc(slices.Clone(all), func(c api.InventoryConfiguration) bool { return *c.Id == id })
-}
-
-func find(b *store.Bucket, id string) *api.InventoryConfiguration {
-	for i := range b.Inventories {
-		if *b.Inventories[i].Id == id {
-			return &b.Inventories[i]
-		}
-	}
-	return nil
-}
-
-func noSuchConfiguration() error {
-	return s3err.NotFound("NoSuchConfiguration", "The specified configuration does not exist.")
+// inventories are known by their ids.
+func inventories() named.ID[api.InventoryConfiguration] {
+	return func(c *api.InventoryConfiguration) string { return *c.Id }
 }
 
 func (v *Inventory) get(ctx context.Context, _ *service.Call, in *api.GetBucketInventoryConfigurationInput) (*api.GetBucketInventoryConfigurationOutput, error) {
@@ -159,11 +138,8 @@ func (v *Inventory) get(ctx context.Context, _ *service.Call, in *api.GetBucketI
 	if err != nil {
 		return nil, err
 	}
-	conf := find(b, smithy.Val(in.Id))
-	if conf == nil {
-		return nil, noSuchConfiguration()
-	}
-	return &api.GetBucketInventoryConfigurationOutput{InventoryConfiguration: conf}, nil
+	conf, err := inventories().Find(b.Inventories, smithy.Val(in.Id))
+	return &api.GetBucketInventoryConfigurationOutput{InventoryConfiguration: conf}, err
 }
 
 func (v *Inventory) list(ctx context.Context, _ *service.Call, in *api.ListBucketInventoryConfigurationsInput) (*api.ListBucketInventoryConfigurationsOutput, error) {
@@ -171,27 +147,17 @@ func (v *Inventory) list(ctx context.Context, _ *service.Call, in *api.ListBucke
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListBucketInventoryConfigurationsOutput{ContinuationToken: in.ContinuationToken, IsTruncated: new(false)}
-	for _, c := range b.Inventories {
-		if *c.Id <= smithy.Val(in.ContinuationToken) {
-			continue
-		}
-		if n := len(out.InventoryConfigurationList); n == listPage {
-			out.IsTruncated, out.NextContinuationToken = new(true), out.InventoryConfigurationList[n-1].Id
-			break
-		}
-		out.InventoryConfigurationList = append(out.InventoryConfigurationList, c)
-	}
-	return out, nil
+	page, next := inventories().Page(b.Inventories, smithy.Val(in.ContinuationToken))
+	return &api.ListBucketInventoryConfigurationsOutput{
+		InventoryConfigurationList: page, ContinuationToken: in.ContinuationToken,
+		IsTruncated: new(next != nil), NextContinuationToken: next,
+	}, nil
 }
 
 func (v *Inventory) remove(ctx context.Context, _ *service.Call, in *api.DeleteBucketInventoryConfigurationInput) (*api.DeleteBucketInventoryConfigurationOutput, error) {
-	return nil, v.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		if find(b, smithy.Val(in.Id)) == nil {
-			return noSuchConfiguration()
-		}
-		b.Inventories = without(b.Inventories, *in.Id)
-		return nil
+	return nil, v.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) (err error) {
+		b.Inventories, err = inventories().Drop(b.Inventories, smithy.Val(in.Id))
+		return err
 	})
 }
 
@@ -244,9 +210,12 @@ func (v *Inventory) run(ctx context.Context, r sched.Run) error {
 	if err != nil {
 		return err
 	}
-	conf := find(b, j.Inventory)
+	conf, err := inventories().Find(b.Inventories, j.Inventory)
+	if err != nil {
+		return nil // deleted meanwhile
+	}
 	last, err := v.store.Inventoried(ctx, b, j.Inventory)
-	if err != nil || conf == nil || last >= j.Day {
+	if err != nil || last >= j.Day {
 		return err
 	}
 	err = v.make(ctx, b, conf)
