@@ -32,14 +32,10 @@ func (s *Service) deleteObjectTagging(ctx context.Context, c *service.Call, in *
 
 // setTags replaces the tags of one version, and queues the event (B3).
 func (s *Service) setTags(ctx context.Context, c *service.Call, at op.Aim, tags []tagging.Tag, event string) (*string, error) {
-	b, err := s.store.Bucket(ctx, at.Bucket)
+	b, o, err := op.Locate(ctx, c, s.store, at)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := op.Find(ctx, c, s.store, b, at.Key, at.Version); err != nil {
-		return nil, err
-	}
-	var o *store.Object
 	err = s.store.Update(ctx, b, at.Key, func(tx *store.Tx) error {
 		o, err = tx.Change(smithy.Val(at.Version), func(o *store.Object) error {
 			if o.Marker {
@@ -63,11 +59,7 @@ func (s *Service) setTags(ctx context.Context, c *service.Call, at op.Aim, tags 
 }
 
 func (s *Service) getObjectTagging(ctx context.Context, c *service.Call, in *api.GetObjectTaggingInput) (*api.GetObjectTaggingOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	o, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId)
+	b, o, err := op.Locate(ctx, c, s.store, op.AimOf(in))
 	if err != nil {
 		return nil, err
 	}

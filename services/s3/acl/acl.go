@@ -98,11 +98,7 @@ func listOf(b *store.Bucket) grant.List {
 }
 
 func (s *Handlers) getObjectACL(ctx context.Context, c *service.Call, in *api.GetObjectAclInput) (*api.GetObjectAclOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	o, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId)
+	b, o, err := op.Locate(ctx, c, s.store, op.AimOf(in))
 	if err != nil {
 		return nil, err
 	}
@@ -126,33 +122,30 @@ func (s *Handlers) putBucketACL(ctx context.Context, c *service.Call, in *api.Pu
 }
 
 func (s *Handlers) putObjectACL(ctx context.Context, c *service.Call, in *api.PutObjectAclInput) (*api.PutObjectAclOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	at := op.AimOf(in)
+	b, _, err := op.Locate(ctx, c, s.store, at)
 	if err != nil {
-		return nil, err
-	}
-	key := smithy.Val(in.Key)
-	if _, err := op.Find(ctx, c, s.store, b, key, in.VersionId); err != nil {
 		return nil, err
 	}
 	asked := grant.Request{
 		Canned: in.ACL, FullControl: in.GrantFullControl, Read: in.GrantRead, ReadACP: in.GrantReadACP,
 		Write: in.GrantWrite, WriteACP: in.GrantWriteACP, Document: in.AccessControlPolicy,
 	}
-	return nil, s.store.Update(ctx, b, key, func(tx *store.Tx) error {
+	return nil, s.store.Update(ctx, b, at.Key, func(tx *store.Tx) error {
 		changed := false
 		o, err := tx.Change(smithy.Val(in.VersionId), func(o *store.Object) error {
 			if o.Marker {
-				return s3err.NoSuchKey(key)
+				return s3err.NoSuchKey(at.Key)
 			}
 			who := grant.Parties{Owner: naming.OwnerID(tx.Bucket.OwnerOf(o)), BucketOwner: naming.OwnerID(tx.Bucket.Account)}
-			list, err := judge(c, tx.Bucket, asked, who, key)
+			list, err := judge(c, tx.Bucket, asked, who, at.Key)
 			if changed = err == nil && tx.Bucket.HasLists() && !reflect.DeepEqual(o.ACL, list); changed {
 				o.ACL = list
 			}
 			return err
 		})
 		if err == nil && o == nil {
-			return s3err.NoSuchKey(key)
+			return s3err.NoSuchKey(at.Key)
 		}
 		if err != nil || !changed {
 			return err

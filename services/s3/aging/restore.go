@@ -7,7 +7,6 @@ import (
 	"time"
 
 	api "moln.dev/moln/api/s3"
-	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/s3/class"
@@ -26,11 +25,7 @@ const restoreKind = "s3/restore"
 type restoring struct{ Bucket, ID, Key, Version string }
 
 func (k *Keeper) restoreObject(ctx context.Context, c *service.Call, in *api.RestoreObjectInput) (*api.RestoreObjectOutput, error) {
-	b, err := k.store.Bucket(ctx, smithy.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	o, err := op.Find(ctx, c, k.store, b, smithy.Val(in.Key), in.VersionId)
+	b, o, err := op.Locate(ctx, c, k.store, op.AimOf(in))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,16 @@ import (
 	"moln.dev/moln/services/s3/store"
 )
 
+// Locate finds the bucket and the version that a request is about, for reading.
+func Locate(ctx context.Context, c *service.Call, st *store.Store, at Aim) (*store.Bucket, *store.Object, error) {
+	b, err := st.Bucket(ctx, at.Bucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := Find(ctx, c, st, b, at.Key, at.Version)
+	return b, o, err
+}
+
 // Find finds the version that a request means, for reading.
 func Find(ctx context.Context, c *service.Call, st *store.Store, b *store.Bucket, key string, version *string) (*store.Object, error) {
 	if o := taken(c, b, key, version); o != nil {

@@ -252,11 +252,7 @@ func (s *Handlers) mayTell(ctx context.Context, c *service.Call, b *store.Bucket
 }
 
 func (s *Handlers) getObjectAttributes(ctx context.Context, c *service.Call, in *api.GetObjectAttributesInput) (*api.GetObjectAttributesOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	o, err := op.Find(ctx, c, s.store, b, smithy.Val(in.Key), in.VersionId)
+	b, o, err := op.Locate(ctx, c, s.store, op.AimOf(in))
 	if err != nil {
 		return nil, err
 	}
