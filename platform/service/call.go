@@ -204,13 +204,19 @@ func Invoke[In, Out any](ctx context.Context, c *Call, op smithy.Op[In, Out], in
 	return out.(*Out), nil
 }
 
-// Judge authorizes one more action than the operation's own, as c.Caller
-// (iam:PassRole, each item of a transaction).
-func (c *Call) Judge(ctx context.Context, check Check) error {
+// Judge authorizes actions beside the operation's own, all of them, as c.Caller
+// (iam:PassRole, each item of a transaction). The error is that of the first
+// that is not allowed.
+func (c *Call) Judge(ctx context.Context, checks ...Check) error {
 	if c.backend == nil {
 		return errors.New("service: call has no backend")
 	}
-	return c.backend.Judge(ctx, c, check)
+	for _, check := range checks {
+		if err := c.backend.Judge(ctx, c, check); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Authenticate makes the holder of a proof the caller of c, as the gateway does

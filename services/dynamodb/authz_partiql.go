@@ -64,12 +64,7 @@ func (s *Service) judgeStatement(ctx context.Context, c *service.Call, st *parti
 	if err != nil {
 		return err
 	}
-	for _, check := range checks {
-		if err := c.Judge(ctx, check); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.Judge(ctx, checks...)
 }
 
 func statementSubject(st *partiql.Statement, consumed *string, enclosing string) subject {

@@ -501,12 +501,7 @@ func TestPublicAccess(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, check := range checks {
-			if err := c.Judge(context.Background(), check); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.Judge(context.Background(), checks...)
 	}
 	if err := anonymous(); err != nil {
 		t.Errorf("a public object: %v", err)

@@ -80,12 +80,7 @@ func (a Ask) Judge(ctx context.Context, c *service.Call) error {
 	if err != nil {
 		return err
 	}
-	for _, check := range checks {
-		if err := c.Judge(ctx, check); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.Judge(ctx, checks...)
 }
 
 // cutOff reports that a bucket's public policy keeps the caller out:
