@@ -18,6 +18,7 @@ var dependencies = map[string]struct{ why, licence string }{
 	"github.com/goccy/go-yaml":                 {"templates, with positions", "MIT"},
 	"github.com/google/go-cmp":                 {"tests: differences", "BSD-3-Clause"},
 	"github.com/jackc/pgx/v5":                  {"PostgreSQL", "MIT"},
+	"github.com/klauspost/compress":            {"layers of container images: zstd, and gzip at twice the speed", "BSD-3-Clause"},
 	"github.com/minio/crc64nvme":               {"S3's checksum, in SIMD", "Apache-2.0"},
 	"github.com/minio/minio-go/v7":             {"a cluster's object store", "Apache-2.0"},
 	"github.com/rogpeppe/go-internal":          {"tests: scripts", "BSD-3-Clause"},
