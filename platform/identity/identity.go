@@ -59,6 +59,11 @@ func Service(name, account, sourceARN string) Principal {
 	}
 }
 
+// Root is an account itself, for what moln does in its name whoever asked.
+func Root(account string) Principal {
+	return Principal{Principal: policy.Principal{Kind: policy.Root, AccountID: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}}
+}
+
 // Credential is what an access key id stands for.
 type Credential struct {
 	Secret    string

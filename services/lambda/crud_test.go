@@ -21,7 +21,7 @@ import (
 
 func TestTableIsComplete(t *testing.T) {
 	seen := map[string]int{}
-	for _, op := range table.Bind((*Service)(nil)) {
+	for _, op := range newWorld(t, Options{Sandbox: "none"}).s.Definition().Operations {
 		_, o := op.Of()
 		seen[o.Name]++
 		if op.Level != service.LevelFull && op.Note == "" {
@@ -305,9 +305,18 @@ func TestEventConfig(t *testing.T) {
 	if list := must(w, api.ListFunctionEventInvokeConfigs, &api.ListFunctionEventInvokeConfigsInput{FunctionName: new("f")}); len(list.FunctionEventInvokeConfigs) != 1 {
 		t.Errorf("listed %+v", list)
 	}
-	put.DestinationConfig = &api.DestinationConfig{OnFailure: &api.OnFailure{Destination: new("arn:aws:sqs:eu-west-1:123456789012:dead")}}
-	if _, err := do(w, api.PutFunctionEventInvokeConfig, put); !fault.Is(err, "InvalidParameterValueException") {
-		t.Errorf("a destination was taken: %v", err)
+	for _, c := range []struct{ success, failure, want string }{
+		{"", "arn:aws:sqs:eu-west-1:123456789012:dead", "moln does not support arn:aws:sqs:eu-west-1:123456789012:dead as a destination: it does not have that service"},
+		{"arn:aws:s3:::bucket", "", "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid."},
+		{"arn:aws:lambda:eu-west-1:123456789012:function:gone", "", "The destination ARN arn:aws:lambda:eu-west-1:123456789012:function:gone is invalid."},
+		{"arn:aws:lambda:eu-west-1:123456789012:function:f", "", "You can't specify the function as a destination for itself."},
+		{"", "arn:aws:s3:::denied", "The function execution role does not have permissions to call PutObject on arn:aws:s3:::denied"},
+	} {
+		w.denied["s3:PutObject"] = true
+		put.DestinationConfig = &api.DestinationConfig{OnSuccess: &api.OnSuccess{Destination: &c.success}, OnFailure: &api.OnFailure{Destination: &c.failure}}
+		if _, err := do(w, api.PutFunctionEventInvokeConfig, put); !fault.Is(err, "InvalidParameterValueException") || fault.As(err).Message != c.want {
+			t.Errorf("destinations %q, %q: %v", c.success, c.failure, err)
+		}
 	}
 	must(w, api.DeleteFunctionEventInvokeConfig, &api.DeleteFunctionEventInvokeConfigInput{FunctionName: new("f")})
 	if _, err := do(w, api.GetFunctionEventInvokeConfig, &api.GetFunctionEventInvokeConfigInput{FunctionName: new("f")}); !fault.Is(err, "ResourceNotFoundException") {

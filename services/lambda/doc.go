@@ -1,7 +1,8 @@
 // Package lambda is AWS Lambda: functions with their versions, aliases,
 // policies and settings, and the running of them in sandboxes of this host. Here
 // are the operations; beneath it fn has names and records, code the packages, run
-// the invocations, cfn the resources of templates.
+// the invocations, async the events that nobody waits for, target where records
+// are sent, cfn the resources of templates.
 //
 // It does not start processes (engine/pool and the sandbox drivers do), knows
 // no interpreter by itself (runtimes does), and keeps no queue (engine/sched

@@ -150,11 +150,15 @@ func (w *world) Dispatch(ctx context.Context, c *service.Call, d smithy.Descript
 	switch in := in.(type) {
 	case *s3.GetObjectInput:
 		return w.getObject(in)
+	case *s3.HeadBucketInput:
+		return &s3.HeadBucketOutput{}, nil
+	case *s3.PutObjectInput:
+		return &s3.PutObjectOutput{}, w.putObject(in)
 	case *logs.CreateLogGroupInput, *logs.CreateLogStreamInput, *logs.PutLogEventsInput:
 		return w.log(c, in)
 	}
 	if schema != &api.Schema {
-		return nil, fmt.Errorf("unexpected call of %s", o.Name)
+		return nil, fault.New("NotImplemented", 501, "there is no %s", schema.EndpointPrefix)
 	}
 	op := w.ops[o.Name]
 	if op.Call == nil {
@@ -222,6 +226,17 @@ func (w *world) getObject(in *s3.GetObjectInput) (any, error) {
 		return nil, fault.New("NoSuchKey", 404, "The specified key does not exist.")
 	}
 	return &s3.GetObjectOutput{Body: bytes.NewReader(data), ContentLength: new(int64(len(data)))}, nil
+}
+
+func (w *world) putObject(in *s3.PutObjectInput) error {
+	data, err := io.ReadAll(in.Body)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects[*in.Bucket+"/"+*in.Key] = data
+	return nil
 }
 
 // log is a small CloudWatch Logs that insists on groups and streams.

@@ -218,13 +218,12 @@ func (s *Service) getFunction(ctx context.Context, c *service.Call, in *api.GetF
 }
 
 const (
-	listPageMax  = 50
 	markerSplit  = "/"
 	everyVersion = api.FunctionVersionAll
 )
 
 func (s *Service) listFunctions(ctx context.Context, c *service.Call, in *api.ListFunctionsInput) (*api.ListFunctionsOutput, error) {
-	limit := pageSize(in.MaxItems)
+	limit := fn.PageSize(in.MaxItems)
 	if smithy.Val(in.FunctionVersion) == everyVersion {
 		return s.listEveryVersion(ctx, c, smithy.Val(in.Marker), limit)
 	}
@@ -289,13 +288,6 @@ func (s *Service) listEveryVersion(ctx context.Context, c *service.Call, marker 
 	}
 }
 
-func pageSize(n *int32) int {
-	if n == nil || *n > listPageMax || *n < 1 {
-		return listPageMax
-	}
-	return int(*n)
-}
-
 func (s *Service) deleteFunction(ctx context.Context, c *service.Call, in *api.DeleteFunctionInput) (*api.DeleteFunctionOutput, error) {
 	r, err := fn.RefOf(c, in.FunctionName, in.Qualifier)
 	if err != nil {
@@ -332,7 +324,7 @@ func (s *Service) deleteFunction(ctx context.Context, c *service.Call, in *api.D
 }
 
 func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *api.UpdateFunctionCodeInput) (*api.FunctionConfiguration, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -385,20 +377,8 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 	return s.show(r, &f.Latest, false)
 }
 
-// latestRef is for operations that change $LATEST and nothing else.
-func latestRef(c *service.Call, name *string) (fn.Ref, error) {
-	r, err := fn.RefOf(c, name, nil)
-	if err != nil {
-		return r, err
-	}
-	if r.Qualifier != "" && r.Qualifier != fn.Latest {
-		return r, fn.Invalid("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
-	}
-	return r.Unqualified(), nil
-}
-
 func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Call, in *api.UpdateFunctionConfigurationInput) (*api.FunctionConfiguration, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}

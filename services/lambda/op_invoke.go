@@ -39,7 +39,7 @@ func (s *Service) invokeFunction(ctx context.Context, c *service.Call, in *api.I
 		if _, _, err := s.engine.Target(ctx, r); err != nil {
 			return nil, err
 		}
-		return &api.InvokeOutput{StatusCode: new(int32(http.StatusAccepted))}, s.enqueue(ctx, c, inv)
+		return &api.InvokeOutput{StatusCode: new(int32(http.StatusAccepted))}, s.events.Enqueue(ctx, c, inv)
 	}
 	res, err := s.engine.Invoke(ctx, c, inv)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Service) InvokeFunction(ctx context.Context, req functions.Request) (fu
 		if _, _, err := s.engine.Target(ctx, r); err != nil {
 			return functions.Response{}, err
 		}
-		return functions.Response{RequestID: inv.RequestID}, s.enqueue(ctx, c, inv)
+		return functions.Response{RequestID: inv.RequestID}, s.events.Enqueue(ctx, c, inv)
 	}
 	res, err := s.engine.Invoke(ctx, c, inv)
 	return functions.Response{Payload: res.Payload, FunctionError: res.FunctionError, Version: res.Version, RequestID: inv.RequestID}, err

@@ -17,11 +17,7 @@ import (
 
 // Limits of an account.
 const (
-	codeBytesMax     = 75 << 30
-	retriesDefault   = 2
-	eventAgeDefaultS = 6 * 60 * 60
-	eventAgeMinS     = 60
-	eventAgeMaxS     = eventAgeDefaultS
+	codeBytesMax = 75 << 30
 )
 
 // taggedRef is the function whose ARN a tag operation names.
@@ -80,7 +76,7 @@ func (s *Service) listTags(ctx context.Context, c *service.Call, in *api.ListTag
 }
 
 func (s *Service) putFunctionConcurrency(ctx context.Context, c *service.Call, in *api.PutFunctionConcurrencyInput) (*api.Concurrency, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +96,7 @@ func (s *Service) putFunctionConcurrency(ctx context.Context, c *service.Call, i
 }
 
 func (s *Service) getFunctionConcurrency(ctx context.Context, c *service.Call, in *api.GetFunctionConcurrencyInput) (*api.GetFunctionConcurrencyOutput, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +108,7 @@ func (s *Service) getFunctionConcurrency(ctx context.Context, c *service.Call, i
 }
 
 func (s *Service) deleteFunctionConcurrency(ctx context.Context, c *service.Call, in *api.DeleteFunctionConcurrencyInput) (*api.DeleteFunctionConcurrencyOutput, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +136,7 @@ func (s *Service) getAccountSettings(ctx context.Context, c *service.Call, _ *ap
 // getFunctionCodeSigningConfig answers that the function has none, which is
 // what deploy tools ask for.
 func (s *Service) getFunctionCodeSigningConfig(ctx context.Context, c *service.Call, in *api.GetFunctionCodeSigningConfigInput) (*api.GetFunctionCodeSigningConfigOutput, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -148,153 +144,4 @@ func (s *Service) getFunctionCodeSigningConfig(ctx context.Context, c *service.C
 		return nil, err
 	}
 	return &api.GetFunctionCodeSigningConfigOutput{FunctionName: new(r.Name)}, nil
-}
-
-// eventUpdate is what Put and Update of invoke configurations share.
-type eventUpdate struct {
-	name, qualifier *string
-	retries, age    *int32
-	destination     *api.DestinationConfig
-	merge           bool
-}
-
-func (s *Service) putFunctionEventInvokeConfig(ctx context.Context, c *service.Call, in *api.PutFunctionEventInvokeConfigInput) (*api.FunctionEventInvokeConfig, error) {
-	return s.setEventConfig(ctx, c, eventUpdate{in.FunctionName, in.Qualifier, in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, in.DestinationConfig, false})
-}
-
-func (s *Service) updateFunctionEventInvokeConfig(ctx context.Context, c *service.Call, in *api.UpdateFunctionEventInvokeConfigInput) (*api.FunctionEventInvokeConfig, error) {
-	return s.setEventConfig(ctx, c, eventUpdate{in.FunctionName, in.Qualifier, in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, in.DestinationConfig, true})
-}
-
-func (s *Service) setEventConfig(ctx context.Context, c *service.Call, u eventUpdate) (*api.FunctionEventInvokeConfig, error) {
-	r, err := eventRef(c, u.name, u.qualifier)
-	if err != nil {
-		return nil, err
-	}
-	if err := u.check(); err != nil {
-		return nil, err
-	}
-	var stored fn.EventConfig
-	err = fn.ChangeAt(ctx, s.store, r, r.EventKey(r.Name, r.Qualifier), func(e fn.EventConfig, ok bool, get fn.Getter) (*fn.EventConfig, error) {
-		if there, err := fn.Exists(get, r); err != nil || !there {
-			if err == nil {
-				err = fn.NotFound(r.ARN())
-			}
-			return nil, err
-		}
-		if u.merge && !ok {
-			return nil, noEventConfig(r)
-		}
-		if !u.merge {
-			e = fn.EventConfig{}
-		}
-		if u.retries != nil {
-			e.Retries = u.retries
-		}
-		if u.age != nil {
-			e.MaxAgeS = u.age
-		}
-		e.Modified = c.Now
-		stored = e
-		return &e, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return describeEvents(r, &stored), nil
-}
-
-func (u eventUpdate) check() error {
-	d := u.destination
-	if d != nil && ((d.OnSuccess != nil && smithy.Val(d.OnSuccess.Destination) != "") || (d.OnFailure != nil && smithy.Val(d.OnFailure.Destination) != "")) {
-		return fn.Unsupported("destinations of asynchronous invocations")
-	}
-	if u.retries == nil && u.age == nil && d == nil {
-		return fn.Invalid("You must specify at least one of error handling or destination setting.")
-	}
-	if u.retries != nil && (*u.retries < 0 || *u.retries > retriesDefault) {
-		return outOfRange("maximumRetryAttempts", *u.retries, 0, retriesDefault)
-	}
-	if u.age != nil && (*u.age < eventAgeMinS || *u.age > eventAgeMaxS) {
-		return outOfRange("maximumEventAgeInSeconds", *u.age, eventAgeMinS, eventAgeMaxS)
-	}
-	return nil
-}
-
-// eventRef treats $LATEST as the function itself, as its events do.
-func eventRef(c *service.Call, name, qualifier *string) (fn.Ref, error) {
-	r, err := fn.RefOf(c, name, qualifier)
-	if r.Qualifier == fn.Latest {
-		r.Qualifier = ""
-	}
-	return r, err
-}
-
-func noEventConfig(r fn.Ref) error {
-	return fn.NoResource("The function %s doesn't have an EventInvokeConfig", eventARN(r))
-}
-
-func eventARN(r fn.Ref) string {
-	if r.Qualifier == "" {
-		r.Qualifier = fn.Latest
-	}
-	return r.ARN()
-}
-
-func describeEvents(r fn.Ref, e *fn.EventConfig) *api.FunctionEventInvokeConfig {
-	return &api.FunctionEventInvokeConfig{
-		FunctionArn: new(eventARN(r)), LastModified: new(e.Modified), MaximumRetryAttempts: e.Retries, MaximumEventAgeInSeconds: e.MaxAgeS,
-		DestinationConfig: &api.DestinationConfig{OnSuccess: &api.OnSuccess{}, OnFailure: &api.OnFailure{}},
-	}
-}
-
-func (s *Service) getFunctionEventInvokeConfig(ctx context.Context, c *service.Call, in *api.GetFunctionEventInvokeConfigInput) (*api.FunctionEventInvokeConfig, error) {
-	r, err := eventRef(c, in.FunctionName, in.Qualifier)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.store.Function(ctx, r); err != nil {
-		return nil, err
-	}
-	e, ok, err := s.store.EventConfig(ctx, r)
-	if err == nil && !ok {
-		err = noEventConfig(r)
-	}
-	return describeEvents(r, &e), err
-}
-
-func (s *Service) deleteFunctionEventInvokeConfig(ctx context.Context, c *service.Call, in *api.DeleteFunctionEventInvokeConfigInput) (*api.DeleteFunctionEventInvokeConfigOutput, error) {
-	r, err := eventRef(c, in.FunctionName, in.Qualifier)
-	if err != nil {
-		return nil, err
-	}
-	return nil, fn.ChangeAt(ctx, s.store, r, r.EventKey(r.Name, r.Qualifier), func(_ fn.EventConfig, ok bool, _ fn.Getter) (*fn.EventConfig, error) {
-		if !ok {
-			return nil, noEventConfig(r)
-		}
-		return nil, nil
-	})
-}
-
-func (s *Service) listFunctionEventInvokeConfigs(ctx context.Context, c *service.Call, in *api.ListFunctionEventInvokeConfigsInput) (*api.ListFunctionEventInvokeConfigsOutput, error) {
-	r, err := latestRef(c, in.FunctionName)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.store.Function(ctx, r); err != nil {
-		return nil, err
-	}
-	found, more, err := s.store.EventConfigs(ctx, r, in.Marker, pageSize(in.MaxItems))
-	if err != nil {
-		return nil, err
-	}
-	out := &api.ListFunctionEventInvokeConfigsOutput{FunctionEventInvokeConfigs: []api.FunctionEventInvokeConfig{}}
-	for _, one := range found {
-		r.Qualifier = one.Qualifier
-		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *describeEvents(r, &one.EventConfig))
-	}
-	if more {
-		out.NextMarker = new(r.Qualifier)
-	}
-	return out, nil
 }

@@ -17,7 +17,7 @@ import (
 type publication struct{ sha256, description, revision *string }
 
 func (s *Service) publishVersion(ctx context.Context, c *service.Call, in *api.PublishVersionInput) (*api.FunctionConfiguration, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (s *Service) listVersionsByFunction(ctx context.Context, c *service.Call, i
 	if err != nil {
 		return nil, err
 	}
-	limit := pageSize(in.MaxItems)
+	limit := fn.PageSize(in.MaxItems)
 	out := &api.ListVersionsByFunctionOutput{Versions: []api.FunctionConfiguration{}}
 	list := []fn.Config{}
 	marker, _ := strconv.ParseInt(smithy.Val(in.Marker), 10, 64)
@@ -113,7 +113,7 @@ func (s *Service) listVersionsByFunction(ctx context.Context, c *service.Call, i
 }
 
 func (s *Service) createAlias(ctx context.Context, c *service.Call, in *api.CreateAliasInput) (*api.AliasConfiguration, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func checkAlias(get fn.Getter, r fn.Ref, a *fn.Alias) error {
 }
 
 func (s *Service) updateAlias(ctx context.Context, c *service.Call, in *api.UpdateAliasInput) (*api.AliasConfiguration, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func noAlias(r fn.Ref, name string) error {
 }
 
 func (s *Service) getAlias(ctx context.Context, c *service.Call, in *api.GetAliasInput) (*api.AliasConfiguration, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (s *Service) getAlias(ctx context.Context, c *service.Call, in *api.GetAlia
 }
 
 func (s *Service) deleteAlias(ctx context.Context, c *service.Call, in *api.DeleteAliasInput) (*api.DeleteAliasOutput, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -239,14 +239,14 @@ func (s *Service) deleteAlias(ctx context.Context, c *service.Call, in *api.Dele
 }
 
 func (s *Service) listAliases(ctx context.Context, c *service.Call, in *api.ListAliasesInput) (*api.ListAliasesOutput, error) {
-	r, err := latestRef(c, in.FunctionName)
+	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := s.store.Function(ctx, r); err != nil {
 		return nil, err
 	}
-	list, more, err := s.store.Aliases(ctx, r, smithy.Val(in.Marker), pageSize(in.MaxItems))
+	list, more, err := s.store.Aliases(ctx, r, smithy.Val(in.Marker), fn.PageSize(in.MaxItems))
 	if err != nil {
 		return nil, err
 	}

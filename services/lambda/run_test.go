@@ -3,7 +3,9 @@ package lambda
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"regexp"
@@ -17,6 +19,7 @@ import (
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/services/lambda/async"
 	"moln.dev/moln/services/lambda/fn"
 )
 
@@ -251,7 +254,7 @@ func TestAsync(t *testing.T) {
 	w.await("the event", func() bool { return count() == 1 })
 	must(w, api.Invoke, &api.InvokeInput{FunctionName: new("later"), InvocationType: new("Event"), Payload: []byte(`{"fail":true}`)})
 	waits := func() bool {
-		jobs, err := w.sched.Jobs(ctx, asyncKind, 10)
+		jobs, err := w.sched.Jobs(ctx, async.EventKind, 10)
 		return err == nil && len(jobs) == 1 && !jobs[0].Leased
 	}
 	w.await("the first failure", func() bool { return count() == 2 && waits() })
@@ -264,11 +267,77 @@ func TestAsync(t *testing.T) {
 	}
 	w.clock.Advance(60 * time.Second)
 	w.await("the third failure and the end", func() bool {
-		jobs, err := w.sched.Jobs(ctx, asyncKind, 10)
+		jobs, err := w.sched.Jobs(ctx, async.EventKind, 10)
 		return count() == 4 && err == nil && len(jobs) == 0
 	})
 	if seen[1] != seen[2] || seen[2] != seen[3] || seen[0] == seen[1] {
 		t.Errorf("request ids %v", seen)
+	}
+}
+
+// TestDestinations gives events that succeed and events that fail to a function
+// whose owner wants to be told of both.
+func TestDestinations(t *testing.T) {
+	w := newWorld(t, Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- w.sched.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	told := make(chan []byte, 1)
+	w.site.HandleFunc("/told", func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		told <- body
+	})
+	w.node("teller", `exports.handler = async (e) => { await fetch(process.env.AWS_ENDPOINT_URL + "/told", {method: "POST", body: JSON.stringify(e)}) }`)
+	w.node("works", `exports.handler = async (e) => { if (e.fail) throw new Error("no"); return {sum: e.a + e.b} }`)
+	if g, err := w.s.engine.Guard(); err != nil || !g.Private() {
+		t.Skip("the sandbox has no network of its own here")
+	}
+	must(w, api.PutFunctionEventInvokeConfig, &api.PutFunctionEventInvokeConfigInput{
+		FunctionName: new("works"), MaximumRetryAttempts: new(int32(0)), DestinationConfig: &api.DestinationConfig{
+			OnSuccess: &api.OnSuccess{Destination: new("arn:aws:lambda:eu-west-1:123456789012:function:teller")},
+			OnFailure: &api.OnFailure{Destination: new("arn:aws:s3:::lost")},
+		},
+	})
+	must(w, api.Invoke, &api.InvokeInput{FunctionName: new("works"), InvocationType: new("Event"), Payload: []byte(`{"a":1,"b":2}`)})
+	var rec map[string]any
+	select {
+	case body := <-told:
+		if err := json.Unmarshal(body, &rec); err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody was told of the success")
+	}
+	request := rec["requestContext"].(map[string]any)
+	if request["condition"] != "Success" || request["functionArn"] != "arn:aws:lambda:eu-west-1:123456789012:function:works:$LATEST" ||
+		rec["responsePayload"].(map[string]any)["sum"] != 3.0 || rec["requestPayload"].(map[string]any)["b"] != 2.0 {
+		t.Errorf("told of the success: %v", rec)
+	}
+	must(w, api.Invoke, &api.InvokeInput{FunctionName: new("works"), InvocationType: new("Event"), Payload: []byte(`{"fail":true}`)})
+	var key string
+	w.await("the record in the bucket", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for k, data := range w.objects {
+			if strings.HasPrefix(k, "lost/") {
+				key = k
+				return json.Unmarshal(data, &rec) == nil
+			}
+		}
+		return false
+	})
+	request = rec["requestContext"].(map[string]any)
+	if !regexp.MustCompile(`^lost/aws/lambda/async/works/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{36}$`).MatchString(key) {
+		t.Errorf("key %s", key)
+	}
+	if request["condition"] != "RetriesExhausted" || request["approximateInvokeCount"] != 1.0 || rec["responseContext"].(map[string]any)["functionError"] != "Unhandled" {
+		t.Errorf("told of the failure: %v", rec)
 	}
 }
 
@@ -368,17 +437,17 @@ func TestEventAge(t *testing.T) {
 	w := newWorld(t, Options{Sandbox: "none"})
 	w.node("old", "1")
 	must(w, api.PutFunctionEventInvokeConfig, &api.PutFunctionEventInvokeConfigInput{FunctionName: new("old"), MaximumEventAgeInSeconds: new(int32(60))})
-	j := job{Account: account, Region: region, Name: "old", RequestID: "r", Payload: []byte("{}"), Accepted: w.clock.Now()}
-	if err := w.s.runJob(t.Context(), sched.Run{Payload: encodeJob(j), Attempt: 1}); err == nil {
+	j := async.Event{Account: account, Region: region, Name: "old", RequestID: "r", Payload: []byte("{}"), Accepted: w.clock.Now()}
+	if err := w.s.events.Run(t.Context(), sched.Run{Payload: j.Encode(), Attempt: 1}); err == nil {
 		t.Error("an event that could not be delivered was dropped before its time")
 	}
 	w.clock.Advance(61 * time.Second)
-	if err := w.s.runJob(t.Context(), sched.Run{Payload: encodeJob(j), Attempt: 2}); err != nil {
+	if err := w.s.events.Run(t.Context(), sched.Run{Payload: j.Encode(), Attempt: 2}); err != nil {
 		t.Errorf("an event past its age is kept: %v", err)
 	}
 	j.Name = "gone"
 	j.Accepted = w.clock.Now()
-	if err := w.s.runJob(t.Context(), sched.Run{Payload: encodeJob(j), Attempt: 1}); err != nil {
+	if err := w.s.events.Run(t.Context(), sched.Run{Payload: j.Encode(), Attempt: 1}); err != nil {
 		t.Errorf("an event of a function that is gone is kept: %v", err)
 	}
 }

@@ -1,9 +1,12 @@
 package lambda
 
 import (
+	"slices"
+
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/async"
 	"moln.dev/moln/services/lambda/cfn"
 	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/fn"
@@ -22,6 +25,7 @@ type Service struct {
 	host     *host.Host
 	engine   *run.Engine
 	strict   bool
+	events   *async.Queue
 	policies bounded[policyCacheKey, *policy.Policy]
 }
 
@@ -34,7 +38,7 @@ func New(d service.Deps, opts Options) *Service {
 	}
 	s.host = host.New(d.Clock, d.Log, opts)
 	s.engine = run.New(d, s.store, s.packages, s.host)
-	s.registerAsync()
+	s.events = async.New(d, s.store, s.engine)
 	return s
 }
 
@@ -44,7 +48,7 @@ func (s *Service) Close() error { return s.engine.Close() }
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize, Invalid: invalidInput,
+		Schema: &api.Schema, Operations: slices.Concat(table.Bind(s), s.events.Operations()), Authorize: s.authorize, Invalid: invalidInput,
 		Resources: cfn.Resources(),
 		Endpoints: []service.Endpoint{s.codeEndpoint()},
 		Workers: []service.Worker{

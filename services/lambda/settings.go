@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -57,28 +56,17 @@ func set[T any](to *T, from *T) {
 
 func (s settings) checkNumbers() error {
 	if t := s.timeout; t != nil && (*t < 1 || *t > fn.TimeoutMax) {
-		return outOfRange("timeout", *t, 1, fn.TimeoutMax)
+		return fn.OutOfRange("timeout", *t, 1, fn.TimeoutMax)
 	}
 	if m := s.memory; m != nil && (*m < fn.MemoryDefaultMB || *m > fn.MemoryMaxMB) {
-		return fn.Invalid("'MemorySize' value failed to satisfy constraint: Member must have value %s", boundText(*m, fn.MemoryDefaultMB, fn.MemoryMaxMB))
+		return fn.Invalid("'MemorySize' value failed to satisfy constraint: Member must have value %s", fn.BoundText(*m, fn.MemoryDefaultMB, fn.MemoryMaxMB))
 	}
 	if s.ephemeral != nil {
 		if n := smithy.Val(s.ephemeral.Size); n < fn.EphemeralDefault || n > fn.EphemeralMax {
-			return outOfRange("ephemeralStorage.size", n, fn.EphemeralDefault, fn.EphemeralMax)
+			return fn.OutOfRange("ephemeralStorage.size", n, fn.EphemeralDefault, fn.EphemeralMax)
 		}
 	}
 	return nil
-}
-
-func outOfRange(path string, value, least, most int32) error {
-	return fn.Invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value %s", value, path, boundText(value, least, most))
-}
-
-func boundText(value, least, most int32) string {
-	if value < least {
-		return fmt.Sprintf("greater than or equal to %d", least)
-	}
-	return fmt.Sprintf("less than or equal to %d", most)
 }
 
 // applyLogging keeps the levels only where the format has them.
@@ -167,7 +155,7 @@ func (r refusals) check() error {
 	case len(r.files) > 0:
 		return fn.Unsupported("FileSystemConfigs")
 	case r.deadLetter != nil && smithy.Val(r.deadLetter.TargetArn) != "":
-		return fn.Unsupported("DeadLetterConfig")
+		return fn.Unsupported("DeadLetterConfig: it has neither queues nor topics; an on-failure destination can be a bucket or a function")
 	case smithy.Val(r.kmsKey) != "":
 		return fn.Unsupported("KMSKeyArn: environment variables are sealed with moln's own key")
 	case r.tracing != nil && r.tracing.Mode != nil && *r.tracing.Mode != api.TracingModePassThrough:

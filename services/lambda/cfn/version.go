@@ -132,17 +132,18 @@ func deletePermissionResource(ctx context.Context, c *service.Call, r *service.R
 	return unlessGone(err)
 }
 
-// eventProperties are AWS::Lambda::EventInvokeConfig's, without destinations.
+// eventProperties are AWS::Lambda::EventInvokeConfig's.
 type eventProperties struct {
 	FunctionName             *string
 	Qualifier                *string
 	MaximumRetryAttempts     *int32
 	MaximumEventAgeInSeconds *int32
+	DestinationConfig        *api.DestinationConfig
 }
 
 func putEventResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*eventProperties)
-	in := &api.PutFunctionEventInvokeConfigInput{FunctionName: p.FunctionName, Qualifier: p.Qualifier, MaximumRetryAttempts: p.MaximumRetryAttempts, MaximumEventAgeInSeconds: p.MaximumEventAgeInSeconds}
+	in := &api.PutFunctionEventInvokeConfigInput{FunctionName: p.FunctionName, Qualifier: p.Qualifier, MaximumRetryAttempts: p.MaximumRetryAttempts, MaximumEventAgeInSeconds: p.MaximumEventAgeInSeconds, DestinationConfig: p.DestinationConfig}
 	if _, err := service.Invoke(ctx, c, api.PutFunctionEventInvokeConfig, in); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package fn
 
 import (
+	"fmt"
+
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/fault"
 )
@@ -51,3 +53,16 @@ func AccessDenied(format string, args ...any) error {
 
 // IsFault says that an error is the caller's business.
 func IsFault(err error) bool { return fault.As(err) != nil }
+
+// OutOfRange is the validation error of a number at a path of the input.
+func OutOfRange(path string, value, least, most int32) error {
+	return Invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value %s", value, path, BoundText(value, least, most))
+}
+
+// BoundText says which bound a value is beyond.
+func BoundText(value, least, most int32) string {
+	if value < least {
+		return fmt.Sprintf("greater than or equal to %d", least)
+	}
+	return fmt.Sprintf("less than or equal to %d", most)
+}

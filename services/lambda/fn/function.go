@@ -73,12 +73,16 @@ type Alias struct {
 
 // EventConfig says what becomes of asynchronous events.
 type EventConfig struct {
-	Retries  *int32    `json:"retries,omitempty"`
-	MaxAgeS  *int32    `json:"maxAgeS,omitempty"`
-	Modified time.Time `json:"modified"`
+	Retries *int32 `json:"retries,omitempty"`
+	MaxAgeS *int32 `json:"maxAgeS,omitempty"`
+	// OnSuccess and OnFailure are the ARNs of who is told of the end; "" is
+	// nobody.
+	OnSuccess string    `json:"onSuccess,omitempty"`
+	OnFailure string    `json:"onFailure,omitempty"`
+	Modified  time.Time `json:"modified"`
 }
 
-// logGroup is where the function's log goes.
+// Group is where the function's log goes.
 func (g *Config) Group() string {
 	if g.LogGroup != "" {
 		return g.LogGroup

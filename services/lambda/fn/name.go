@@ -110,3 +110,26 @@ func RefOf(c *service.Call, name, qualifier *string) (Ref, error) {
 	}
 	return ParseRef(PlaceOf(c), *name, q)
 }
+
+// LatestRef is for operations that change $LATEST and nothing else.
+func LatestRef(c *service.Call, name *string) (Ref, error) {
+	r, err := RefOf(c, name, nil)
+	if err != nil {
+		return r, err
+	}
+	if r.Qualifier != "" && r.Qualifier != Latest {
+		return r, Invalid("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
+	}
+	return r.Unqualified(), nil
+}
+
+// PageMax is the most entries of a page of a list.
+const PageMax = 50
+
+// PageSize is how many entries a request wants.
+func PageSize(n *int32) int {
+	if n == nil || *n > PageMax || *n < 1 {
+		return PageMax
+	}
+	return int(*n)
+}

@@ -67,7 +67,7 @@ func (n *Notifier) name(conf *api.NotificationConfiguration) {
 
 // validate refuses targets that cannot be told of anything: functions must let
 // S3 invoke them, queues and topics are sent a test, and EventBridge must be
-// there.
+// there. S3 looks as the account itself, whatever the caller may see.
 func (n *Notifier) validate(ctx context.Context, c *service.Call, b *store.Bucket, conf *api.NotificationConfiguration) error {
 	targets, err := event.Targets(conf)
 	if err != nil {
@@ -86,7 +86,7 @@ func (n *Notifier) validate(ctx context.Context, c *service.Call, b *store.Bucke
 	if conf.EventBridgeConfiguration == nil {
 		return nil
 	}
-	_, err = service.Invoke(ctx, n.system(b.Account, b.Region).As(owner(b.Account)), events.DescribeEventBus, &events.DescribeEventBusInput{})
+	_, err = service.Invoke(ctx, n.system(b.Account, b.Region).As(identity.Root(b.Account)), events.DescribeEventBus, &events.DescribeEventBusInput{})
 	return unable(err, "arn:aws:events:"+b.Region+":"+b.Account+":event-bus/default")
 }
 
@@ -119,12 +119,6 @@ func unable(err error, destination string) error {
 		WithBody(map[string]string{"ArgumentName": destination, "ArgumentValue": reason})
 }
 
-// owner is the account itself: S3 looks at its destinations whatever the caller
-// may see.
-func owner(account string) identity.Principal {
-	return identity.Principal{Principal: policy.Principal{Kind: policy.Root, AccountID: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}}
-}
-
 // mayInvoke checks that a function exists and that its policy lets S3 invoke it
 // for this bucket.
 func (n *Notifier) mayInvoke(ctx context.Context, b *store.Bucket, functionARN string) error {
@@ -138,7 +132,7 @@ func (n *Notifier) mayInvoke(ctx context.Context, b *store.Bucket, functionARN s
 	if qualifier != "" {
 		in.Qualifier = new(qualifier)
 	}
-	out, err := service.Invoke(ctx, n.system(a.Account, a.Region).As(owner(a.Account)), lambdaapi.GetPolicy, in)
+	out, err := service.Invoke(ctx, n.system(a.Account, a.Region).As(identity.Root(a.Account)), lambdaapi.GetPolicy, in)
 	if err != nil {
 		return unable(err, functionARN)
 	}

@@ -1,0 +1,169 @@
+// Package target gives Lambda's records to where their owners want them: a
+// function, a bucket, and, where this moln has them, queues, topics and event
+// buses. It sends as the role of the function that the record is about, and
+// keeps nothing: whoever must not lose a record tries again.
+package target
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"moln.dev/moln/api/events"
+	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/api/s3"
+	"moln.dev/moln/api/sns"
+	"moln.dev/moln/api/sqs"
+	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+)
+
+// Kind is the service of a target, as its ARN has it.
+type Kind string
+
+// Kinds of targets.
+const (
+	Function Kind = "lambda"
+	Bucket   Kind = "s3"
+	Queue    Kind = "sqs"
+	Topic    Kind = "sns"
+	Bus      Kind = "events"
+)
+
+// action is what a role needs in order to send to a kind, and operation what
+// AWS calls it in its messages.
+var actions = map[Kind]struct{ action, operation string }{
+	Function: {"lambda:InvokeFunction", "Invoke"},
+	Bucket:   {"s3:PutObject", "PutObject"},
+	Queue:    {"sqs:SendMessage", "SendMessage"},
+	Topic:    {"sns:Publish", "Publish"},
+	Bus:      {"events:PutEvents", "PutEvents"},
+}
+
+// Target is one place to send to.
+type Target struct {
+	Kind Kind
+	ARN  string
+	at   arn.ARN
+}
+
+// Parse reads an ARN; false where it names nothing that can be sent to.
+func Parse(text string) (Target, bool) {
+	a, err := arn.Parse(text)
+	t := Target{Kind: Kind(a.Service), ARN: text, at: a}
+	if err != nil || actions[t.Kind].action == "" || a.Resource == "" {
+		return t, false
+	}
+	switch t.Kind {
+	case Function:
+		return t, strings.HasPrefix(a.Resource, "function:") && a.Account != ""
+	case Bucket:
+		return t, !strings.Contains(a.Resource, "/")
+	case Bus:
+		return t, strings.HasPrefix(a.Resource, "event-bus/") && a.Account != ""
+	}
+	return t, a.Account != "" && !strings.ContainsAny(a.Resource, "/:")
+}
+
+// resource is what a role must be allowed to send to.
+func (t Target) resource() string {
+	if t.Kind == Bucket {
+		return t.ARN + "/*"
+	}
+	return t.ARN
+}
+
+// Missing are the words of a role that may not send to the target.
+func (t Target) Missing() string {
+	return fmt.Sprintf("The function execution role does not have permissions to call %s on %s", actions[t.Kind].operation, t.ARN)
+}
+
+// Allowed judges whether c's caller, a session of the function's role, may send
+// to the target by its own policies, as AWS demands when a target is set. What a
+// target of another account says shows when it is sent something.
+func (t Target) Allowed(ctx context.Context, c *service.Call) error {
+	if t.at.Account != "" && t.at.Account != c.Account {
+		return nil
+	}
+	return c.Judge(ctx, service.Check{Action: actions[t.Kind].action, Resource: t.resource()})
+}
+
+// Exists asks the target's service, as c's caller, whether it is there; the
+// fault says what is wrong. absent
+// says that this moln does not have the service at all.
+func (t Target) Exists(ctx context.Context, c *service.Call) (absent bool, err error) {
+	c = t.in(c)
+	switch t.Kind {
+	case Function:
+		_, err = service.Invoke(ctx, c, api.GetFunctionConfiguration, &api.GetFunctionConfigurationInput{FunctionName: &t.ARN})
+	case Bucket:
+		_, err = service.Invoke(ctx, c, s3.HeadBucket, &s3.HeadBucketInput{Bucket: &t.at.Resource})
+	case Queue:
+		_, err = service.Invoke(ctx, c, sqs.GetQueueAttributes, &sqs.GetQueueAttributesInput{QueueUrl: new(t.queueURL())})
+	case Topic:
+		_, err = service.Invoke(ctx, c, sns.GetTopicAttributes, &sns.GetTopicAttributesInput{TopicArn: &t.ARN})
+	case Bus:
+		_, err = service.Invoke(ctx, c, events.DescribeEventBus, &events.DescribeEventBusInput{Name: &t.ARN})
+	}
+	f := fault.As(err)
+	return f != nil && f.Status == 501, err
+}
+
+// in is the call in the target's account and region; a bucket's ARN has none.
+func (t Target) in(c *service.Call) *service.Call {
+	d := *c
+	if t.at.Account != "" {
+		d.Account = t.at.Account
+	}
+	if t.at.Region != "" {
+		d.Region = t.at.Region
+	}
+	return &d
+}
+
+func (t Target) queueURL() string {
+	return "https://sqs." + t.at.Region + ".amazonaws.com/" + t.at.Account + "/" + t.at.Resource
+}
+
+// Message is what a target is sent.
+type Message struct {
+	Body []byte // JSON
+	// Key is the name of the object in a bucket.
+	Key string
+	// DetailType and Resources describe it on an event bus.
+	DetailType string
+	Resources  []string
+}
+
+// busSource is the source of Lambda's own events.
+const busSource = "lambda"
+
+// Send gives the target a message as c's caller. Faults are the target's.
+func (t Target) Send(ctx context.Context, c *service.Call, m Message) error {
+	c = t.in(c)
+	var err error
+	switch t.Kind {
+	case Function:
+		_, err = service.Invoke(ctx, c, api.Invoke, &api.InvokeInput{FunctionName: &t.ARN, InvocationType: new(api.InvocationTypeEvent), Payload: m.Body})
+	case Bucket:
+		_, err = service.Invoke(ctx, c, s3.PutObject, &s3.PutObjectInput{
+			Bucket: &t.at.Resource, Key: &m.Key, Body: bytes.NewReader(m.Body), ContentLength: new(int64(len(m.Body))), ContentType: new("application/json"),
+		})
+	case Queue:
+		_, err = service.Invoke(ctx, c, sqs.SendMessage, &sqs.SendMessageInput{QueueUrl: new(t.queueURL()), MessageBody: new(string(m.Body))})
+	case Topic:
+		_, err = service.Invoke(ctx, c, sns.Publish, &sns.PublishInput{TopicArn: &t.ARN, Message: new(string(m.Body))})
+	case Bus:
+		var out *events.PutEventsOutput
+		out, err = service.Invoke(ctx, c, events.PutEvents, &events.PutEventsInput{Entries: []events.PutEventsRequestEntry{{
+			EventBusName: &t.ARN, Source: new(busSource), DetailType: &m.DetailType, Resources: m.Resources, Detail: new(string(m.Body)),
+		}}})
+		if err == nil && smithy.Val(out.FailedEntryCount) > 0 {
+			err = fmt.Errorf("lambda: %s did not take an event", t.ARN)
+		}
+	}
+	return err
+}
