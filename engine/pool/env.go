@@ -255,7 +255,7 @@ func (e *Env) invoke(ctx context.Context, inv Invocation) (Result, error) {
 	err := e.api.Deliver(&runtimeapi.Invocation{
 		RequestID: inv.RequestID, Payload: inv.Payload, DeadlineMs: inv.Deadline.UnixMilli(),
 		FunctionARN: inv.FunctionARN, TraceID: inv.TraceID, ClientContext: inv.ClientContext,
-		CognitoIdentity: inv.CognitoIdentity, TenantID: inv.TenantID,
+		CognitoIdentity: inv.CognitoIdentity, TenantID: inv.TenantID, Sink: inv.Sink,
 	})
 	if err != nil {
 		return r, fmt.Errorf("pool: deliver: %w", err)
@@ -323,13 +323,13 @@ func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, r *Result) error 
 				take(<-e.events)
 			}
 			e.broken = true
-			if !answered {
+			if !answered || r.Truncated() {
 				r.Outcome = e.ended(Exited)
 			}
 			return nil
 		case <-deadline.C:
 			e.broken = true
-			if !answered {
+			if !answered || r.Truncated() {
 				r.Outcome = TimedOut
 			}
 			return nil
@@ -342,6 +342,9 @@ func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, r *Result) error 
 func (r *Result) fill(a runtimeapi.Answer) {
 	r.Payload, r.ContentType, r.ErrorType, r.Streamed = a.Body, a.ContentType, a.ErrorType, a.Streamed
 	r.PayloadBytes = int64(len(a.Body))
+	if a.SunkBytes > 0 {
+		r.PayloadBytes = a.SunkBytes
+	}
 	switch {
 	case a.Failed:
 		r.Outcome = Failed

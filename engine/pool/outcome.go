@@ -3,6 +3,7 @@ package pool
 import (
 	"time"
 
+	"moln.dev/moln/engine/pool/runtimeapi"
 	"moln.dev/moln/engine/sandbox"
 )
 
@@ -55,15 +56,24 @@ type Invocation struct {
 	ClientContext   string // JSON
 	CognitoIdentity string // JSON
 	TenantID        string
+	// Sink takes a streamed response piece by piece; the Result then holds the
+	// error that the runtime reported behind it, if any. Responses that are not
+	// streamed do not go there. Nil: a streamed response is collected.
+	//
+	// What blocks the Sink blocks the function, until its deadline. A Sink must
+	// be unblocked by whoever made it once Invoke has returned: a runtime that
+	// was stopped may have left a Write behind.
+	Sink runtimeapi.Sink
 }
 
 // Result is what became of an invocation.
 type Result struct {
-	Outcome      Outcome
-	Payload      []byte
-	ContentType  string
-	ErrorType    string
-	Streamed     bool
+	Outcome     Outcome
+	Payload     []byte
+	ContentType string
+	ErrorType   string
+	Streamed    bool
+	// PayloadBytes is the size of the response, wherever it went.
 	PayloadBytes int64
 	Exit         sandbox.ExitState
 	// Cold says that this invocation waited for init, which took
@@ -75,4 +85,9 @@ type Result struct {
 	PeakMemoryBytes int64
 	// LogTail is the last LogTailBytes of the invocation's log.
 	LogTail string
+}
+
+// Truncated says that the response broke off without a word from the runtime.
+func (r *Result) Truncated() bool {
+	return r.Outcome == Failed && r.ErrorType == runtimeapi.TypeTruncated
 }

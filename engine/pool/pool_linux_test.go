@@ -201,7 +201,11 @@ var nodeCases = []struct {
 	{"hang", "nodejs20.x", `exports.handler = async () => { console.log("before"); for (;;); }`, TimedOut, ``, "before"},
 	{"stdout", "nodejs20.x", `exports.handler = async () => { process.stdout.write("raw line\n") }`, Succeeded, `null`, "raw line"},
 	{"no root", "nodejs20.x", `exports.handler = async () => require("fs").writeFileSync("/x", "")`, Failed, `EROFS`, ""},
-	{"streaming", "nodejs20.x", `exports.handler = awslambda.streamifyResponse(async () => {})`, InitFailed, `Runtime.StreamingNotSupported`, ""},
+	{"streaming, collected", "nodejs20.x", `exports.handler = awslambda.streamifyResponse(async (e, out) => { out.write("a"); out.end("b") })`, Succeeded, `ab`, ""},
+	{"streaming, collected error", "nodejs20.x", `exports.handler = awslambda.streamifyResponse(async (e, out) => { out.write("a"); throw new Error("x") })`, Failed, `"errorMessage":"x"`, "Invoke Error"},
+	{"streaming, collected too large", "nodejs20.x", `exports.handler = awslambda.streamifyResponse(async (e, out) => { out.end("x".repeat(7 << 20)) })`, ResponseTooLarge, ``, ""},
+	{"streaming, not async", "nodejs20.x", `exports.handler = awslambda.streamifyResponse((e, out) => { out.write("x") })`, Failed, `Streaming does not support non-async handlers.`, ""},
+	{"streaming, malformed", "nodejs20.x", `exports.handler = () => {}; exports.handler[Symbol.for("aws.lambda.runtime.handler.streaming")] = "request"`, InitFailed, `Only response streaming is supported.`, ""},
 
 	{"py error", "python3.11", "def handler(e, c):\n    raise ValueError('bad')", Failed, `{"errorMessage": "bad", "errorType": "ValueError", "requestId": "req-1", "stackTrace": ["  File \"/var/task/index.py\", line 2, in handler`, "[ERROR] ValueError: bad\nTraceback (most recent call last):"},
 	{"py no module", "python3.11", "import nowhere", InitFailed, `"errorMessage": "Unable to import module 'index': No module named 'nowhere'", "errorType": "Runtime.ImportModuleError"`, ""},

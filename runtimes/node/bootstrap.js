@@ -9,6 +9,7 @@ const net = require('net');
 const fs = require('fs');
 const path = require('path');
 const Module = require('module');
+const { Writable } = require('stream');
 const { format } = require('util');
 const { pathToFileURL } = require('url');
 
@@ -19,6 +20,9 @@ const FRAME_JSON = 0xa55a0002;
 const LEVELS = { TRACE: 4, DEBUG: 8, INFO: 12, WARN: 16, ERROR: 20, FATAL: 24 };
 const EXIT_UNCAUGHT = 129;
 const EXIT_REJECTION = 128;
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+const TRAILER_BYTES_MAX = 48 << 10;
 
 let host = process.env.AWS_LAMBDA_RUNTIME_API;
 let logFD = parseInt(process.env._LAMBDA_TELEMETRY_LOG_FD, 10);
@@ -241,6 +245,10 @@ async function loadHandler(root, spec) {
   }
   if (value === undefined || value === null) throw new RuntimeError('HandlerNotFound', spec + ' is undefined or not exported');
   if (typeof value !== 'function') throw new RuntimeError('HandlerNotFound', spec + ' is not a function');
+  if (value[STREAMING] !== undefined && value[STREAMING] !== null && value[STREAMING] !== false) {
+    if (value[STREAMING] !== 'response') throw new RuntimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
+    return value;
+  }
   if (modern && value.length >= CALLBACK_ARGUMENTS) {
     throw new RuntimeError('CallbackHandlerDeprecated', 'this runtime does not call back: make the handler async, or return a promise.');
   }
@@ -364,6 +372,10 @@ function receive(response) {
 }
 
 function run(inv, event, context) {
+  if (handler[STREAMING]) {
+    runStreaming(inv, event, context);
+    return;
+  }
   // A handler that neither calls back nor waits for anything has answered null.
   whenIdle(inv, () => succeed(inv, null));
   let result;
@@ -386,6 +398,188 @@ function run(inv, event, context) {
   result.then((value) => succeed(inv, value), (e) => fail(inv, e));
 }
 
+// ---- streamed responses ---------------------------------------------------
+
+// ResponseStream is the response of one invocation: its chunks go out on our own
+// socket as they are written, and wait when nobody takes them. Whether a chunk
+// was taken is known when the socket could hand it on.
+class ResponseStream extends Writable {
+  constructor(inv, highWaterMark) {
+    super(highWaterMark > 0 ? { highWaterMark } : {});
+    this._inv = inv;
+    this._contentType = 'application/octet-stream';
+    this._began = false; // the user has written
+    this._open = false; // our head is sent
+    this._over = false; // our last byte is sent
+    this._answered = null; // called when the platform has taken the whole
+  }
+
+  setContentType(contentType) {
+    if (this._began) throw new RuntimeError('InvalidStreamingOperation', 'Cannot set content-type, too late.');
+    this._contentType = contentType;
+  }
+
+  write(chunk, encoding, callback) {
+    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) chunk = JSON.stringify(chunk);
+    if (!this._began) {
+      this._began = true;
+      if (typeof this._onBeforeFirstWrite === 'function') this._onBeforeFirstWrite((ch) => super.write(ch));
+    }
+    return super.write(chunk, encoding, callback);
+  }
+
+  end(chunk, encoding, callback) {
+    if (chunk !== undefined && chunk !== null && typeof chunk !== 'function') {
+      this.write(chunk, typeof encoding === 'string' ? encoding : undefined);
+      chunk = undefined;
+    } else if (typeof chunk === 'function') {
+      callback = chunk;
+    }
+    if (typeof encoding === 'function') callback = encoding;
+    if (!this._began) {
+      this._began = true;
+      if (typeof this._onBeforeFirstWrite === 'function') this._onBeforeFirstWrite((ch) => super.write(ch));
+    }
+    return super.end(callback);
+  }
+
+  _head() {
+    if (this._open) return;
+    this._open = true;
+    waiting.push(() => {
+      this._accepted = true;
+      if (this._answered) this._answered();
+    });
+    socket.write('POST ' + API + 'invocation/' + this._inv.id + '/response HTTP/1.1\r\nHost: ' + host
+      + '\r\nTransfer-Encoding: chunked\r\nLambda-Runtime-Function-Response-Mode: streaming\r\nContent-Type: '
+      + headerSafe(this._contentType)
+      + '\r\nTrailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n');
+  }
+
+  _write(chunk, encoding, callback) {
+    this._writev([{ chunk }], callback);
+  }
+
+  _writev(items, callback) {
+    if (this._over) {
+      callback();
+      return;
+    }
+    socket.cork();
+    this._head();
+    for (const { chunk } of items) {
+      if (chunk.length === 0) continue;
+      socket.write(chunk.length.toString(16) + '\r\n');
+      socket.write(chunk);
+      socket.write('\r\n');
+    }
+    // An empty write is called back when what stands before it was handed on.
+    socket.write('', () => callback());
+    socket.uncork();
+  }
+
+  _final(callback) {
+    this._close('');
+    callback();
+  }
+
+  // close sends what ends the response, once.
+  _close(trailers) {
+    if (this._over) return;
+    this._over = true;
+    socket.cork();
+    this._head();
+    socket.write('0\r\n' + trailers + '\r\n');
+    socket.uncork();
+  }
+
+  // fail ends the response with an error behind what was sent.
+  _fail(e) {
+    const body = errorBody(e);
+    let text = Buffer.from(JSON.stringify(body)).toString('base64');
+    if (text.length > TRAILER_BYTES_MAX) {
+      text = Buffer.from(JSON.stringify({ errorType: body.errorType, errorMessage: body.errorMessage.slice(0, TRAILER_BYTES_MAX / 4), trace: [] })).toString('base64');
+    }
+    this._close('Lambda-Runtime-Function-Error-Type: ' + headerSafe(body.errorType)
+      + '\r\nLambda-Runtime-Function-Error-Body: ' + text + '\r\n');
+  }
+
+  // whenAccepted calls then once the platform has the whole response.
+  _whenAccepted(then) {
+    if (this._accepted) then();
+    else this._answered = then;
+  }
+}
+
+class HttpResponseStream {
+  static from(underlyingStream, prelude) {
+    underlyingStream.setContentType('application/vnd.awslambda.http-integration-response');
+    const text = JSON.stringify(prelude);
+    underlyingStream._onBeforeFirstWrite = (write) => {
+      write(text);
+      write(new Uint8Array(8)); // JSON has no NUL bytes
+    };
+    return underlyingStream;
+  }
+}
+
+global.awslambda = {
+  ...global.awslambda,
+  streamifyResponse(handler, options) {
+    handler[STREAMING] = 'response';
+    if (options && typeof options.highWaterMark === 'number') handler[HIGH_WATER_MARK] = parseInt(options.highWaterMark, 10);
+    return handler;
+  },
+  HttpResponseStream,
+};
+
+// runStreaming runs a handler whose answer is what it writes. The invocation is
+// over when its promise is settled and the platform has the whole response.
+function runStreaming(inv, event, context) {
+  const stream = new ResponseStream(inv, handler[HIGH_WATER_MARK]);
+  inv.stream = stream;
+  for (const name of ['succeed', 'fail', 'done']) delete context[name];
+  socket.ref(); // whoever waits for the stream waits for us
+  const over = () => {
+    if (current !== inv) return;
+    const next = () => {
+      current = null;
+      process.removeAllListeners('beforeExit');
+      socket.ref();
+      socket.write(request('GET', API + 'invocation/next', '', '', receive));
+    };
+    if (modern || context.callbackWaitsForEmptyEventLoop === false) {
+      next();
+      return;
+    }
+    socket.unref();
+    whenIdle(inv, next);
+  };
+  const failed = (e) => {
+    if (current !== inv) return;
+    log('ERROR', ['Invoke Error', describe(e)]);
+    stream.on('error', () => {}); // it is told already
+    stream._fail(e);
+    stream.destroy();
+    stream._whenAccepted(over);
+  };
+  let result;
+  try {
+    result = handler(event, stream, context);
+  } catch (e) {
+    failed(e);
+    return;
+  }
+  if (!result || typeof result.then !== 'function') {
+    failed('Streaming does not support non-async handlers.');
+    return;
+  }
+  result.then((value) => {
+    if (value !== undefined) console.warn('Streaming handlers ignore return values.');
+    stream._whenAccepted(over);
+  }, failed);
+}
+
 // die reports an error nobody caught, and ends the process.
 function die(e, status) {
   const inv = current;
@@ -396,6 +590,13 @@ function die(e, status) {
   process.removeAllListeners('beforeExit');
   if (!socket || (!inv && handler)) process.reallyExit(status);
   socket.ref();
+  const stream = inv && inv.stream;
+  if (stream && stream._open) { // the error goes behind what was sent
+    if (stream._accepted) process.reallyExit(status);
+    stream._fail(e);
+    stream._whenAccepted(() => process.reallyExit(status));
+    return;
+  }
   waiting.length = 0;
   socket.write(request('POST', target, JSON.stringify(body), errorHeaders(body), () => process.reallyExit(status)));
 }
@@ -409,11 +610,6 @@ process.on('unhandledRejection', (reason, promise) => {
   die(e, EXIT_REJECTION);
 });
 
-global.awslambda = {
-  streamifyResponse() {
-    throw new RuntimeError('StreamingNotSupported', 'awslambda.streamifyResponse is not supported here yet');
-  },
-};
 
 async function init(root, spec) {
   modern = /nodejs(\d+)/.test(process.env.AWS_EXECUTION_ENV || '') && +RegExp.$1 >= 24;

@@ -17,7 +17,7 @@ const (
 	lineBytesMax    = 64 << 10
 	headersMax      = 100
 	chunkLineMax    = 4 << 10
-	drainMax        = 64 << 20 // how much of a too large body is read, to be able to answer
+	drainMax        = 256 << 20 // how much of a too large body is read, to be able to answer
 	readBufferBytes = 16 << 10
 )
 
@@ -42,6 +42,15 @@ func (r *request) tooLarge() bool { return r.size > PayloadMax }
 // to send its body. errTruncated comes with a request that can still be
 // answered.
 func readRequest(br *bufio.Reader, proceed func() error) (*request, error) {
+	r, err := readHead(br, proceed)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.readBody(br)
+}
+
+// readHead reads a request up to its body.
+func readHead(br *bufio.Reader, proceed func() error) (*request, error) {
 	line, err := readLine(br)
 	if err != nil {
 		return nil, err
@@ -62,7 +71,7 @@ func readRequest(br *bufio.Reader, proceed func() error) (*request, error) {
 			return nil, err
 		}
 	}
-	return r, r.readBody(br)
+	return r, nil
 }
 
 func readLine(br *bufio.Reader) (string, error) {
@@ -107,18 +116,27 @@ func (r *request) readBody(br *bufio.Reader) error {
 		if !strings.EqualFold(encoding, "chunked") || r.header["content-length"] != "" {
 			return errMalformed
 		}
-		return r.readChunks(br)
+		return r.readChunks(br, drainMax, func(n int64) error { return r.take(br, n) })
 	}
+	n, err := r.length()
+	if err != nil {
+		return err
+	}
+	r.size = n
+	return r.take(br, n)
+}
+
+// length is what Content-Length says, 0 where there is none.
+func (r *request) length() (int64, error) {
 	text := r.header["content-length"]
 	if text == "" {
-		return nil
+		return 0, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 62)
 	if err != nil {
-		return errMalformed
+		return 0, errMalformed
 	}
-	r.size = int64(n)
-	return r.take(br, r.size)
+	return int64(n), nil
 }
 
 // take reads n bytes of body, of which it keeps what fits.
@@ -144,7 +162,8 @@ func truncated(err error) error {
 	return err
 }
 
-func (r *request) readChunks(br *bufio.Reader) error {
+// readChunks walks a chunked body of at most limit bytes; take reads each chunk.
+func (r *request) readChunks(br *bufio.Reader, limit int64, take func(n int64) error) error {
 	for {
 		line, err := readLine(br)
 		if err != nil {
@@ -152,7 +171,7 @@ func (r *request) readChunks(br *bufio.Reader) error {
 		}
 		size, _, _ := strings.Cut(line, ";")
 		n, err := strconv.ParseUint(strings.TrimSpace(size), 16, 62)
-		if err != nil || len(line) > chunkLineMax || r.size+int64(n) > drainMax {
+		if err != nil || len(line) > chunkLineMax || int64(n) > limit-r.size {
 			return errMalformed
 		}
 		if n == 0 {
@@ -160,7 +179,7 @@ func (r *request) readChunks(br *bufio.Reader) error {
 			return truncated(err)
 		}
 		r.size += int64(n)
-		if err := r.take(br, int64(n)); err != nil {
+		if err := take(int64(n)); err != nil {
 			return err
 		}
 		if end, err := readLine(br); err != nil || end != "" {

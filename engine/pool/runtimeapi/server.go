@@ -23,6 +23,9 @@ type Invocation struct {
 	ClientContext   string // JSON
 	CognitoIdentity string // JSON
 	TenantID        string
+	// Sink takes the body of a streamed response as it comes. Nil: it is
+	// collected, up to PayloadMax.
+	Sink Sink
 }
 
 // Answer is what the runtime posted.
@@ -33,8 +36,11 @@ type Answer struct {
 	ContentType string
 	ErrorType   string // of a failed answer, sanitized
 	Streamed    bool
-	// OversizeBytes is the size of a response that exceeds PayloadMax; Body is
-	// then cut short.
+	// SunkBytes went to the invocation's Sink; Body is then the error that the
+	// runtime reported behind them, if any.
+	SunkBytes int64
+	// OversizeBytes is the size of a response that exceeds PayloadMax, or
+	// StreamMax; Body is then cut short.
 	OversizeBytes int64
 }
 
@@ -52,6 +58,7 @@ const (
 	starting state = iota
 	ready
 	running
+	streaming // a response is on its way into a Sink
 	answered
 	failed
 )
@@ -70,6 +77,7 @@ type Server struct {
 	assignment []byte      // nil until Assign
 	pending    *Invocation // delivered while nobody was parked
 	current    string      // request id while running or answered
+	sink       Sink        // of the current invocation, until its response begins
 	conns      map[*conn]bool
 	closed     bool
 }
@@ -120,10 +128,19 @@ func (s *Server) serve(c *conn) {
 	defer s.forget(c)
 	br := bufio.NewReaderSize(c, readBufferBytes)
 	for {
-		r, err := readRequest(br, func() error {
+		r, err := readHead(br, func() error {
 			_, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
 			return err
 		})
+		if err == nil {
+			if to := s.openSink(r); to != nil {
+				if !s.stream(c, br, r, to) || r.close {
+					return
+				}
+				continue
+			}
+			err = r.readBody(br)
+		}
 		if errors.Is(err, errMalformed) {
 			s.refuse(c, 400, "InvalidRequest", "the request is not well-formed HTTP/1.1")
 			return
@@ -171,9 +188,10 @@ func (s *Server) forget(c *conn) {
 }
 
 const (
-	prefix     = "/2018-06-01/runtime/"
-	jsonType   = "application/json"
-	assignPath = "/moln/assign"
+	prefix       = "/2018-06-01/runtime/"
+	jsonType     = "application/json"
+	assignPath   = "/moln/assign"
+	responseVerb = "response"
 )
 
 // handle answers a request, or parks it.
@@ -193,7 +211,7 @@ func (s *Server) handle(c *conn, r *request) (parked bool) {
 	}
 	rest, ok := strings.CutPrefix(path, prefix+"invocation/")
 	id, verb, ok2 := strings.Cut(rest, "/")
-	if !ok || !ok2 || (verb != "response" && verb != "error") {
+	if !ok || !ok2 || (verb != responseVerb && verb != "error") {
 		s.refuse(c, 404, "NotFound", "no such resource: "+r.method+" "+path)
 		return false
 	}
@@ -207,13 +225,13 @@ func (s *Server) handle(c *conn, r *request) (parked bool) {
 
 func (s *Server) next(c *conn) (parked bool) {
 	s.mu.Lock()
-	if s.state == running || s.state == failed {
+	if s.state == running || s.state == streaming || s.state == failed {
 		s.mu.Unlock()
 		s.refuse(c, 403, "InvalidStateTransition", "State transition is not allowed")
 		return false
 	}
 	if inv := s.pending; inv != nil {
-		s.pending, s.state, s.current = nil, running, inv.RequestID
+		s.pending, s.state, s.current, s.sink = nil, running, inv.RequestID, inv.Sink
 		s.mu.Unlock()
 		_ = writeInvocation(c, inv)
 		return false
@@ -244,7 +262,7 @@ func (s *Server) Deliver(inv *Invocation) error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.parked, s.state, s.current = nil, running, inv.RequestID
+	s.parked, s.state, s.current, s.sink = nil, running, inv.RequestID, inv.Sink
 	s.mu.Unlock()
 	err := writeInvocation(c, inv)
 	c.unpark <- struct{}{}
@@ -362,7 +380,7 @@ func (s *Server) answer(c *conn, r *request, id string, isError bool) {
 	case r.tooLarge():
 		a.OversizeBytes = r.size
 		s.events.Answered(a)
-		s.refuse(c, 413, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", PayloadMax))
+		s.refuseSize(c, PayloadMax)
 		return
 	case mode == "streaming":
 		a = streamed(r, a)
@@ -428,6 +446,10 @@ func errorType(given, unknown string) string {
 func (s *Server) accept(c *conn) {
 	const body = "{\"status\":\"OK\"}\n"
 	_, _ = c.Write(append(appendHead(nil, 202, len(body), "Content-Type", jsonType), body...))
+}
+
+func (s *Server) refuseSize(c *conn, limit int) {
+	s.refuse(c, 413, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", limit))
 }
 
 func (s *Server) refuse(c *conn, status int, kind, message string) {
