@@ -115,83 +115,94 @@ func restoring(c *service.Call, asked []string) (func(*store.Object) *api.Restor
 	return func(o *store.Object) *api.RestoreStatus { return o.Restore.Status(c.Now) }, nil
 }
 
+// request is what all listings ask for.
+type request struct {
+	bucket, encoding, prefix, delimiter, after *string
+	attributes                                 []string
+	max                                        *int32
+}
+
+// started is a listing that can go on: its bucket is there, and what is asked
+// for makes sense.
+type started struct {
+	*listing.Listing
+	bucket   *store.Bucket
+	enc      func(string) *string
+	restores func(*store.Object) *api.RestoreStatus
+}
+
+func (s *Handlers) start(ctx context.Context, c *service.Call, r request) (*started, error) {
+	b, err := s.store.Bucket(ctx, smithy.Val(r.bucket))
+	if err != nil {
+		return nil, err
+	}
+	enc, err := Encoder(r.encoding)
+	if err != nil {
+		return nil, err
+	}
+	restores, err := restoring(c, r.attributes)
+	if err != nil {
+		return nil, err
+	}
+	size, err := PageSize("maxKeys", r.max)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing.Listing{Prefix: smithy.Val(r.prefix), Delimiter: smithy.Val(r.delimiter), After: smithy.Val(r.after), Max: size}
+	return &started{l, b, enc, restores}, nil
+}
+
 func (s *Handlers) listObjects(ctx context.Context, c *service.Call, in *api.ListObjectsInput) (*api.ListObjectsOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	l, err := s.start(ctx, c, request{in.Bucket, in.EncodingType, in.Prefix, in.Delimiter, in.Marker, in.OptionalObjectAttributes, in.MaxKeys})
 	if err != nil {
 		return nil, err
 	}
-	enc, err := Encoder(in.EncodingType)
-	if err != nil {
-		return nil, err
-	}
-	restores, err := restoring(c, in.OptionalObjectAttributes)
-	if err != nil {
-		return nil, err
-	}
-	size, err := PageSize("maxKeys", in.MaxKeys)
-	if err != nil {
-		return nil, err
-	}
-	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.Marker), Max: size}
 	out := &api.ListObjectsOutput{
-		Name: op.Asked(c, in.Bucket), Prefix: enc(l.Prefix), Marker: enc(l.After), Delimiter: NonEmpty(l.Delimiter, enc),
-		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
+		Name: op.Asked(c, in.Bucket), Prefix: l.enc(l.Prefix), Marker: l.enc(l.After), Delimiter: NonEmpty(l.Delimiter, l.enc),
+		MaxKeys: new(int32(l.Max)), EncodingType: in.EncodingType,
 	}
-	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
-		e := entry(o, enc)
-		e.Owner = naming.Owner(b.OwnerOf(o))
-		e.RestoreStatus = restores(o)
-		out.Contents = append(room(out.Contents, size), e)
+	p, err := s.store.ListObjects(ctx, l.bucket, l.Listing, func(o *store.Object) {
+		e := entry(o, l.enc)
+		e.Owner = naming.Owner(l.bucket.OwnerOf(o))
+		e.RestoreStatus = l.restores(o)
+		out.Contents = append(room(out.Contents, l.Max), e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), CommonPrefixes(p, enc)
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), CommonPrefixes(p, l.enc)
 	if p.Truncated && l.Delimiter != "" {
-		out.NextMarker = enc(p.Last) // without a delimiter the last key is the marker
+		out.NextMarker = l.enc(p.Last) // without a delimiter the last key is the marker
 	}
 	return out, nil
 }
 
 func (s *Handlers) listObjectsV2(ctx context.Context, c *service.Call, in *api.ListObjectsV2Input) (*api.ListObjectsV2Output, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
+	l, err := s.start(ctx, c, request{in.Bucket, in.EncodingType, in.Prefix, in.Delimiter, in.StartAfter, in.OptionalObjectAttributes, in.MaxKeys})
 	if err != nil {
 		return nil, err
 	}
-	enc, err := Encoder(in.EncodingType)
-	if err != nil {
-		return nil, err
-	}
-	restores, err := restoring(c, in.OptionalObjectAttributes)
-	if err != nil {
-		return nil, err
-	}
-	size, err := PageSize("maxKeys", in.MaxKeys)
-	if err != nil {
-		return nil, err
-	}
-	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.StartAfter), Max: size}
 	if in.ContinuationToken != nil {
 		if l.After, err = openToken(*in.ContinuationToken); err != nil {
 			return nil, err
 		}
 	}
 	out := &api.ListObjectsV2Output{
-		Name: op.Asked(c, in.Bucket), Prefix: enc(l.Prefix), Delimiter: NonEmpty(l.Delimiter, enc), StartAfter: NonEmpty(smithy.Val(in.StartAfter), enc),
-		MaxKeys: new(int32(size)), EncodingType: in.EncodingType, ContinuationToken: in.ContinuationToken,
+		Name: op.Asked(c, in.Bucket), Prefix: l.enc(l.Prefix), Delimiter: NonEmpty(l.Delimiter, l.enc), StartAfter: NonEmpty(smithy.Val(in.StartAfter), l.enc),
+		MaxKeys: new(int32(l.Max)), EncodingType: in.EncodingType, ContinuationToken: in.ContinuationToken,
 	}
-	p, err := s.store.ListObjects(ctx, b, l, func(o *store.Object) {
-		e := entry(o, enc)
+	p, err := s.store.ListObjects(ctx, l.bucket, l.Listing, func(o *store.Object) {
+		e := entry(o, l.enc)
 		if smithy.Val(in.FetchOwner) {
-			e.Owner = naming.Owner(b.OwnerOf(o))
+			e.Owner = naming.Owner(l.bucket.OwnerOf(o))
 		}
-		e.RestoreStatus = restores(o)
-		out.Contents = append(room(out.Contents, size), e)
+		e.RestoreStatus = l.restores(o)
+		out.Contents = append(room(out.Contents, l.Max), e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes, out.KeyCount = new(p.Truncated), CommonPrefixes(p, enc), new(int32(p.Count))
+	out.IsTruncated, out.CommonPrefixes, out.KeyCount = new(p.Truncated), CommonPrefixes(p, l.enc), new(int32(p.Count))
 	if p.Truncated {
 		out.NextContinuationToken = new(sealToken(p.Last))
 	}
@@ -214,24 +225,11 @@ func openToken(token string) (string, error) {
 }
 
 func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *api.ListObjectVersionsInput) (*api.ListObjectVersionsOutput, error) {
-	b, err := s.store.Bucket(ctx, smithy.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	enc, err := Encoder(in.EncodingType)
-	if err != nil {
-		return nil, err
-	}
-	restores, err := restoring(c, in.OptionalObjectAttributes)
-	if err != nil {
-		return nil, err
-	}
-	size, err := PageSize("maxKeys", in.MaxKeys)
+	l, err := s.start(ctx, c, request{in.Bucket, in.EncodingType, in.Prefix, in.Delimiter, in.KeyMarker, in.OptionalObjectAttributes, in.MaxKeys})
 	if err != nil {
 		return nil, err
 	}
 	marker := smithy.Val(in.VersionIdMarker)
-	l := &listing.Listing{Prefix: smithy.Val(in.Prefix), Delimiter: smithy.Val(in.Delimiter), After: smithy.Val(in.KeyMarker), Max: size}
 	if marker != "" && l.After == "" {
 		return nil, s3err.InvalidArgument("A version-id marker cannot be specified without a key marker.")
 	}
@@ -239,20 +237,20 @@ func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *
 		return nil, s3err.InvalidArgument("Invalid version id specified")
 	}
 	out := &api.ListObjectVersionsOutput{
-		Name: op.Asked(c, in.Bucket), Prefix: enc(l.Prefix), KeyMarker: enc(l.After), VersionIdMarker: new(marker), Delimiter: NonEmpty(l.Delimiter, enc),
-		MaxKeys: new(int32(size)), EncodingType: in.EncodingType,
+		Name: op.Asked(c, in.Bucket), Prefix: l.enc(l.Prefix), KeyMarker: l.enc(l.After), VersionIdMarker: new(marker), Delimiter: NonEmpty(l.Delimiter, l.enc),
+		MaxKeys: new(int32(l.Max)), EncodingType: in.EncodingType,
 	}
 	var last *store.Object
-	p, err := s.store.ListVersions(ctx, b, l, marker, func(o *store.Object, latest bool) {
+	p, err := s.store.ListVersions(ctx, l.bucket, l.Listing, marker, func(o *store.Object, latest bool) {
 		last = o
-		addVersion(out, b, o, latest, enc, restores)
+		l.addVersion(out, o, latest)
 	})
 	if err != nil {
 		return nil, err
 	}
-	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), CommonPrefixes(p, enc)
+	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), CommonPrefixes(p, l.enc)
 	if p.Truncated {
-		out.NextKeyMarker = enc(p.Last)
+		out.NextKeyMarker = l.enc(p.Last)
 		if last != nil && last.Key == p.Last {
 			out.NextVersionIdMarker = new(last.Version)
 		}
@@ -260,16 +258,16 @@ func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *
 	return out, nil
 }
 
-func addVersion(out *api.ListObjectVersionsOutput, b *store.Bucket, o *store.Object, latest bool, enc func(string) *string, restores func(*store.Object) *api.RestoreStatus) {
+func (l *started) addVersion(out *api.ListObjectVersionsOutput, o *store.Object, latest bool) {
 	if o.Marker {
 		out.DeleteMarkers = append(out.DeleteMarkers, api.DeleteMarkerEntry{
-			Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.OwnerOf(o)),
+			Key: l.enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(l.bucket.OwnerOf(o)),
 		})
 		return
 	}
 	out.Versions = append(out.Versions, api.ObjectVersion{
-		Key: enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(b.OwnerOf(o)),
+		Key: l.enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(l.bucket.OwnerOf(o)),
 		ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(class.Full(o.Class)), ChecksumAlgorithm: op.SumNames(o.Sums), ChecksumType: NonEmpty(o.SumType, func(s string) *string { return new(s) }),
-		RestoreStatus: restores(o),
+		RestoreStatus: l.restores(o),
 	})
 }
