@@ -87,6 +87,15 @@ type Direct interface {
 	AppendMembers(dst []byte) []byte
 }
 
+// Mixed is an output of which some flattened lists are written as one, because
+// their elements have an order together. Only restxml knows it.
+type Mixed struct {
+	Out any // a pointer to the output struct
+	// Order names, for each element of those lists, the member that it is the
+	// next element of.
+	Order []string
+}
+
 // Codec speaks one protocol. Codecs are stateless and safe for concurrent use.
 type Codec interface {
 	// Decode fills in, a pointer to the operation's input struct, from req. What

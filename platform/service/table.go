@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"moln.dev/moln/aws/smithy"
-	"moln.dev/moln/wire"
 )
 
 // Level says how much of an operation there is.
@@ -45,8 +44,9 @@ func Partial[S, In, Out any](op smithy.Op[In, Out], h Handler[S, In, Out], missi
 }
 
 // Direct gives a row a second handler, which answers clients on the wire with an
-// output that writes itself. Calls from inside go on to get the struct.
-func Direct[S, In any](r Row[S], h func(s S, ctx context.Context, c *Call, in *In) (wire.Direct, error)) Row[S] {
+// output that writes itself (wire.Direct) or says how it is written (wire.Mixed).
+// Calls from inside go on to get the struct.
+func Direct[S, In, Out any](r Row[S], h func(s S, ctx context.Context, c *Call, in *In) (Out, error)) Row[S] {
 	r.reply = func(s S, ctx context.Context, c *Call, in any) (any, error) {
 		typed, ok := in.(*In)
 		if !ok {

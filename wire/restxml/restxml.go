@@ -84,13 +84,16 @@ func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestI
 		resp.Status = 200
 	}
 	setRequestID(svc, requestID, resp)
+	e := xmlval.Encoder{Service: svc, Millis: isS3(svc)}
+	if mixed, ok := out.(wire.Mixed); ok {
+		out, e.Order = mixed.Out, mixed.Order
+	}
 	v := wire.Struct(out)
 	if !v.IsValid() {
 		return nil
 	}
 	sh := svc.Shape(op.Output)
 	bind.Encode(svc, sh, v, resp)
-	e := xmlval.Encoder{Service: svc, Millis: isS3(svc)}
 	m := bind.PayloadMember(sh)
 	if m != nil {
 		return encodePayload(&e, m, v, resp)

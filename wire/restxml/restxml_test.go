@@ -182,3 +182,19 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestMixedListsKeepTheirOrder(t *testing.T) {
+	out := &wiretest.Sink{Table: p("t"), Flat: []string{"1", "2", "3"}, Also: []string{"a", "b"}, Nested: &wiretest.Sink{Flat: []string{"x"}, Also: []string{"y"}}}
+	got := string(encode(t, wire.Mixed{Out: out, Order: []string{"Flat", "Also", "Also", "Flat", "Flat"}}))
+	for _, want := range []string{"<Flat>1</Flat><Also>a</Also><Also>b</Also><Flat>2</Flat><Flat>3</Flat>", "<Nested><Flat>x</Flat><Also>y</Also></Nested>"} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("%s\nwant in it %s", got, want)
+		}
+	}
+	for _, order := range [][]string{{"Flat"}, {"Also", "Also", "Also"}, {"Table"}, {"Nope"}} {
+		svc := wiretest.Fixture()
+		if err := (restxml.Codec{}).Encode(svc, &svc.Operations[0], wire.Mixed{Out: out, Order: order}, "id", &wire.Response{}); err == nil {
+			t.Errorf("an order that does not fit was taken: %v", order)
+		}
+	}
+}

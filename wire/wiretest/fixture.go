@@ -40,6 +40,7 @@ type Sink struct {
 	Yes    *bool
 	Big    *string
 	Doc    any
+	Also   []string
 }
 
 // Problem is an error structure with a message, a member and a header.
@@ -130,7 +131,7 @@ func fixtureShapes() map[smithy.ShapeID]smithy.Shape {
 			member("Long", shLong, 3, 0), member("Ratio", shDouble, 4, 0), member("When", shTime, 5, 0), isoMember,
 			member("Tags", shTags, 7, 0), member("Flat", shFlat, 8, 0), member("Labels", shLabels, 9, 0),
 			member("Blob", shBlob, 10, 0), member("Nested", shSink, 11, 0), member("Yes", shBool, 12, 0),
-			member("Big", shBig, 13, 0), member("Doc", shDoc, 14, 0),
+			member("Big", shBig, 13, 0), member("Doc", shDoc, 14, 0), member("Also", shFlat, 15, 0),
 		}},
 		shProblem: {
 			Name: "Problem", Kind: smithy.KindStructure,

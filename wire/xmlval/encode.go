@@ -17,7 +17,10 @@ import (
 // Declaration opens every document.
 const Declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 
-var errTooDeep = errors.New("wire: value is nested too deeply to encode")
+var (
+	errTooDeep = errors.New("wire: value is nested too deeply to encode")
+	errOrder   = errors.New("wire: the order of mixed lists does not name each of their elements once")
+)
 
 // Encoder holds what a protocol decides about its documents.
 type Encoder struct {
@@ -26,6 +29,8 @@ type Encoder struct {
 	Millis bool
 	// QueryNames prefers the members' names of the query protocol.
 	QueryNames bool
+	// Order is wire.Mixed's, of the outermost structure.
+	Order []string
 }
 
 // Append writes the members of the struct v as elements, without an element
@@ -111,6 +116,7 @@ func (e *Encoder) members(dst []byte, sh *smithy.Shape, v reflect.Value, body bo
 	if depth > wire.MaxDepth {
 		return nil, errTooDeep
 	}
+	mixed := false
 	for i := range sh.Members {
 		m := &sh.Members[i]
 		if m.Has(smithy.XMLAttribute) || (body && m.Location != smithy.InBody) {
@@ -122,14 +128,23 @@ func (e *Encoder) members(dst []byte, sh *smithy.Shape, v reflect.Value, body bo
 		}
 		var err error
 		target := e.Service.Shape(m.Shape)
-		if IsFlat(m, target) {
+		switch {
+		case depth == 0 && slices.Contains(e.Order, m.Name):
+			if !mixed {
+				dst, err = e.mixed(dst, sh, v, depth+1)
+			}
+			mixed = true
+		case IsFlat(m, target):
 			dst, err = e.flat(dst, m, target, field, depth+1)
-		} else {
+		default:
 			dst, err = e.element(dst, e.name(m), m, field, depth+1)
 		}
 		if err != nil {
 			return nil, err
 		}
+	}
+	if depth == 0 && !mixed && len(e.Order) > 0 {
+		return nil, errOrder
 	}
 	return dst, nil
 }
@@ -150,10 +165,7 @@ func (e *Encoder) flat(dst []byte, m *smithy.Member, sh *smithy.Shape, v reflect
 	if sh.Kind == smithy.KindMap {
 		return e.entries(dst, name, m.XMLNS, m.XMLPrefix, sh, v, depth)
 	}
-	elem := sh.Members[0]
-	if m.XMLNS != "" {
-		elem.XMLNS, elem.XMLPrefix = m.XMLNS, m.XMLPrefix
-	}
+	elem := elementOf(m, sh)
 	for i := range v.Len() {
 		item, _ := scalar.Source(v.Index(i))
 		before := len(dst)
@@ -163,6 +175,52 @@ func (e *Encoder) flat(dst []byte, m *smithy.Member, sh *smithy.Shape, v reflect
 		if i == 0 {
 			// The others are about as long as the first.
 			dst = slices.Grow(dst, min((len(dst)-before)*v.Len(), growBytesMax))
+		}
+	}
+	return dst, nil
+}
+
+// elementOf is the element of a flattened list.
+func elementOf(m *smithy.Member, sh *smithy.Shape) smithy.Member {
+	elem := sh.Members[0]
+	if m.XMLNS != "" {
+		elem.XMLNS, elem.XMLPrefix = m.XMLNS, m.XMLPrefix
+	}
+	return elem
+}
+
+// run is one of several flattened lists that are written as one.
+type run struct {
+	name string // of its elements
+	elem smithy.Member
+	v    reflect.Value
+	next int
+}
+
+// mixed writes the elements of flattened lists of the struct v as e.Order says.
+func (e *Encoder) mixed(dst []byte, sh *smithy.Shape, v reflect.Value, depth int) ([]byte, error) {
+	runs := map[string]*run{}
+	for i := range sh.Members {
+		m := &sh.Members[i]
+		if target := e.Service.Shape(m.Shape); target.Kind == smithy.KindList && IsFlat(m, target) {
+			runs[m.Name] = &run{name: e.name(m), elem: elementOf(m, target), v: v.Field(int(m.Field))}
+		}
+	}
+	var err error
+	for _, name := range e.Order {
+		r := runs[name]
+		if r == nil || r.next == r.v.Len() {
+			return nil, errOrder
+		}
+		item, _ := scalar.Source(r.v.Index(r.next))
+		r.next++
+		if dst, err = e.element(dst, r.name, &r.elem, item, depth); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range runs {
+		if r.next != 0 && r.next != r.v.Len() {
+			return nil, errOrder
 		}
 	}
 	return dst, nil

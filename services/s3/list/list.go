@@ -19,6 +19,7 @@ import (
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
 	"moln.dev/moln/services/s3/store"
+	"moln.dev/moln/wire"
 )
 
 // Encoder writes keys as encoding-type asks for.
@@ -71,7 +72,7 @@ func (s *Handlers) Operations() []service.Operation {
 	return service.Table[*Handlers]{
 		service.Full(api.ListObjects, (*Handlers).listObjects),
 		service.Full(api.ListObjectsV2, (*Handlers).listObjectsV2),
-		service.Full(api.ListObjectVersions, (*Handlers).listObjectVersions),
+		service.Direct(service.Full(api.ListObjectVersions, (*Handlers).listObjectVersions), (*Handlers).replyListObjectVersions),
 	}.Bind(s)
 }
 
@@ -225,28 +226,40 @@ func openToken(token string) (string, error) {
 }
 
 func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *api.ListObjectVersionsInput) (*api.ListObjectVersionsOutput, error) {
+	out, _, err := s.listVersions(ctx, c, in)
+	return out, err
+}
+
+// replyListObjectVersions tells versions and delete markers in the order of
+// their keys, the newest of a key first, as S3 does.
+func (s *Handlers) replyListObjectVersions(ctx context.Context, c *service.Call, in *api.ListObjectVersionsInput) (wire.Mixed, error) {
+	out, order, err := s.listVersions(ctx, c, in)
+	return wire.Mixed{Out: out, Order: order}, err
+}
+
+func (s *Handlers) listVersions(ctx context.Context, c *service.Call, in *api.ListObjectVersionsInput) (out *api.ListObjectVersionsOutput, order []string, err error) {
 	l, err := s.start(ctx, c, request{in.Bucket, in.EncodingType, in.Prefix, in.Delimiter, in.KeyMarker, in.OptionalObjectAttributes, in.MaxKeys})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	marker := smithy.Val(in.VersionIdMarker)
 	if marker != "" && l.After == "" {
-		return nil, s3err.InvalidArgument("A version-id marker cannot be specified without a key marker.")
+		return nil, nil, s3err.InvalidArgument("A version-id marker cannot be specified without a key marker.")
 	}
 	if _, ok := store.SequenceOf(marker); marker != "" && !ok && marker != store.NullVersion {
-		return nil, s3err.InvalidArgument("Invalid version id specified")
+		return nil, nil, s3err.InvalidArgument("Invalid version id specified")
 	}
-	out := &api.ListObjectVersionsOutput{
+	out = &api.ListObjectVersionsOutput{
 		Name: op.Asked(c, in.Bucket), Prefix: l.enc(l.Prefix), KeyMarker: l.enc(l.After), VersionIdMarker: new(marker), Delimiter: NonEmpty(l.Delimiter, l.enc),
 		MaxKeys: new(int32(l.Max)), EncodingType: in.EncodingType,
 	}
 	var last *store.Object
 	p, err := s.store.ListVersions(ctx, l.bucket, l.Listing, marker, func(o *store.Object, latest bool) {
 		last = o
-		l.addVersion(out, o, latest)
+		order = append(order, l.addVersion(out, o, latest))
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out.IsTruncated, out.CommonPrefixes = new(p.Truncated), CommonPrefixes(p, l.enc)
 	if p.Truncated {
@@ -255,19 +268,21 @@ func (s *Handlers) listObjectVersions(ctx context.Context, c *service.Call, in *
 			out.NextVersionIdMarker = new(last.Version)
 		}
 	}
-	return out, nil
+	return out, order, nil
 }
 
-func (l *started) addVersion(out *api.ListObjectVersionsOutput, o *store.Object, latest bool) {
+// addVersion adds a version or a delete marker, and names the member that has it.
+func (l *started) addVersion(out *api.ListObjectVersionsOutput, o *store.Object, latest bool) string {
 	if o.Marker {
 		out.DeleteMarkers = append(out.DeleteMarkers, api.DeleteMarkerEntry{
 			Key: l.enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(l.bucket.OwnerOf(o)),
 		})
-		return
+		return "DeleteMarkers"
 	}
 	out.Versions = append(out.Versions, api.ObjectVersion{
 		Key: l.enc(o.Key), VersionId: new(o.Version), IsLatest: new(latest), LastModified: new(o.LastModified()), Owner: naming.Owner(l.bucket.OwnerOf(o)),
 		ETag: new(o.QuotedETag()), Size: new(o.Size), StorageClass: new(class.Full(o.Class)), ChecksumAlgorithm: op.SumNames(o.Sums), ChecksumType: NonEmpty(o.SumType, func(s string) *string { return new(s) }),
 		RestoreStatus: l.restores(o),
 	})
+	return "Versions"
 }
