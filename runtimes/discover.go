@@ -2,7 +2,6 @@ package runtimes
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,21 +15,9 @@ import (
 	"moln.dev/moln/engine/sandbox"
 )
 
-// Language is a family of interpreters.
-type Language string
-
-// The languages with a bootstrap here.
-const (
-	Node   Language = "nodejs"
-	Python Language = "python"
-)
-
 const (
 	askTimeout = 10 * time.Second
 	askAtOnce  = 4
-	// nodeMajorMin and pythonMinorMin are the oldest the bootstraps run on.
-	nodeMajorMin   = 18
-	pythonMinorMin = 8
 )
 
 // Interpreter is one that this host has.
@@ -40,6 +27,9 @@ type Interpreter struct {
 	Path     string // the real program, no shim or link
 	// Mounts is what a sandbox needs besides the system's own directories.
 	Mounts []sandbox.Mount
+	// Support is a directory of the host with what the language's bootstrap
+	// needs ready-made; "" where it needs nothing. See Finder.
+	Support string `json:"-"`
 }
 
 func (i Interpreter) number(part int) int {
@@ -53,22 +43,6 @@ func (i Interpreter) number(part int) int {
 
 func (i Interpreter) majorText() string { return strconv.Itoa(i.number(0)) }
 
-// rank orders versions within a language as its runtime identifiers do.
-func (i Interpreter) rank() int {
-	if i.Language == Python {
-		return i.number(0)*100 + i.number(1)
-	}
-	return i.number(0)
-}
-
-// question makes an interpreter tell about itself. Shims pass it on to the
-// program they stand for.
-var question = map[Language][]string{
-	Node: {"-p", `JSON.stringify({v:process.versions.node,p:require("fs").realpathSync(process.execPath),r:""})`},
-	Python: {"-S", "-c", `import json,os,sys;print(json.dumps({"v":"%d.%d.%d"%sys.version_info[:3],` +
-		`"p":os.path.realpath(getattr(sys,"_base_executable",sys.executable)),"r":sys.base_prefix}))`},
-}
-
 // UsualDirs are the version managers' directories below a home directory, for
 // Discover.
 func UsualDirs(home string) []string {
@@ -76,6 +50,8 @@ func UsualDirs(home string) []string {
 		filepath.Join(home, ".pyenv/versions/*/bin"), filepath.Join(home, ".nvm/versions/node/*/bin"),
 		filepath.Join(home, ".local/share/mise/installs/*/*/bin"), filepath.Join(home, ".asdf/installs/*/*/bin"),
 		filepath.Join(home, ".local/share/fnm/node-versions/*/installation/bin"),
+		filepath.Join(home, ".rbenv/versions/*/bin"), filepath.Join(home, ".rubies/*/bin"),
+		filepath.Join(home, ".sdkman/candidates/java/*/bin"), "/usr/lib/jvm/*/bin",
 		"/usr/local/bin", "/usr/bin", "/opt/homebrew/bin",
 	}
 }
@@ -84,13 +60,13 @@ func UsualDirs(home string) []string {
 // be patterns, for its version. The result is sorted, newest first, one entry a
 // program. What does not answer is left out.
 func Discover(ctx context.Context, path string, dirs []string) []Interpreter {
-	candidates := map[string]Language{}
-	for _, pattern := range append(filepath.SplitList(path), dirs...) {
-		matches, _ := filepath.Glob(pattern)
-		for _, dir := range matches {
-			look(dir, candidates)
-		}
-	}
+	return discover(candidates(append(filepath.SplitList(path), dirs...), nil), func(program string, language Language) (Interpreter, error) {
+		return ask(ctx, program, language)
+	})
+}
+
+// discover asks each candidate, a few at once.
+func discover(candidates map[string]Language, ask func(string, Language) (Interpreter, error)) []Interpreter {
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
@@ -101,7 +77,7 @@ func Discover(ctx context.Context, path string, dirs []string) []Interpreter {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			i, err := ask(ctx, program, language)
+			i, err := ask(program, language)
 			if err != nil {
 				return
 			}
@@ -136,15 +112,28 @@ func before(a, b Interpreter) bool {
 	return a.Path < b.Path
 }
 
+// candidates are the programs in dirs that may be interpreters, by what their
+// name says they are. only bounds the languages; nil stands for all.
+func candidates(dirs []string, only func(Language) bool) map[string]Language {
+	found := map[string]Language{}
+	for _, pattern := range dirs {
+		matches, _ := filepath.Glob(pattern)
+		for _, dir := range matches {
+			look(dir, only, found)
+		}
+	}
+	return found
+}
+
 // look adds the interpreters of one directory, links resolved.
-func look(dir string, candidates map[string]Language) {
+func look(dir string, only func(Language) bool, found map[string]Language) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
 		language := languageOf(e.Name())
-		if language == "" {
+		if language == "" || only != nil && !only(language) {
 			continue
 		}
 		program, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name()))
@@ -154,54 +143,31 @@ func look(dir string, candidates map[string]Language) {
 		if st, err := os.Stat(program); err != nil || st.IsDir() || st.Mode()&0o111 == 0 {
 			continue
 		}
-		candidates[program] = language
+		found[program] = language
 	}
-}
-
-// languageOf recognises node, nodejs, python3 and python3.N.
-func languageOf(name string) Language {
-	if name == "node" || name == "nodejs" {
-		return Node
-	}
-	rest, ok := strings.CutPrefix(name, "python3")
-	if !ok {
-		return ""
-	}
-	minor, dotted := strings.CutPrefix(rest, ".")
-	if _, err := strconv.Atoi(minor); rest == "" || (dotted && err == nil) {
-		return Python
-	}
-	return ""
 }
 
 func ask(ctx context.Context, program string, language Language) (Interpreter, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, question[language]...).Output()
+	l := languages[language]
+	out, err := exec.CommandContext(ctx, program, l.question...).CombinedOutput()
 	if err != nil {
 		return Interpreter{}, fmt.Errorf("runtimes: %s: %w", program, err)
 	}
-	var told struct{ V, P, R string }
-	if err := json.Unmarshal(out, &told); err != nil {
+	told, err := l.answer(out)
+	if err != nil {
 		return Interpreter{}, fmt.Errorf("runtimes: %s: %w", program, err)
 	}
-	i := Interpreter{Language: language, Version: told.V, Path: told.P}
-	if !i.supported() {
-		return i, fmt.Errorf("runtimes: %s %s is too old", language, told.V)
+	i := Interpreter{Language: language, Version: told.Version, Path: told.Program}
+	if i.rank() < l.oldest {
+		return i, fmt.Errorf("runtimes: %s %s is too old", language, told.Version)
 	}
-	prefix := told.R
-	if language == Node {
-		prefix = filepath.Dir(filepath.Dir(told.P))
+	i.Mounts, err = mountsFor(told.Prefix, told.Program)
+	for _, dir := range told.Further {
+		i.Mounts = append(i.Mounts, sandbox.Mount{Source: dir, Target: dir, ReadOnly: true})
 	}
-	i.Mounts, err = mountsFor(prefix, told.P)
 	return i, err
-}
-
-func (i Interpreter) supported() bool {
-	if i.Language == Python {
-		return i.number(0) == 3 && i.number(1) >= pythonMinorMin
-	}
-	return i.number(0) >= nodeMajorMin
 }
 
 // systemDirs are in every sandbox.

@@ -2,6 +2,8 @@ package runtimes
 
 import (
 	_ "embed"
+	"fmt"
+	"strings"
 
 	"moln.dev/moln/engine/sandbox"
 )
@@ -11,6 +13,9 @@ var nodeBootstrap []byte
 
 //go:embed python/bootstrap.py
 var pythonBootstrap []byte
+
+//go:embed ruby/bootstrap.rb
+var rubyBootstrap []byte
 
 // Places inside the sandbox, and the Runtime API's address there.
 const (
@@ -37,6 +42,28 @@ type Launch struct {
 	// Assignable says that the process, started with MOLN_POOL=1, waits to be
 	// told which function it is.
 	Assignable bool
+	// HeapPercent is how much of the memory the language's own heap may take;
+	// 0 where it needs no telling.
+	HeapPercent int
+}
+
+// heapArgument stands in a command for the size of the heap.
+const heapArgument = "\x00heap"
+
+// CommandFor is the command for a function with so much memory.
+func (l Launch) CommandFor(memoryBytes int64) []string {
+	if l.HeapPercent == 0 {
+		return l.Command
+	}
+	list := make([]string, 0, len(l.Command))
+	for _, arg := range l.Command {
+		if flag, ok := strings.CutSuffix(arg, heapArgument); !ok {
+			list = append(list, arg)
+		} else if memoryBytes > 0 {
+			list = append(list, fmt.Sprintf("%s%dk", flag, memoryBytes/100*int64(l.HeapPercent)>>10))
+		}
+	}
+	return list
 }
 
 // commonEnv is the start environment managed runtimes share.
@@ -65,8 +92,20 @@ func (i Interpreter) Launch() Launch {
 		l.Command = []string{i.Path, "-s", sandbox.PathRef(file)}
 		l.Files = map[string][]byte{file: pythonBootstrap}
 		l.Env["PYTHONDONTWRITEBYTECODE"] = "1"
+	case Ruby:
+		i.launchRuby(&l)
+	case Java:
+		i.launchJava(&l)
 	}
 	return l
+}
+
+func (i Interpreter) launchRuby(l *Launch) {
+	file := RuntimeDir + "/bootstrap.rb"
+	l.Command = []string{i.Path, sandbox.PathRef(file)}
+	l.Files = map[string][]byte{file: rubyBootstrap}
+	abi := fmt.Sprintf("%d.%d.0", i.number(0), i.number(1))
+	l.Env["GEM_PATH"] = "/var/task/vendor/bundle/ruby/" + abi + ":/opt/ruby/gems/" + abi
 }
 
 // Custom is the launch of a function that brings its own runtime: the program
@@ -85,6 +124,7 @@ func Custom() Launch {
 // process starts, so that setting them later is too late.
 var startVariables = []string{
 	"NODE_*", "PYTHON*", "LD_*", "MALLOC_*", "GLIBC_*", "OPENSSL_*", "SSLKEYLOGFILE", "UV_*", "LC_*", "LANG",
+	"RUBY*", "GEM_*",
 	"AWS_LAMBDA_EXEC_WRAPPER",
 }
 

@@ -3,7 +3,6 @@ package runtimes
 import (
 	"fmt"
 	"sort"
-	"strconv"
 	"strings"
 )
 
@@ -31,19 +30,26 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("runtimes: no interpreter for %s: %s", e.Identifier, e.Need)
 }
 
-// known are the identifiers there ever were, for the languages we serve with the
-// version they ask for (see Interpreter.rank); 0 means the language is another.
-var known = map[string]int{
-	"nodejs": 0, "nodejs4.3": 4, "nodejs4.3-edge": 4, "nodejs6.10": 6, "nodejs8.10": 8, "nodejs10.x": 10,
-	"nodejs12.x": 12, "nodejs14.x": 14, "nodejs16.x": 16, "nodejs18.x": 18, "nodejs20.x": 20, "nodejs22.x": 22,
-	"nodejs24.x": 24, "nodejs26.x": 26,
-	"python2.7": 207, "python3.6": 306, "python3.7": 307, "python3.8": 308, "python3.9": 309, "python3.10": 310,
-	"python3.11": 311, "python3.12": 312, "python3.13": 313, "python3.14": 314, "python3.15": 315,
-	"provided": 0, "provided.al2": 0, "provided.al2023": 0,
-	"ruby2.5": 0, "ruby2.7": 0, "ruby3.2": 0, "ruby3.3": 0, "ruby3.4": 0, "ruby4.0": 0,
-	"java8": 0, "java8.al2": 0, "java11": 0, "java17": 0, "java21": 0, "java25": 0,
-	"dotnetcore1.0": 0, "dotnetcore2.0": 0, "dotnetcore2.1": 0, "dotnetcore3.1": 0, "dotnet6": 0, "dotnet8": 0,
-	"dotnet10": 0, "go1.x": 0,
+// asked is what an identifier asks for.
+type asked struct {
+	language Language
+	rank     int // see Interpreter.rank
+}
+
+// known are the identifiers there ever were.
+var known = map[string]asked{
+	"nodejs": {Node, 0}, "nodejs4.3": {Node, 4}, "nodejs4.3-edge": {Node, 4}, "nodejs6.10": {Node, 6}, "nodejs8.10": {Node, 8},
+	"nodejs10.x": {Node, 10}, "nodejs12.x": {Node, 12}, "nodejs14.x": {Node, 14}, "nodejs16.x": {Node, 16}, "nodejs18.x": {Node, 18},
+	"nodejs20.x": {Node, 20}, "nodejs22.x": {Node, 22}, "nodejs24.x": {Node, 24}, "nodejs26.x": {Node, 26},
+	"python2.7": {Python, 207}, "python3.6": {Python, 306}, "python3.7": {Python, 307}, "python3.8": {Python, 308},
+	"python3.9": {Python, 309}, "python3.10": {Python, 310}, "python3.11": {Python, 311}, "python3.12": {Python, 312},
+	"python3.13": {Python, 313}, "python3.14": {Python, 314}, "python3.15": {Python, 315},
+	"ruby2.5": {Ruby, 205}, "ruby2.7": {Ruby, 207}, "ruby3.2": {Ruby, 302}, "ruby3.3": {Ruby, 303}, "ruby3.4": {Ruby, 304},
+	"ruby4.0": {Ruby, 400},
+	"java8":   {Java, 8}, "java8.al2": {Java, 8}, "java11": {Java, 11}, "java17": {Java, 17}, "java21": {Java, 21}, "java25": {Java, 25},
+	"dotnetcore1.0": {DotNet, 1}, "dotnetcore2.0": {DotNet, 2}, "dotnetcore2.1": {DotNet, 2}, "dotnetcore3.1": {DotNet, 3},
+	"dotnet6": {DotNet, 6}, "dotnet8": {DotNet, 8}, "dotnet10": {DotNet, 10},
+	"provided": {}, "provided.al2": {}, "provided.al2023": {}, "go1.x": {},
 }
 
 // Known lists every identifier, sorted.
@@ -69,21 +75,17 @@ func (r Resolver) Resolve(identifier string) (Choice, error) {
 	if strings.HasPrefix(identifier, "provided") {
 		return Choice{Launch: Custom(), Exact: true}, nil
 	}
-	language := Node
-	switch {
-	case strings.HasPrefix(identifier, "nodejs"):
-	case strings.HasPrefix(identifier, "python"):
-		language = Python
-	default:
-		return Choice{}, &MissingError{identifier, "moln has no bootstrap for this language; package the function with its own runtime (provided.al2023)"}
+	l, ok := languages[want.language]
+	if !ok {
+		return Choice{}, &MissingError{identifier, l.refusal(identifier)}
 	}
-	best, found := nearest(r.Interpreters, language, want)
+	best, found := nearest(r.Interpreters, want.language, want.rank)
 	if !found {
-		return Choice{}, &MissingError{identifier, fmt.Sprintf("install %s, or name its directory with --runtimes-dir", need(language))}
+		return Choice{}, &MissingError{identifier, "install " + l.need() + ", or name its directory with --runtimes-dir"}
 	}
-	c := Choice{Interpreter: best, Launch: best.Launch(), Exact: best.rank() == want}
+	c := Choice{Interpreter: best, Launch: best.Launch(), Exact: best.rank() == want.rank}
 	if !c.Exact {
-		c.Warning = fmt.Sprintf("%s runs on %s %s, because this host has no %s.", identifier, title(language), best.Version, identifier)
+		c.Warning = fmt.Sprintf("%s runs on %s %s, because this host has no %s.", identifier, l.title, best.Version, identifier)
 	}
 	return c, nil
 }
@@ -112,18 +114,4 @@ func closer(candidate, best, want int) bool {
 		return candidate >= want
 	}
 	return candidate > best
-}
-
-func need(language Language) string {
-	if language == Python {
-		return "Python 3." + strconv.Itoa(pythonMinorMin) + " or newer"
-	}
-	return "Node.js " + strconv.Itoa(nodeMajorMin) + " or newer"
-}
-
-func title(language Language) string {
-	if language == Python {
-		return "Python"
-	}
-	return "Node.js"
 }

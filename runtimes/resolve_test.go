@@ -48,7 +48,7 @@ func TestResolve(t *testing.T) {
 func TestLanguageOf(t *testing.T) {
 	for name, want := range map[string]Language{
 		"node": Node, "nodejs": Node, "python3": Python, "python3.12": Python,
-		"python3-config": "", "python3.12-config": "", "python": "", "node-gyp": "", "python3.x": "",
+		"ruby": Ruby, "ruby3.1": Ruby, "rubygems": "", "java": Java, "javac": "", "python3-config": "", "python3.12-config": "", "python": "", "node-gyp": "", "python3.x": "",
 	} {
 		if got := languageOf(name); got != want {
 			t.Errorf("languageOf(%q) = %q, want %q", name, got, want)

@@ -83,7 +83,7 @@ func (t *Template) class() string {
 // spec is the sandbox to start: generic, or the function's own from the start.
 func (t *Template) spec(generic bool) sandbox.Spec {
 	spec := sandbox.Spec{
-		Command:     t.Launch.Command,
+		Command:     t.Launch.CommandFor(t.MemoryBytes),
 		Mounts:      append([]sandbox.Mount{}, t.Launch.Mounts...),
 		Files:       map[string][]byte{},
 		Hosts:       t.Hosts,
