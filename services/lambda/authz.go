@@ -15,8 +15,13 @@ import (
 // authorize names the function that a request is about. Requests about none
 // are on "*".
 func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
-	check := service.Check{Resource: "*"}
-	if name, qualifier := subject(in); name != nil {
+	check, ofLayer, err := s.layers.Check(ctx, c, in)
+	if err != nil {
+		return nil, err
+	}
+	if name, qualifier := subject(in); ofLayer {
+		// It is said already.
+	} else if check.Resource = "*"; name != nil {
 		r, err := fn.RefOf(c, name, qualifier)
 		if err != nil {
 			return nil, err
@@ -84,6 +89,9 @@ func requestKeys(keys policy.Keys, in any) {
 	switch in := in.(type) {
 	case *api.CreateFunctionInput:
 		tagKeys(keys, in.Tags)
+		layerKeys(keys, in.Layers)
+	case *api.UpdateFunctionConfigurationInput:
+		layerKeys(keys, in.Layers)
 	case *api.TagResourceInput:
 		tagKeys(keys, in.Tags)
 	case *api.UntagResourceInput:
@@ -93,6 +101,13 @@ func requestKeys(keys policy.Keys, in any) {
 		if in.FunctionUrlAuthType != nil {
 			keys["lambda:functionurlauthtype"] = []string{*in.FunctionUrlAuthType}
 		}
+	}
+}
+
+// layerKeys gives lambda:Layer, which has many values.
+func layerKeys(keys policy.Keys, arns []string) {
+	if len(arns) > 0 {
+		keys["lambda:layer"] = arns
 	}
 }
 

@@ -1,12 +1,12 @@
 // Package lambda is AWS Lambda: functions with their versions, aliases,
 // policies and settings, and the running of them in sandboxes of this host. Here
-// are the operations; beneath it fn has names and records, code the packages, run
-// the invocations, async the events that nobody waits for, target where records
-// are sent, cfn the resources of templates.
+// are the operations; beneath it fn has names and records, code the packages, layers
+// the layers, run the invocations, async the events that nobody waits for, target
+// where records are sent, cfn the resources of templates.
 //
 // It does not start processes (engine/pool and the sandbox drivers do), knows
 // no interpreter by itself (runtimes does), and keeps no queue (engine/sched
-// does). Event source mappings, layers, container images, VPCs, provisioned
+// does). Event source mappings, container images, VPCs, provisioned
 // concurrency and durable executions are not here; a request for one fails.
 //
 // # Resources
@@ -15,6 +15,7 @@
 //	version    a frozen copy of $LATEST, numbered from 1, numbers never reused
 //	alias      a name for a version, or for two by weight
 //	policy     statements by function and qualifier ("" is the function itself)
+//	layer      versions of content for /opt, each with a policy; numbers never reused
 //	invoke configuration  retries and age of asynchronous events, by qualifier
 //
 // # Keys
@@ -26,12 +27,18 @@
 //	account region "a" name alias        -> alias, JSON
 //	account region "p" name qualifier    -> policy, JSON
 //	account region "i" name qualifier    -> invoke configuration, JSON
-//	"blob" id account region name number -> CodeSha256 (number 0 is $LATEST)
+//	account region "l" layer             -> number of its newest version, JSON
+//	account region "lv" layer number     -> layer version, JSON
+//	account region "lp" layer number     -> layer version's policy, JSON
+//	"blob" id account region name number -> CodeSha256 (number 0 is $LATEST;
+//	                                        a layer's name is "layer:" and its own)
+//	"merged" sum account region name number -> nothing: the version has these
+//	                                        layers put over each other
 //
 // # Invariants
 //
 //   - L1 A package is unpacked once, and durable, before a version names it;
-//     its blob goes only when no version names it.
+//     its blob goes only when no version, of a function or layer, names it.
 //   - L2 Environment variables are stored sealed, bound to their function.
 //   - L3 An execution environment runs one revision of one version with one
 //     set of credentials, and is given up before those expire.

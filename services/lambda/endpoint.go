@@ -29,7 +29,12 @@ type codeToken struct {
 // codeLocation is a URL from which a package can be fetched for a while, by
 // whoever has it.
 func (s *Service) codeLocation(c *service.Call, g *fn.Config) string {
-	raw, _ := json.Marshal(codeToken{g.Code.Blob, c.Now.Add(codeLocationLife).Unix()})
+	return s.blobLocation(c, g.Code.Blob)
+}
+
+// blobLocation is such a URL for any blob: layers have them too.
+func (s *Service) blobLocation(c *service.Call, b blob.Ref) string {
+	raw, _ := json.Marshal(codeToken{b, c.Now.Add(codeLocationLife).Unix()})
 	return s.deps.Site.Endpoint + codePath + s.deps.Seal.SealToken(codePurpose, raw)
 }
 

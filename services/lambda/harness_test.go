@@ -194,8 +194,12 @@ func (w *world) Judge(_ context.Context, c *service.Call, check service.Check) e
 		set.Identity = []*policy.Policy{all}
 	}
 	keys := policy.Keys{"aws:sourcearn": {c.Caller.SourceARN}, "aws:sourceaccount": {c.Caller.SourceAccount}}
+	owner := account
+	if check.Account != "" {
+		owner = check.Account
+	}
 	d := policy.Evaluate(policy.Request{
-		Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource, ResourceAccount: account, Context: keys,
+		Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource, ResourceAccount: owner, Context: keys,
 	}, set)
 	if w.denied[check.Action] || !d.Allowed {
 		return fault.New("AccessDeniedException", 403, "%s", d.Message(c.Caller.ARN, check.Action, check.Resource))

@@ -14,6 +14,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/fn"
+	"moln.dev/moln/services/lambda/layers"
 	"moln.dev/moln/services/lambda/run"
 )
 
@@ -36,6 +37,9 @@ func (s *Service) createFunction(ctx context.Context, c *service.Call, in *api.C
 	}
 	defer p.Close()
 	if f.Latest.Code, err = s.packages.Admit(ctx, p, true); err != nil {
+		return nil, err
+	}
+	if err := layers.CheckSize(f.Latest.Code.Unpacked, f.Latest.Layers); err != nil {
 		return nil, err
 	}
 	if err := s.store.Create(ctx, r, f); err != nil {
@@ -70,7 +74,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 	}
 	refused := refusals{
 		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
-		snapStart: in.SnapStart, image: in.ImageConfig, layers: in.Layers, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
+		snapStart: in.SnapStart, image: in.ImageConfig, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig, publishTo: in.PublishTo, architecture: in.Architectures,
 	}
 	if err := refused.check(); err != nil {
@@ -92,6 +96,9 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment,
 	}
 	if err := s.configure(ctx, c, r, &g, set); err != nil {
+		return nil, nil, err
+	}
+	if err := s.useLayers(ctx, c, &g, in.Layers); err != nil {
 		return nil, nil, err
 	}
 	f := &fn.Function{Latest: g, Tags: in.Tags}
@@ -353,6 +360,9 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 			return fn.StaleRevision()
 		}
 		f.Latest.Code = fresh
+		if err := layers.CheckSize(fresh.Unpacked, f.Latest.Layers); err != nil {
+			return err
+		}
 		if len(in.Architectures) == 1 {
 			f.Latest.Architectures = slices.Clone(in.Architectures)
 		}
@@ -384,7 +394,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	}
 	refused := refusals{
 		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
-		snapStart: in.SnapStart, image: in.ImageConfig, layers: in.Layers, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
+		snapStart: in.SnapStart, image: in.ImageConfig, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig,
 	}
 	if err := refused.check(); err != nil {
@@ -403,7 +413,10 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	if err := s.configure(ctx, c, r, &trial, set); err != nil {
 		return nil, err
 	}
-	f, _, err = s.store.Change(ctx, r, func(_ *kv.Tx, f *fn.Function) error {
+	if err := s.useLayers(ctx, c, &trial, in.Layers); err != nil {
+		return nil, err
+	}
+	f, dropped, err := s.store.Change(ctx, r, func(_ *kv.Tx, f *fn.Function) error {
 		if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
 			return fn.StaleRevision()
 		}
@@ -413,12 +426,19 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		if in.Environment != nil {
 			f.Latest.Env = trial.Env
 		}
+		if in.Layers != nil {
+			f.Latest.Layers = trial.Layers
+			if err := layers.CheckSize(f.Latest.Code.Unpacked, f.Latest.Layers); err != nil {
+				return err
+			}
+		}
 		f.Latest.Modified, f.Latest.Revision = c.Now, s.deps.Ident.UUID()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.packages.Drop(ctx, c, dropped)
 	s.engine.Forget(r)
 	return s.show(r, &f.Latest, false)
 }

@@ -3,7 +3,6 @@ package lambda
 import (
 	"context"
 	"encoding/json"
-	"slices"
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/smithy"
@@ -64,13 +63,8 @@ func (s *Service) removePermission(ctx context.Context, c *service.Call, in *api
 		if smithy.Val(in.RevisionId) != "" && *in.RevisionId != p.Revision {
 			return nil, fn.StaleRevision()
 		}
-		i := p.Index(*in.StatementId)
-		if i < 0 {
-			return nil, fn.NoResource("Statement %s is not found in resource policy.", *in.StatementId)
-		}
-		p.Statements = slices.Delete(slices.Clone(p.Statements), i, i+1)
-		if len(p.Statements) == 0 {
-			return nil, nil
+		if err := p.Remove(*in.StatementId); err != nil || len(p.Statements) == 0 {
+			return nil, err
 		}
 		p.Revision = s.deps.Ident.UUID()
 		return &p, nil

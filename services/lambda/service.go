@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
+	"moln.dev/moln/services/lambda/layers"
 	"moln.dev/moln/services/lambda/run"
 )
 
@@ -24,6 +25,7 @@ type Service struct {
 	packages *code.Packages
 	host     *host.Host
 	engine   *run.Engine
+	layers   *layers.Layers
 	strict   bool
 	events   *async.Queue
 	policies bounded[policyCacheKey, *policy.Policy]
@@ -36,6 +38,7 @@ func New(d service.Deps, opts Options) *Service {
 		deps: d, strict: opts.Strict, store: fn.Store{DB: d.KV},
 		packages: code.New(d.Blobs, d.DataDir),
 	}
+	s.layers = layers.New(s.store, s.packages, d.Ident, s.blobLocation)
 	s.host = host.New(d.Clock, d.Log, opts)
 	s.engine = run.New(d, s.store, s.packages, s.host)
 	s.events = async.New(d, s.store, s.engine)

@@ -137,7 +137,6 @@ type refusals struct {
 	tracing      *api.TracingConfig
 	snapStart    *api.SnapStart
 	image        *api.ImageConfig
-	layers       []string
 	capacity     *api.CapacityProviderConfig
 	durable      *api.DurableConfig
 	runtime      *api.FunctionRuntimeConfig
@@ -164,8 +163,6 @@ func (r refusals) check() error {
 		return fn.Unsupported("SnapStart.ApplyOn %s: only None", *r.snapStart.ApplyOn)
 	case r.image != nil && (r.image.WorkingDirectory != nil || len(r.image.Command)+len(r.image.EntryPoint) > 0):
 		return fn.Unsupported("ImageConfig: functions are packages of type Zip")
-	case len(r.layers) > 0:
-		return fn.Unsupported("Layers: put their content into the function's package")
 	case r.capacity != nil:
 		return fn.Unsupported("CapacityProviderConfig")
 	case r.durable != nil:

@@ -3,12 +3,22 @@ package lambda
 import (
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/layers"
 )
 
 var table = service.Table[*Service]{
+	service.Full(api.AddLayerVersionPermission, ofLayers((*layers.Layers).AddPermission)),
+	service.Full(api.DeleteLayerVersion, ofLayers((*layers.Layers).Delete)),
+	service.Partial(api.GetLayerVersion, ofLayers((*layers.Layers).Get), "Content.Location is a URL of this moln"),
+	service.Partial(api.GetLayerVersionByArn, ofLayers((*layers.Layers).GetByARN), "Content.Location is a URL of this moln"),
+	service.Full(api.GetLayerVersionPolicy, ofLayers((*layers.Layers).GetPolicy)),
+	service.Full(api.ListLayerVersions, ofLayers((*layers.Layers).ListVersions)),
+	service.Full(api.ListLayers, ofLayers((*layers.Layers).List)),
+	service.Partial(api.PublishLayerVersion, ofLayers((*layers.Layers).Publish), "S3ObjectStorageMode REFERENCE is refused"),
+	service.Full(api.RemoveLayerVersionPermission, ofLayers((*layers.Layers).RemovePermission)),
 	service.Full(api.AddPermission, (*Service).addPermission),
 	service.Full(api.CreateAlias, (*Service).createAlias),
-	service.Partial(api.CreateFunction, (*Service).createFunction, "zip packages only; settings that need VPCs, file systems, layers, dead-letter queues, KMS keys, X-Ray, SnapStart or code signing are refused; Architectures is kept, and code runs on this host's own"),
+	service.Partial(api.CreateFunction, (*Service).createFunction, "zip packages only; settings that need VPCs, file systems, dead-letter queues, KMS keys, X-Ray, SnapStart or code signing are refused; Architectures is kept, and code runs on this host's own"),
 	service.Full(api.DeleteAlias, (*Service).deleteAlias),
 	service.Full(api.DeleteFunction, (*Service).deleteFunction),
 	service.Full(api.DeleteFunctionConcurrency, (*Service).deleteFunctionConcurrency),
@@ -38,17 +48,6 @@ var table = service.Table[*Service]{
 		api.GetEventSourceMapping,
 		api.ListEventSourceMappings,
 		api.UpdateEventSourceMapping,
-	),
-	service.None[*Service]("layers are not there",
-		api.AddLayerVersionPermission,
-		api.DeleteLayerVersion,
-		api.GetLayerVersion,
-		api.GetLayerVersionByArn,
-		api.GetLayerVersionPolicy,
-		api.ListLayerVersions,
-		api.ListLayers,
-		api.PublishLayerVersion,
-		api.RemoveLayerVersionPermission,
 	),
 	service.None[*Service]("function URLs are not there",
 		api.CreateFunctionUrlConfig,

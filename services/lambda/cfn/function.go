@@ -22,7 +22,7 @@ type codeProperties struct {
 }
 
 // functionProperties are AWS::Lambda::Function's. What the operations refuse in
-// every form is not there (Layers, FileSystemConfigs, KmsKeyArn …).
+// every form is not there (FileSystemConfigs, KmsKeyArn …).
 type functionProperties struct {
 	FunctionName                 *string
 	Code                         *codeProperties
@@ -38,6 +38,7 @@ type functionProperties struct {
 	LoggingConfig                *api.LoggingConfig
 	TracingConfig                *api.TracingConfig
 	SnapStart                    *api.SnapStart
+	Layers                       []string
 	VpcConfig                    *api.VpcConfig
 	DeadLetterConfig             *api.DeadLetterConfig
 	PackageType                  *string
@@ -64,6 +65,14 @@ func Resources() []service.ResourceType {
 		{
 			Name: "AWS::Lambda::Permission", New: func() any { return new(permissionProperties) },
 			Create: createPermissionResource, Delete: deletePermissionResource,
+		},
+		{
+			Name: "AWS::Lambda::LayerVersion", New: func() any { return new(layerProperties) },
+			Create: createLayerResource, Delete: deleteLayerResource,
+		},
+		{
+			Name: "AWS::Lambda::LayerVersionPermission", New: func() any { return new(layerPermissionProperties) },
+			Create: createLayerPermissionResource, Delete: deleteLayerPermissionResource,
 		},
 		{
 			Name: "AWS::Lambda::EventInvokeConfig", New: func() any { return new(eventProperties) },
@@ -115,7 +124,7 @@ func createFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 		FunctionName: &name, Code: code, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, Description: p.Description,
 		MemorySize: p.MemorySize, Timeout: p.Timeout, Environment: p.Environment, EphemeralStorage: p.EphemeralStorage,
 		Architectures: p.Architectures, LoggingConfig: p.LoggingConfig, TracingConfig: p.TracingConfig, SnapStart: p.SnapStart,
-		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType,
+		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers,
 	}
 	if tags := p.tags(r.Tags); len(tags) > 0 {
 		in.Tags = tags
@@ -196,6 +205,9 @@ func (p *functionProperties) configuration(name string) *api.UpdateFunctionConfi
 		logging.ApplicationLogLevel, logging.SystemLogLevel = l.ApplicationLogLevel, l.SystemLogLevel
 	}
 	in.LoggingConfig = &logging
+	if in.Layers = p.Layers; in.Layers == nil {
+		in.Layers = []string{}
+	}
 	return in
 }
 

@@ -181,22 +181,12 @@ func (k *Packages) unpack(r io.ReaderAt, size int64, sum []byte) (int64, error) 
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
 		return 0, err
 	}
-	temp, err := os.MkdirTemp(k.Dir, "unpack-*")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return 0, err
-	}
-	n, err := archive.Unpack(r, size, temp)
-	if err != nil {
-		return 0, err
-	}
-	if err := archive.Sync(temp); err != nil {
-		return 0, err
-	}
-	return n, os.Rename(temp, final)
+	var n int64
+	err := k.make(final, func(temp string) (err error) {
+		n, err = archive.Unpack(r, size, temp)
+		return err
+	})
+	return n, err
 }
 
 func (k *Packages) lock(sum string) (unlock func()) {
@@ -214,7 +204,12 @@ func (k *Packages) lock(sum string) (unlock func()) {
 // Open returns the directory of a version's code, made again from its blob
 // where it is missing.
 func (k *Packages) Open(ctx context.Context, g *fn.Config) (string, error) {
-	sum, err := base64.StdEncoding.DecodeString(g.Code.SHA256)
+	return k.open(ctx, g.Name, g.Code)
+}
+
+// open is Open for the code of anything by its name.
+func (k *Packages) open(ctx context.Context, name string, c fn.Code) (string, error) {
+	sum, err := base64.StdEncoding.DecodeString(c.SHA256)
 	if err != nil {
 		return "", err
 	}
@@ -222,9 +217,9 @@ func (k *Packages) Open(ctx context.Context, g *fn.Config) (string, error) {
 	if _, err := os.Stat(final); err == nil {
 		return final, nil
 	}
-	body, err := k.blobs.Open(ctx, g.Code.Blob, 0, -1)
+	body, err := k.blobs.Open(ctx, c.Blob, 0, -1)
 	if err != nil {
-		return "", fmt.Errorf("code of %s: %w", g.Name, err)
+		return "", fmt.Errorf("code of %s: %w", name, err)
 	}
 	defer body.Close()
 	p, err := k.receive(body)
@@ -232,8 +227,8 @@ func (k *Packages) Open(ctx context.Context, g *fn.Config) (string, error) {
 		return "", err
 	}
 	defer p.Close()
-	if p.sha256() != g.Code.SHA256 {
-		return "", fmt.Errorf("code of %s: the stored package is not the one that was uploaded", g.Name)
+	if p.sha256() != c.SHA256 {
+		return "", fmt.Errorf("code of %s: the stored package is not the one that was uploaded", name)
 	}
 	_, err = k.unpack(p, p.bytes, sum)
 	return final, err

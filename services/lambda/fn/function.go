@@ -33,24 +33,26 @@ type Code struct {
 
 // Config is a version: $LATEST or a published one.
 type Config struct {
-	Name          string    `json:"name"`
-	Version       string    `json:"version"`
-	Runtime       string    `json:"runtime"`
-	Role          string    `json:"role"`
-	Handler       string    `json:"handler"`
-	Description   string    `json:"description,omitempty"`
-	TimeoutS      int32     `json:"timeoutS"`
-	MemoryMB      int32     `json:"memoryMB"`
-	EphemeralMB   int32     `json:"ephemeralMB"`
-	Env           []byte    `json:"env,omitempty"` // sealed JSON (L2); nil: none
-	Architectures []string  `json:"architectures"`
-	LogFormat     string    `json:"logFormat"`
-	LogGroup      string    `json:"logGroup,omitempty"` // "" is the default name
-	AppLevel      string    `json:"appLevel,omitempty"`
-	SystemLevel   string    `json:"systemLevel,omitempty"`
-	Code          Code      `json:"code"`
-	Modified      time.Time `json:"modified"`
-	Revision      string    `json:"revision"`
+	Name          string   `json:"name"`
+	Version       string   `json:"version"`
+	Runtime       string   `json:"runtime"`
+	Role          string   `json:"role"`
+	Handler       string   `json:"handler"`
+	Description   string   `json:"description,omitempty"`
+	TimeoutS      int32    `json:"timeoutS"`
+	MemoryMB      int32    `json:"memoryMB"`
+	EphemeralMB   int32    `json:"ephemeralMB"`
+	Env           []byte   `json:"env,omitempty"` // sealed JSON (L2); nil: none
+	Architectures []string `json:"architectures"`
+	LogFormat     string   `json:"logFormat"`
+	LogGroup      string   `json:"logGroup,omitempty"` // "" is the default name
+	AppLevel      string   `json:"appLevel,omitempty"`
+	SystemLevel   string   `json:"systemLevel,omitempty"`
+	Code          Code     `json:"code"`
+	// Layers are in the order they are put over each other.
+	Layers   []LayerUse `json:"layers,omitempty"`
+	Modified time.Time  `json:"modified"`
+	Revision string     `json:"revision"`
 }
 
 // Function is everything about a function that is not versioned, and $LATEST.
@@ -133,6 +135,7 @@ func Describe(p Place, g *Config, env map[string]string, qualified bool) api.Fun
 		EphemeralStorage: &api.EphemeralStorage{Size: new(g.EphemeralMB)},
 		SnapStart:        &api.SnapStartResponse{ApplyOn: new(api.SnapStartApplyOnNone), OptimizationStatus: new(api.SnapStartOptimizationStatusOff)},
 		LoggingConfig:    &api.LoggingConfig{LogFormat: new(g.LogFormat), LogGroup: new(g.Group())},
+		Layers:           describeLayers(g),
 	}
 	if g.LogFormat == api.LogFormatJson {
 		out.LoggingConfig.ApplicationLogLevel = new(g.AppLevel)
@@ -162,5 +165,5 @@ func SameContent(a, b *Config, envA, envB map[string]string) bool {
 		a.TimeoutS == b.TimeoutS && a.MemoryMB == b.MemoryMB && a.EphemeralMB == b.EphemeralMB &&
 		a.LogFormat == b.LogFormat && a.LogGroup == b.LogGroup && a.AppLevel == b.AppLevel &&
 		a.SystemLevel == b.SystemLevel && a.Code.SHA256 == b.Code.SHA256 &&
-		slices.Equal(a.Architectures, b.Architectures) && maps.Equal(envA, envB)
+		slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.LayerARNs(), b.LayerARNs()) && maps.Equal(envA, envB)
 }

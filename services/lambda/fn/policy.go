@@ -125,3 +125,29 @@ func (p *ResourcePolicy) Add(s statement) error {
 	}
 	return nil
 }
+
+// LayerStatement builds a statement of a layer version's policy from a request.
+func LayerStatement(r LayerRef, in *api.AddLayerVersionPermissionInput) (statement, error) {
+	principal, ok := principalOf(*in.Principal)
+	if !ok {
+		return statement{}, Invalid("The provided principal was invalid. Please check the principal and try again.")
+	}
+	s := statement{Sid: *in.StatementId, Effect: "Allow", Principal: principal, Action: *in.Action, Resource: r.ARN()}
+	if org := smithy.Val(in.OrganizationId); org != "" {
+		if *in.Principal != "*" {
+			return statement{}, Invalid("OrganizationId can only be specified with a Principal of *.")
+		}
+		s.Condition = map[string]map[string]string{"StringEquals": {"aws:PrincipalOrgID": org}}
+	}
+	return s, nil
+}
+
+// Remove takes a statement out of the policy.
+func (p *ResourcePolicy) Remove(sid string) error {
+	i := p.Index(sid)
+	if i < 0 {
+		return NoResource("Statement %s is not found in resource policy.", sid)
+	}
+	p.Statements = slices.Delete(slices.Clone(p.Statements), i, i+1)
+	return nil
+}

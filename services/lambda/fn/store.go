@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"moln.dev/moln/engine/blob"
@@ -71,7 +72,7 @@ func Read[T any](get Getter, key []byte) (value T, ok bool, err error) {
 	return value, true, nil
 }
 
-func write(tx *kv.Tx, key []byte, value any) error {
+func Write(tx *kv.Tx, key []byte, value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return err
@@ -162,16 +163,14 @@ func (s Store) Create(ctx context.Context, r Ref, f *Function) error {
 				return err
 			}
 		}
-		return errors.Join(tx.Put(r.blobKey(f.Latest.Code.Blob.ID, r.Name, 0), []byte(f.Latest.Code.SHA256)), write(tx, key, f))
+		return errors.Join(nameBlobs(tx, r, 0, &f.Latest, nil), Write(tx, key, f))
 	}, key)
 }
 
-// PutVersion stores a new version and its name on the package's blob (L1).
+// PutVersion stores a new version, a copy of $LATEST, and its name on the blobs
+// it needs (L1).
 func (s Store) PutVersion(tx *kv.Tx, r Ref, number int64, v *Config) error {
-	return errors.Join(
-		tx.Put(r.blobKey(v.Code.Blob.ID, r.Name, number), []byte(v.Code.SHA256)),
-		write(tx, r.versionKey(r.Name, number), v),
-	)
+	return errors.Join(nameBlobs(tx, r, number, v, v.Layers), Write(tx, r.versionKey(r.Name, number), v))
 }
 
 // Change loads a function, lets fn change it, and stores it. dropped are the
@@ -183,19 +182,19 @@ func (s Store) Change(ctx context.Context, r Ref, fn func(tx *kv.Tx, f *Function
 		if f, err = LoadFunction(tx.Get, r); err != nil {
 			return err
 		}
-		before := f.Latest.Code.Blob
+		before := f.Latest
 		if err := fn(tx, f); err != nil {
 			return err
 		}
-		if after := f.Latest.Code.Blob; after != before {
-			if dropped, err = dropBlob(tx, r, before, 0); err != nil {
+		if f.Latest.Code.Blob != before.Code.Blob || !slices.Equal(f.Latest.Layers, before.Layers) {
+			if err := nameBlobs(tx, r, 0, &f.Latest, before.Layers); err != nil {
 				return err
 			}
-			if err := tx.Put(r.blobKey(after.ID, r.Name, 0), []byte(f.Latest.Code.SHA256)); err != nil {
+			if dropped, err = unnameBlobs(tx, r, 0, &before, &f.Latest); err != nil {
 				return err
 			}
 		}
-		return write(tx, key, f)
+		return Write(tx, key, f)
 	}, key)
 	return f, dropped, err
 }
@@ -203,16 +202,7 @@ func (s Store) Change(ctx context.Context, r Ref, fn func(tx *kv.Tx, f *Function
 // dropBlob takes one version's name off a blob, and returns the blob where it
 // was the last.
 func dropBlob(tx *kv.Tx, r Ref, b blob.Ref, number int64) ([]blob.Ref, error) {
-	if err := tx.Delete(r.blobKey(b.ID, r.Name, number)); err != nil {
-		return nil, err
-	}
-	left := kv.Prefix(tuple.Key("blob", b.ID))
-	left.Limit = 1
-	items, err := tx.Scan(left)
-	if err != nil || len(items) > 0 {
-		return nil, err
-	}
-	return []blob.Ref{b}, nil
+	return DropBlobKey(tx, r.blobKey(b.ID, r.Name, number), b)
 }
 
 // BlobAlive says that some version names the blob.
@@ -223,12 +213,22 @@ func (s Store) BlobAlive(ctx context.Context, id string) (bool, error) {
 	return len(items) > 0, err
 }
 
-// Packages returns the CodeSha256 of every package that some version names.
+// Packages returns the CodeSha256 of every package that some version names, and
+// the MergedSum of all layers merged.
 func (s Store) Packages(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
 	err := s.DB.Each(ctx, kv.Prefix(tuple.Key("blob")), func(it kv.Item) (bool, error) {
 		out[string(it.Value)] = true
 		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	base := tuple.Key("merged")
+	err = s.DB.Each(ctx, kv.Prefix(base), func(it kv.Item) (bool, error) {
+		sum, _, err := tuple.DecodeString(it.Key[len(base):])
+		out[sum] = true
+		return true, err
 	})
 	return out, err
 }
@@ -242,7 +242,7 @@ func (s Store) DeleteFunction(ctx context.Context, r Ref) (dropped []blob.Ref, e
 		if err != nil {
 			return err
 		}
-		if dropped, err = dropBlob(tx, r, f.Latest.Code.Blob, 0); err != nil {
+		if dropped, err = unnameBlobs(tx, r, 0, &f.Latest, nil); err != nil {
 			return err
 		}
 		versions, err := scanVersions(tx, r)
@@ -250,7 +250,7 @@ func (s Store) DeleteFunction(ctx context.Context, r Ref) (dropped []blob.Ref, e
 			return err
 		}
 		for number, v := range versions {
-			more, err := dropBlob(tx, r, v.Code.Blob, number)
+			more, err := unnameBlobs(tx, r, number, &v, nil)
 			if err != nil {
 				return err
 			}
@@ -315,7 +315,7 @@ func (s Store) DeleteVersion(ctx context.Context, r Ref, number int64) (dropped 
 				return Conflict("Version %s is referenced by alias %s of the function and cannot be deleted", g.Version, a.Name)
 			}
 		}
-		if dropped, err = dropBlob(tx, r, g.Code.Blob, number); err != nil {
+		if dropped, err = unnameBlobs(tx, r, number, &g, nil); err != nil {
 			return err
 		}
 		return errors.Join(
@@ -437,7 +437,7 @@ func ChangeAt[T any](ctx context.Context, s Store, r Ref, key []byte, fn func(va
 		if v == nil {
 			return tx.Delete(key)
 		}
-		return write(tx, key, v)
+		return Write(tx, key, v)
 	}, key)
 }
 

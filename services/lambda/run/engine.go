@@ -189,6 +189,10 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 	if err != nil {
 		return nil, err
 	}
+	layerDir, err := e.packages.OpenLayers(ctx, v)
+	if err != nil {
+		return nil, err
+	}
 	own, err := e.OpenEnv(r, v)
 	if err != nil {
 		return nil, err
@@ -199,7 +203,7 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 		revision: v.Revision, until: ses.Expires.Add(-sessionMargin - v.Timeout()), session: ses, choice: choice,
 	}
 	l.template = pool.Template{
-		Key: l.key, Launch: choice.Launch, CodeDir: dir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
+		Key: l.key, Launch: choice.Launch, CodeDir: dir, LayerDir: layerDir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
 		MemoryBytes: v.MemoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.Network,
 	}
 	if g.Private() {

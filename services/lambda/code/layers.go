@@ -1,0 +1,61 @@
+package code
+
+import (
+	"context"
+	"encoding/base64"
+	"os"
+
+	"moln.dev/moln/services/lambda/code/archive"
+	"moln.dev/moln/services/lambda/fn"
+)
+
+// OpenLayers returns the directory of a version's layers, "" where it has none:
+// a layer's own, or that of several put over each other in their order, made
+// once.
+func (k *Packages) OpenLayers(ctx context.Context, g *fn.Config) (string, error) {
+	var dirs []string
+	for _, l := range g.Layers {
+		dir, err := k.open(ctx, l.ARN, l.Code)
+		if err != nil {
+			return "", err
+		}
+		dirs = append(dirs, dir)
+	}
+	switch len(dirs) {
+	case 0:
+		return "", nil
+	case 1:
+		return dirs[0], nil
+	}
+	sum, err := base64.StdEncoding.DecodeString(g.MergedSum())
+	if err != nil {
+		return "", err
+	}
+	unlock := k.lock(string(sum))
+	defer unlock()
+	final := k.path(sum)
+	if _, err := os.Stat(final); err == nil {
+		return final, nil
+	}
+	return final, k.make(final, func(temp string) error { return archive.Merge(dirs, temp) })
+}
+
+// make fills a directory under another name, and gives it its own when it is
+// whole and durable.
+func (k *Packages) make(final string, fill func(temp string) error) error {
+	temp, err := os.MkdirTemp(k.Dir, "unpack-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	if err := fill(temp); err != nil {
+		return err
+	}
+	if err := archive.Sync(temp); err != nil {
+		return err
+	}
+	return os.Rename(temp, final)
+}
