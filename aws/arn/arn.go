@@ -61,12 +61,6 @@ func Parse(s string) (ARN, error) {
 	return a, nil
 }
 
-// Valid reports whether Parse accepts s.
-func Valid(s string) bool {
-	_, err := Parse(s)
-	return err == nil
-}
-
 // String writes the ARN. The zero ARN is the empty string, so that a field left
 // unset does not print as a row of colons.
 func (a ARN) String() string {

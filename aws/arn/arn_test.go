@@ -39,9 +39,6 @@ func TestParse(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("Parse(%q) (-want +got):\n%s", tt.in, diff)
 		}
-		if Valid(tt.in) != (tt.err == nil) {
-			t.Errorf("Valid(%q) = %v", tt.in, Valid(tt.in))
-		}
 		if err == nil && got.String() != tt.in {
 			t.Errorf("String() = %q, want %q", got.String(), tt.in)
 		}

@@ -55,11 +55,6 @@ func Message(vs []Violation) string {
 	return fmt.Sprintf("%d validation %s detected: %s", len(vs), noun, strings.Join(sentences, "; "))
 }
 
-// Validate checks a value once; see Validator, which keeps what it compiles.
-func Validate(svc *Service, shape ShapeID, v any) []Violation {
-	return new(Validator).Validate(svc, shape, v)
-}
-
 // Validator checks values against the constraints of their shapes. It may be
 // used by many goroutines at once.
 type Validator struct {

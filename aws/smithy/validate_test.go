@@ -123,7 +123,7 @@ func TestValidate(t *testing.T) {
 		{"secret is not shown", createInput{TableName: ok, Secret: new("short")}, one + "Value at 'secret' " + failed +
 			"Member must have length greater than or equal to 8"},
 	} {
-		if got := Message(Validate(&testService, tInput, &tt.in)); got != tt.want {
+		if got := Message(new(Validator).Validate(&testService, tInput, &tt.in)); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.about, got, tt.want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestValidateStopsAtManyViolations(t *testing.T) {
 	for i := range 3 * maxViolations {
 		in.Nested[strings.Repeat("k", i+1)] = keyElement{}
 	}
-	if n := len(Validate(&testService, tInput, &in)); n != maxViolations {
+	if n := len(new(Validator).Validate(&testService, tInput, &in)); n != maxViolations {
 		t.Errorf("%d violations, want %d", n, maxViolations)
 	}
 }

@@ -10,7 +10,6 @@ package observe
 
 import (
 	"context"
-	"io"
 	"log/slog"
 
 	"moln.dev/moln/engine/clock"
@@ -47,17 +46,6 @@ func New(o Options) *Observer {
 		Metrics: NewRegistry(),
 		Traces:  NewTracer(o.Clock, o.Ident, o.Spans),
 	}
-}
-
-// TextHandler writes records for people, JSONHandler for machines; both drop
-// what is below level.
-func TextHandler(w io.Writer, level slog.Leveler) slog.Handler {
-	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
-}
-
-// JSONHandler writes one JSON object a line.
-func JSONHandler(w io.Writer, level slog.Leveler) slog.Handler {
-	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 }
 
 // traceHandler adds the ids of the context's span to records.

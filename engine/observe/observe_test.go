@@ -158,7 +158,7 @@ func TestConcurrentCounting(t *testing.T) {
 
 func newObserver(out *bytes.Buffer) (*Observer, *clock.Fake) {
 	clk := clock.NewFake(time.Unix(1_700_000_000, 0))
-	return New(Options{Log: JSONHandler(out, slog.LevelInfo), Clock: clk, Ident: ident.NewSeeded(1, clk)}), clk
+	return New(Options{Log: slog.NewJSONHandler(out, nil), Clock: clk, Ident: ident.NewSeeded(1, clk)}), clk
 }
 
 func TestSpansAndLogs(t *testing.T) {

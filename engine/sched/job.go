@@ -79,24 +79,15 @@ func (j Job) check() error {
 	return nil
 }
 
-// retryAfter, permanent and again are what a handler can say besides nil and a
+// permanent and again are what a handler can say besides nil and a
 // plain error.
 type (
-	retryAfter struct {
-		error
-		delay time.Duration
-	}
 	permanent struct{ error }
 	again     struct{ delay time.Duration }
 )
 
-func (e retryAfter) Unwrap() error { return e.error }
-func (e permanent) Unwrap() error  { return e.error }
-func (e again) Error() string      { return fmt.Sprintf("sched: run again after %v", e.delay) }
-
-// RetryAfter, returned by a handler, is a failure with err whose next attempt
-// comes after d instead of the kind's back-off. It counts as an attempt.
-func RetryAfter(d time.Duration, err error) error { return retryAfter{err, d} }
+func (e permanent) Unwrap() error { return e.error }
+func (e again) Error() string     { return fmt.Sprintf("sched: run again after %v", e.delay) }
 
 // Permanent, returned by a handler, is a failure with err which no further
 // attempt could mend: the job becomes a dead letter.
@@ -179,12 +170,7 @@ func judge(st state, err error, o Options, now time.Time) verdict {
 	if errors.As(err, &lasting) || o.exhausted(st.Attempt) {
 		return condemn(st, o, now)
 	}
-	delay := o.Backoff(st.Attempt)
-	var later retryAfter
-	if errors.As(err, &later) {
-		delay = later.delay
-	}
-	st.Due = dueAfter(now, delay)
+	st.Due = dueAfter(now, o.Backoff(st.Attempt))
 	return verdict{fateWait, st}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Handler runs a job. ctx is cancelled when the lease is lost or the scheduler
 // stops and its grace is over. It may run more than once for one job, and what
-// it returns decides: see RetryAfter, Permanent and Again.
+// it returns decides: see Permanent and Again.
 type Handler func(ctx context.Context, r Run) error
 
 // Options say how jobs of a kind are run. Zero values stand for the defaults.

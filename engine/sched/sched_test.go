@@ -691,12 +691,10 @@ func TestJudge(t *testing.T) {
 	}{
 		{"success", running, nil, plain, verdict{fateDone, state{Attempt: 2, RunAt: 1}}},
 		{"failure", running, broke, plain, verdict{fateWait, state{Attempt: 2, RunAt: 1, Due: at(2 * time.Second), Cause: "broke"}}},
-		{"retry after", running, RetryAfter(time.Hour, broke), plain, verdict{fateWait, state{Attempt: 2, RunAt: 1, Due: at(time.Hour), Cause: "broke"}}},
 		{"again", running, Again(time.Minute), plain, verdict{fateWait, state{RunAt: at(time.Minute), Due: at(time.Minute)}}},
 		{"again after the last attempt", last, Again(0), plain, verdict{fateWait, state{RunAt: at(0), Due: at(0)}}},
 		{"permanent", running, fmt.Errorf("wrapped: %w", Permanent(broke)), plain, verdict{fateDead, state{Attempt: 2, RunAt: 1, Cause: "wrapped: broke"}}},
 		{"last attempt", last, broke, plain, verdict{fateDead, state{Attempt: 3, Cause: "broke"}}},
-		{"last attempt, retry after", last, RetryAfter(1, broke), plain, verdict{fateDead, state{Attempt: 3, Cause: "broke"}}},
 		{"last attempt with a hook", last, broke, hooked, verdict{fateWait, state{Attempt: 3, Cause: "broke", Dying: true, Due: at(0)}}},
 		{"hook succeeds", state{Dying: true, DeadAttempt: 1, Lease: "l"}, nil, hooked, verdict{fateDone, state{Dying: true, DeadAttempt: 1}}},
 		{"hook fails", state{Dying: true, DeadAttempt: 1, Cause: "c"}, broke, hooked, verdict{fateWait, state{Dying: true, DeadAttempt: 1, Cause: "c", Due: at(time.Second)}}},

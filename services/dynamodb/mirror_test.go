@@ -84,15 +84,14 @@ type mirrorIndex struct {
 // mirror is a table said twice.
 type mirror struct {
 	dice
-	b        *bench
-	name     string
-	hash     string // types of the key attributes
-	rng      string // "" for none
-	g, h     string // types of the index keys g and h
-	indexes  []mirrorIndex
-	items    map[string]avs
-	log      []string
-	nextName int
+	b       *bench
+	name    string
+	hash    string // types of the key attributes
+	rng     string // "" for none
+	g, h    string // types of the index keys g and h
+	indexes []mirrorIndex
+	items   map[string]avs
+	log     []string
 }
 
 func mirrorTable(t *testing.T, db *kv.DB, seed uint64) {

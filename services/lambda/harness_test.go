@@ -164,7 +164,7 @@ func (w *world) Dispatch(ctx context.Context, c *service.Call, d smithy.Descript
 	if op.Call == nil {
 		return nil, fault.New("NotImplemented", 501, "%s", op.Note)
 	}
-	if v := smithy.Validate(schema, o.Input, in); len(v) > 0 {
+	if v := new(smithy.Validator).Validate(schema, o.Input, in); len(v) > 0 {
 		if err := w.s.Definition().Invalid(o, in, v); err != nil {
 			return nil, err
 		}

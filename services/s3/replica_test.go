@@ -24,7 +24,6 @@ const roleARN = "arn:aws:iam::" + account + ":role/copier"
 type roles struct {
 	judge
 	denied map[string]bool
-	asked  chan string
 }
 
 func (r *roles) Assume(_ context.Context, c *service.Call, a service.Assume) (service.Session, error) {

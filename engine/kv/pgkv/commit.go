@@ -249,6 +249,7 @@ func (id commitID) version() int64 {
 	return int64(binary.BigEndian.Uint64(id[:8])>>1 | 1)
 }
 
+// Lock 0 is the gate, which range commits hold alone.
 const (
 	lockLanesSQL = `SELECT pg_advisory_xact_lock_shared($1::int4, 0), (SELECT count(pg_advisory_xact_lock($1::int4, lane)) FROM unnest($2::int4[]) AS lane)`
 	lockGateSQL  = `SELECT pg_advisory_xact_lock($1::int4, 0)`

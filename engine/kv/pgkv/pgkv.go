@@ -38,8 +38,6 @@ import (
 const (
 	// lanes is part of the contract between nodes: all must use the same.
 	lanes = 4
-	// gate is the number of the lock that range commits hold alone.
-	gate = 0
 
 	readers      = 4 // statements of coalesced reads at a time
 	multiLane    = 2 // transactions of commits in several lanes at a time

@@ -38,18 +38,8 @@ type request struct {
 
 func (r *request) tooLarge() bool { return r.size > PayloadMax }
 
-// readRequest reads a request. proceed is called when the client waits for leave
-// to send its body. errTruncated comes with a request that can still be
-// answered.
-func readRequest(br *bufio.Reader, proceed func() error) (*request, error) {
-	r, err := readHead(br, proceed)
-	if err != nil {
-		return nil, err
-	}
-	return r, r.readBody(br)
-}
-
-// readHead reads a request up to its body.
+// readHead reads a request up to its body. proceed is called when the client
+// waits for leave to send that.
 func readHead(br *bufio.Reader, proceed func() error) (*request, error) {
 	line, err := readLine(br)
 	if err != nil {

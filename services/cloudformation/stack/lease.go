@@ -27,11 +27,6 @@ func (s *Store) Work(ctx context.Context) ([]Lease, error) {
 // WatchWork rings when Work may have changed.
 func (s *Store) WatchWork() (<-chan struct{}, func()) { return s.db.Watch(workPrefix()) }
 
-// Watch rings when anything of a stack's own record may have changed.
-func (s *Store) Watch(p Place, id string) (<-chan struct{}, func()) {
-	return s.db.Watch(stackKey(p, id))
-}
-
 // Take takes or renews the lease of a stack's work until expires. False:
 // somebody else holds it, or the work is done.
 func (s *Store) Take(ctx context.Context, l Lease, holder string, now, expires time.Time) (bool, error) {

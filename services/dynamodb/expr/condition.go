@@ -49,7 +49,7 @@ type Operand struct {
 const maxInOperands = 100
 
 // Condition parses a condition; parameter is "ConditionExpression" or
-// "FilterExpression".
+// "FilterExpression" or "KeyConditionExpression".
 func (s *Scope) Condition(parameter, src string) (*Condition, error) {
 	return parse(s, parameter, src, (*parser).or)
 }

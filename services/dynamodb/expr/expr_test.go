@@ -175,6 +175,14 @@ func TestProjection(t *testing.T) {
 	}
 }
 
+func parseKeys(s *Scope, src string, hash, rng KeyAttribute) (KeyCondition, error) {
+	c, err := s.Condition("KeyConditionExpression", src)
+	if err != nil {
+		return KeyCondition{}, err
+	}
+	return ResolveKeys(c, hash, rng)
+}
+
 func TestKeyCondition(t *testing.T) {
 	hash, rng := KeyAttribute{"a", item.String}, KeyAttribute{"n", item.Number}
 	for src, want := range map[string]string{
@@ -185,12 +193,12 @@ func TestKeyCondition(t *testing.T) {
 		"a = :a AND b = :five":                "Query condition missed key schema element: n",
 		"a = :a AND #n < :six AND #n > :five": "Invalid KeyConditionExpression: KeyConditionExpressions must only contain one condition per key",
 	} {
-		_, err := testScope(t).KeyCondition(src, hash, rng)
+		_, err := parseKeys(testScope(t), src, hash, rng)
 		if f := fault.As(err); f == nil || f.Message != want {
 			t.Errorf("%s: got %v, want %s", src, err, want)
 		}
 	}
-	k, err := testScope(t).KeyCondition(":six > #n AND (a = :a)", hash, rng)
+	k, err := parseKeys(testScope(t), ":six > #n AND (a = :a)", hash, rng)
 	if err != nil || k.Range != LT || k.Low.Text != "6" || k.Hash.Text != "apple" {
 		t.Errorf("got %+v, %v", k, err)
 	}

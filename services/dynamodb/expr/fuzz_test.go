@@ -49,7 +49,7 @@ func FuzzCondition(f *testing.F) {
 func FuzzKeyCondition(f *testing.F) {
 	seeds(f, "a = :s AND n = :n", "a = :s AND n BETWEEN :n AND :n", ":s = a AND :n < #n", "a = :s and begins_with(n, :n)", "(a = :s) AND (n > :n)")
 	f.Fuzz(func(t *testing.T, src, name, value string) {
-		k, err := fuzzScope(t, name, value).KeyCondition(src, KeyAttribute{"a", item.String}, KeyAttribute{"n", item.Number})
+		k, err := parseKeys(fuzzScope(t, name, value), src, KeyAttribute{"a", item.String}, KeyAttribute{"n", item.Number})
 		wantFault(t, err)
 		if err != nil {
 			return

@@ -22,15 +22,6 @@ type KeyAttribute struct {
 	Kind item.Kind
 }
 
-// KeyCondition parses a key condition over the keys of a table or index.
-func (s *Scope) KeyCondition(src string, hash, rng KeyAttribute) (KeyCondition, error) {
-	c, err := parse(s, "KeyConditionExpression", src, (*parser).or)
-	if err != nil {
-		return KeyCondition{}, err
-	}
-	return ResolveKeys(c, hash, rng)
-}
-
 // ResolveKeys turns a condition into one on keys, or says why it is none.
 func ResolveKeys(c *Condition, hash, rng KeyAttribute) (KeyCondition, error) {
 	byName := map[string]*Condition{}

@@ -41,14 +41,6 @@ func parse[T any](s *Scope, parameter, src string, read func(p *parser) (T, erro
 
 func (p *parser) peek() token { return p.toks[p.at] }
 
-func (p *parser) next() token {
-	t := p.toks[p.at]
-	if t.kind != tokEOF {
-		p.at++
-	}
-	return t
-}
-
 // syntax complains of the next token and shows what stands around it.
 func (p *parser) syntax() error {
 	t := p.peek()

@@ -58,7 +58,7 @@ func TestInvalid(t *testing.T) {
 	}
 	for _, tt := range tests {
 		schema, op := tt.op.Of()
-		v := smithy.Validate(schema, op.Input, tt.in)
+		v := new(smithy.Validator).Validate(schema, op.Input, tt.in)
 		if len(v) == 0 {
 			t.Errorf("%s: nothing wrong; want %q", op.Name, tt.want)
 			continue

@@ -35,9 +35,6 @@ func ErrMissing(name string) error {
 	return errArgument(name, "", "Bucket POST must contain a field named '"+name+"'.  If it is specified, please check the order of the fields.")
 }
 
-// ErrField is the answer to a field that cannot be read.
-func ErrField(name, value, message string) error { return errArgument(name, value, message) }
-
 func errPolicy(message string) error {
 	return fault.New("InvalidPolicyDocument", http.StatusBadRequest, "Invalid Policy: %s", message)
 }

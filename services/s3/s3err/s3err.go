@@ -97,11 +97,6 @@ func EntityTooLarge() error {
 	return fault.New("EntityTooLarge", http.StatusBadRequest, "Your proposed upload exceeds the maximum allowed size")
 }
 
-// ACLNotSupported refuses access control lists where the bucket has them off.
-func ACLNotSupported() error {
-	return fault.New("AccessControlListNotSupported", http.StatusBadRequest, "The bucket does not allow ACLs")
-}
-
 // NoSuchAccessPoint is S3's fault of that name.
 func NoSuchAccessPoint() error {
 	return NotFound("NoSuchAccessPoint", "The specified accesspoint does not exist")
