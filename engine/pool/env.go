@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"moln.dev/moln/engine/pool/extension"
 	"moln.dev/moln/engine/pool/runtimeapi"
+	"moln.dev/moln/engine/pool/telemetry"
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/crew"
 	"moln.dev/moln/runtimes"
 )
 
@@ -41,16 +45,25 @@ type Env struct {
 	logs     *collector
 	events   chan event
 	exited   chan struct{}
-	exit     sandbox.ExitState // valid once exited is closed
-	template *Template         // nil while generic
+	exit     sandbox.ExitState // of the runtime; valid once exited is closed
+	ended    sync.Once         // sets exit
+	exts     *extension.Registry
+	tele     *telemetry.Hub
+	crew     *crew.Crew         // nil without external extensions
+	leading  context.CancelFunc // ends what starts them; nil without
+	launched atomic.Bool        // they registered, and the runtime was started
+	template *Template          // nil while generic
 	class    string
 	memory   int64
 
 	began    time.Time // when init began: the assignment, or the start
 	initDone bool      // the first next has come
-	broken   bool
-	peak     int64
-	sampled  time.Time
+	// listening says that extensions are told of invocations. Set by awaitInit.
+	listening bool
+	broken    bool
+	reason    string // why it will be let go: see shutdown
+	peak      int64
+	sampled   time.Time
 
 	mu     sync.Mutex // guards frozen and thaw timers against each other
 	frozen bool
@@ -65,34 +78,54 @@ type Env struct {
 // it waits to be assigned.
 func (p *Pool) boot(ctx context.Context, t *Template, generic bool) (*Env, error) {
 	began := time.Now()
-	sb, err := p.cfg.Driver.Start(ctx, t.spec(generic))
+	spec := t.spec(generic)
+	var runtime *crew.Program
+	if !generic && len(t.extensions()) > 0 {
+		var err error
+		if runtime, err = makeRoom(&spec); err != nil {
+			return nil, err
+		}
+	}
+	sb, err := p.cfg.Driver.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	e := &Env{
 		pool: p, sb: sb, class: t.class(), memory: t.MemoryBytes, began: began,
 		events: make(chan event, eventsMax), exited: make(chan struct{}),
+		exts: extension.NewRegistry(p.ids.UUID), reason: reasonSpindown,
 	}
+	e.tele = telemetry.New(p.cfg.Clock.Now, e.dialer())
 	e.logs = newCollector(sb.Pipes(), p.cfg.Clock.Now)
 	e.api = runtimeapi.New(runtimeapi.Events{
 		Ready:     func() { e.push(event{kind: eventReady}) },
 		Answered:  func(a runtimeapi.Answer) { e.push(event{eventAnswered, a}) },
 		InitError: func(a runtimeapi.Answer) { e.push(event{eventInitError, a}) },
+		Other:     e.serve,
 	})
 	go e.api.Serve(sb.Listener(runtimes.Address))
-	go func() {
-		e.exit = sb.Wait()
-		close(e.exited)
-	}()
-	if !generic {
+	go func() { e.settle(sb.Wait()) }()
+	if generic {
+		err = e.awaitGeneric(ctx)
+	} else {
 		e.become(t)
-		return e, nil
+		if runtime != nil {
+			err = e.muster(ctx, *runtime)
+		}
 	}
-	if err := e.awaitGeneric(ctx); err != nil {
+	if err != nil {
 		e.kill()
 		return nil, err
 	}
 	return e, nil
+}
+
+// settle notes how the runtime ended, which more than one may know.
+func (e *Env) settle(state sandbox.ExitState) {
+	e.ended.Do(func() {
+		e.exit = state
+		close(e.exited)
+	})
 }
 
 func (e *Env) push(ev event) {
@@ -151,6 +184,7 @@ func (e *Env) assign(t *Template) error {
 // become gives the environment its identity (P1).
 func (e *Env) become(t *Template) {
 	e.template = t
+	e.introduce(t)
 	if t.Log != nil {
 		e.logs.assign(t.Log)
 	}
@@ -178,7 +212,11 @@ func (e *Env) freezeLater(after time.Duration) {
 	timer = time.AfterFunc(after, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if e.timer == timer && !e.frozen {
+		switch {
+		case e.timer != timer || e.frozen:
+		case !e.tele.Pause(): // in the middle of a word
+			timer.Reset(pauseRetry)
+		default:
 			e.frozen = f.Freeze() == nil
 		}
 	})
@@ -192,12 +230,14 @@ func (e *Env) thaw() {
 		e.timer.Stop()
 		e.timer = nil
 	}
-	if !e.frozen {
-		return
+	if e.frozen {
+		e.frozen = false
+		if f, ok := e.sb.(sandbox.Freezer); ok {
+			_ = f.Thaw()
+		}
 	}
-	e.frozen = false
-	if f, ok := e.sb.(sandbox.Freezer); ok {
-		_ = f.Thaw()
+	if !e.tele.Idle() {
+		e.tele.Resume()
 	}
 }
 
@@ -209,10 +249,17 @@ func (e *Env) kill() {
 		e.timer = nil
 	}
 	e.mu.Unlock()
+	if e.leading != nil {
+		e.leading()
+	}
 	if err := e.sb.Kill(); err != nil {
 		e.pool.cfg.Logger.Error("kill an environment", "error", err)
 	}
 	e.api.Close()
+	e.tele.End()
+	if e.crew != nil {
+		e.crew.Close()
+	}
 	e.logs.finish()
 	for _, f := range e.sb.Pipes() {
 		_ = f.Close()
@@ -231,13 +278,14 @@ func (e *Env) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	}
 	if e.broken && err == nil {
 		// Nothing runs on behind the caller's back, and the log is complete.
-		_ = e.sb.Kill()
-		r.Exit = e.sb.Wait()
+		e.stop(r.Outcome)
+		r.Exit = e.exit
 		e.logs.finish()
 	}
 	e.logs.drain()
 	r.LogTail = e.logs.end()
 	r.PeakMemoryBytes = e.peak
+	e.tellReport(inv, r)
 	return r, err
 }
 
@@ -252,6 +300,7 @@ func (e *Env) invoke(ctx context.Context, inv Invocation) (Result, error) {
 	if inv.Timeout > 0 {
 		inv.Deadline = start.Add(inv.Timeout)
 	}
+	e.tellStart(inv)
 	err := e.api.Deliver(&runtimeapi.Invocation{
 		RequestID: inv.RequestID, Payload: inv.Payload, DeadlineMs: inv.Deadline.UnixMilli(),
 		FunctionARN: inv.FunctionARN, TraceID: inv.TraceID, ClientContext: inv.ClientContext,
@@ -260,75 +309,115 @@ func (e *Env) invoke(ctx context.Context, inv Invocation) (Result, error) {
 	if err != nil {
 		return r, fmt.Errorf("pool: deliver: %w", err)
 	}
-	err = e.awaitAnswer(ctx, inv, &r)
+	err = e.awaitAnswer(ctx, inv, start, &r)
 	r.Duration = time.Since(start)
 	e.sample()
 	return r, err
 }
 
-// awaitInit waits for the first next. done says that there will be none.
+// awaitInit waits until runtime and extensions have asked for work. done says that
+// they will not.
 func (e *Env) awaitInit(ctx context.Context, r *Result) (done bool, err error) {
 	r.Cold = true
-	defer func() { r.InitDuration = time.Since(e.began) }()
 	limit := time.NewTimer(time.Until(e.began.Add(e.template.initTimeout())))
 	defer limit.Stop()
-	var ev event
-	select {
-	case ev = <-e.events:
-	case <-e.exited:
-		select {
-		case ev = <-e.events: // it spoke before it went
-		default:
-			r.Outcome = e.ended(InitExited)
-			return true, nil
+	ready := false
+	for done = true; done; {
+		all, failure, changed := e.exts.Check(extension.AllReady)
+		if failure != nil {
+			r.failBy(failure)
+			break
 		}
-	case <-limit.C:
-		r.Outcome = InitTimedOut
-		return true, nil
-	case <-ctx.Done():
-		return true, ctx.Err()
+		if ready && all {
+			done = false
+			break
+		}
+		var ev event
+		select {
+		case ev = <-e.events:
+		case <-changed:
+			continue
+		case <-e.exited:
+			select {
+			case ev = <-e.events: // it spoke before it went
+			default:
+				r.Outcome = e.endedBy(InitExited)
+			}
+		case <-limit.C:
+			r.Outcome = InitTimedOut
+		case <-ctx.Done():
+			return true, ctx.Err()
+		}
+		if ev.kind == eventInitError {
+			r.Outcome, r.Payload, r.ErrorType = InitFailed, ev.answer.Body, ev.answer.ErrorType
+		}
+		if r.Outcome != Succeeded {
+			break
+		}
+		ready = true
+		e.exts.Close()
 	}
-	if ev.kind == eventInitError {
-		r.Outcome, r.Payload, r.ErrorType = InitFailed, ev.answer.Body, ev.answer.ErrorType
+	r.InitDuration = time.Since(e.began)
+	e.tellInit(r)
+	if done {
 		return true, nil
 	}
-	e.initDone = true
+	e.initDone, e.listening = true, e.exts.Listening()
 	if l, ok := e.sb.(sandbox.CPULimiter); ok && e.template.CPUMilli > 0 {
 		return false, l.SetCPU(e.template.CPUMilli)
 	}
 	return false, nil
 }
 
-// awaitAnswer waits until the runtime has answered and asked for more.
-func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, r *Result) error {
+// awaitAnswer waits until the runtime has answered, and it and the extensions have
+// asked for more.
+func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, start time.Time, r *Result) error {
 	deadline := time.NewTimer(time.Until(inv.Deadline))
 	defer deadline.Stop()
-	answered := false
-	take := func(ev event) (done bool) {
+	answered, runtimeDone := false, false
+	take := func(ev event) {
 		if ev.kind == eventReady {
-			return answered
+			runtimeDone = answered
+			return
 		}
 		answered = true
 		r.fill(ev.answer)
-		return false
+		r.ResponseLatency = time.Since(start)
+		if e.listening && inv.Answered != nil {
+			inv.Answered(*r)
+		}
 	}
 	for {
+		done, failure, changed := e.invoked()
+		if failure != nil {
+			e.broken = true
+			if !answered {
+				r.failBy(failure)
+			}
+			return nil
+		}
+		if runtimeDone && done {
+			return nil
+		}
 		select {
 		case ev := <-e.events:
-			if take(ev) {
-				return nil
+			take(ev)
+			if runtimeDone && r.RuntimeDuration == 0 {
+				r.RuntimeDuration = time.Since(start)
+				e.tellRuntimeDone(inv, *r)
 			}
+		case <-changed:
 		case <-e.exited:
 			for len(e.events) > 0 {
 				take(<-e.events)
 			}
 			e.broken = true
 			if !answered || r.Truncated() {
-				r.Outcome = e.ended(Exited)
+				r.Outcome = e.endedBy(Exited)
 			}
 			return nil
 		case <-deadline.C:
-			e.broken = true
+			e.broken, e.reason = true, reasonTimeout
 			if !answered || r.Truncated() {
 				r.Outcome = TimedOut
 			}
@@ -355,7 +444,7 @@ func (r *Result) fill(a runtimeapi.Answer) {
 	}
 }
 
-func (e *Env) ended(otherwise Outcome) Outcome {
+func (e *Env) endedBy(otherwise Outcome) Outcome {
 	if e.exit.OutOfMemory {
 		return OutOfMemory
 	}

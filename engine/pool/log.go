@@ -27,7 +27,7 @@ type LogRecord struct {
 	Line string
 	// RequestID is the invocation it was written in, "" during init.
 	RequestID string
-	// Output is where it came from: "stdout", "stderr" or "log".
+	// Output is where it came from: "stdout", "stderr", "log" or "extension".
 	Output string
 }
 
@@ -41,6 +41,7 @@ type collector struct {
 	requestID string
 	tail      []byte
 	sink      func(LogRecord) // nil until assigned
+	listen    func(LogRecord) // telemetry; may be nil
 	held      []LogRecord     // written before that
 }
 
@@ -56,6 +57,14 @@ type pipeReader struct {
 	partial []byte
 }
 
+// Pipes of an environment, as the sandbox counts them.
+const (
+	logPipe       = 2
+	extensionPipe = 3
+)
+
+var pipeOutputs = [...]string{"stdout", "stderr", "log", "extension"}
+
 func newCollector(files []*os.File, now func() time.Time) *collector {
 	c := &collector{now: now}
 	for i, f := range files {
@@ -63,9 +72,9 @@ func newCollector(files []*os.File, now func() time.Time) *collector {
 		if err != nil {
 			continue
 		}
-		p := &pipeReader{file: f, raw: raw, output: "log", framed: i >= 2}
-		if i < 2 {
-			p.output = []string{"stdout", "stderr"}[i]
+		p := &pipeReader{file: f, raw: raw, output: "log", framed: i == logPipe}
+		if i < len(pipeOutputs) {
+			p.output = pipeOutputs[i]
 		}
 		c.pipes = append(c.pipes, p)
 		go c.follow(p)
@@ -164,6 +173,13 @@ func (c *collector) assign(sink func(LogRecord)) {
 	c.held = nil
 }
 
+// hear names who else hears every record.
+func (c *collector) hear(listen func(LogRecord)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listen = listen
+}
+
 // take splits data into records. Called with mu held.
 func (c *collector) take(p *pipeReader, data []byte) {
 	p.partial = append(p.partial, data...)
@@ -194,6 +210,9 @@ func (c *collector) flush(p *pipeReader) {
 func (c *collector) emit(p *pipeReader, line []byte) {
 	r := LogRecord{Time: c.now(), Line: string(line), RequestID: c.requestID, Output: p.output}
 	c.tail = appendTail(c.tail, line)
+	if c.listen != nil {
+		c.listen(r)
+	}
 	if c.sink != nil {
 		c.sink(r)
 		return

@@ -31,11 +31,14 @@ const (
 	InitTimedOut
 	// InitExited: the process ended before its first next; see Exit.
 	InitExited
+	// ExtensionFailed: an extension did not start, failed or ended, before the
+	// function answered; see ErrorType and Reason.
+	ExtensionFailed
 )
 
 var outcomeNames = [...]string{
 	"succeeded", "failed", "response too large", "timed out", "exited", "out of memory",
-	"init failed", "init timed out", "init exited",
+	"init failed", "init timed out", "init exited", "extension failed",
 }
 
 func (o Outcome) String() string { return outcomeNames[o] }
@@ -64,6 +67,9 @@ type Invocation struct {
 	// be unblocked by whoever made it once Invoke has returned: a runtime that
 	// was stopped may have left a Write behind.
 	Sink runtimeapi.Sink
+	// Answered, if not nil, is told the answer as soon as there is one, where
+	// extensions may keep Invoke from returning. Figures are not in it yet.
+	Answered func(Result)
 }
 
 // Result is what became of an invocation.
@@ -76,11 +82,18 @@ type Result struct {
 	// PayloadBytes is the size of the response, wherever it went.
 	PayloadBytes int64
 	Exit         sandbox.ExitState
+	// Reason says how an extension ended, where one failed.
+	Reason string
 	// Cold says that this invocation waited for init, which took
 	// InitDuration.
 	Cold         bool
 	InitDuration time.Duration
 	Duration     time.Duration
+	// ResponseLatency is the part of Duration until the response was there.
+	ResponseLatency time.Duration
+	// RuntimeDuration is the part of Duration until the runtime was done; what
+	// follows is the extensions'. 0 where it never was.
+	RuntimeDuration time.Duration
 	// PeakMemoryBytes is sampled, at most twice a second.
 	PeakMemoryBytes int64
 	// LogTail is the last LogTailBytes of the invocation's log.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/engine/ident"
+	"moln.dev/moln/engine/pool/extension"
 	"moln.dev/moln/engine/sandbox"
 )
 
@@ -95,6 +98,7 @@ type Pool struct {
 	stop  context.CancelFunc
 	ctx   context.Context
 	work  sync.WaitGroup // background boots and kills
+	ids   *ident.Source
 
 	mu      sync.Mutex
 	closed  bool
@@ -124,7 +128,7 @@ type waiter struct {
 func New(cfg Config) *Pool {
 	cfg.setDefaults()
 	p := &Pool{
-		cfg: cfg, boots: make(chan struct{}, cfg.MaxBoots),
+		cfg: cfg, ids: ident.New(rand.Reader, cfg.Clock), boots: make(chan struct{}, cfg.MaxBoots),
 		idle: map[string][]*Env{}, spares: map[string]*spareSet{}, all: map[*Env]bool{},
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
@@ -176,13 +180,17 @@ func (p *Pool) Acquire(ctx context.Context, t *Template) (env *Env, cold bool, e
 			e, err := p.create(ctx, t, spare)
 			return e, true, err
 		}
-		if victim := p.popOldest(); victim != nil {
+		victim := p.popOldest()
+		if victim != nil && !victim.extended() {
 			p.mu.Unlock()
 			p.discard(victim)
 			continue
 		}
 		w, err := p.enqueue(t.Key)
 		p.mu.Unlock()
+		if victim != nil { // it takes its time to go, and then wakes a waiter
+			p.work.Go(func() { p.discard(victim) })
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -220,8 +228,9 @@ func (e *Env) alive() bool {
 	case <-e.exited:
 		return false
 	default:
-		return true
 	}
+	_, failure, _ := e.exts.Check(extension.AllDone)
+	return failure == nil
 }
 
 func (p *Pool) popSpare(t *Template) *Env {
@@ -504,6 +513,7 @@ func (p *Pool) discard(e *Env) {
 	if again {
 		return
 	}
+	e.shutdown()
 	e.kill()
 	p.release(e.memory)
 }

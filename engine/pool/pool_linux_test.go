@@ -14,12 +14,15 @@ import (
 	"time"
 
 	"moln.dev/moln/engine/clock"
+	"moln.dev/moln/engine/sandbox/crew"
 	"moln.dev/moln/engine/sandbox/nssandbox"
 	"moln.dev/moln/runtimes"
 )
 
 func TestMain(m *testing.M) {
 	nssandbox.Main()
+	crew.Main()
+	extensionMain()
 	os.Exit(m.Run())
 }
 

@@ -46,14 +46,32 @@ type Template struct {
 	Serve  func(addr string, l net.Listener)
 	Hosts  map[string]string
 	Files  map[string][]byte
+	// Extensions are the programs in /opt/extensions that start before the
+	// runtime; nil: those of LayerDir.
+	Extensions []string
+	// Identity is what extensions are told about the function, and telemetry
+	// about its environment.
+	Identity Identity
+	// Event hears of the platform's events, as package telemetry has them, from
+	// any goroutine. It must not call back.
+	Event func(kind string, record any)
 	// Log receives every log record of the environment, from one goroutine at
 	// a time.
 	Log func(LogRecord)
 }
 
+// Identity names a function and its environment.
+type Identity struct {
+	Name, Version, Account string
+	Runtime, RuntimeARN    string // the version that runs
+	Instance               string // the environment's own name
+	InitType               string // such as "on-demand"
+	JSONLogs               bool   // log lines that are objects are told as such
+}
+
 // assignable says whether a process started before can become this function.
 func (t *Template) assignable() bool {
-	if !t.Launch.Assignable {
+	if !t.Launch.Assignable || len(t.extensions()) > 0 {
 		return false
 	}
 	for name, value := range t.Env {

@@ -2,6 +2,7 @@ package runtimeapi
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -45,11 +46,15 @@ type Answer struct {
 }
 
 // Events are called from the connection's goroutine, one at a time for a
-// well-behaved runtime, with no lock held. None may be nil.
+// well-behaved runtime, with no lock held. None but Other may be nil.
 type Events struct {
 	Ready     func() // parked in next
 	Answered  func(Answer)
 	InitError func(Answer)
+	// Other, which may be nil, answers what is not the Runtime API's own, each
+	// request in a goroutine of its own. It may block; the context ends with the
+	// connection.
+	Other func(context.Context, Request) Response
 }
 
 type state int
@@ -151,6 +156,12 @@ func (s *Server) serve(c *conn) {
 		}
 		if err != nil {
 			return
+		}
+		if s.foreign(r) {
+			if !s.serveOther(c, br, r) || r.close {
+				return
+			}
+			continue
 		}
 		parked := s.handle(c, r)
 		if parked && !await(c, br) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -92,7 +93,7 @@ func (s *supervisor) start(o order) {
 	if env == nil {
 		env = []string{}
 	}
-	pid, err := syscall.ForkExec(o.Command[0], o.Command, &syscall.ProcAttr{Dir: o.Dir, Env: env, Files: files})
+	pid, err := syscall.ForkExec(find(o.Command[0], env), o.Command, &syscall.ProcAttr{Dir: o.Dir, Env: env, Files: files})
 	if err != nil {
 		refused := notice{Name: o.Name, Refused: "fork/exec " + o.Command[0] + ": " + err.Error()}
 		var errno syscall.Errno
@@ -107,6 +108,26 @@ func (s *supervisor) start(o order) {
 	s.mu.Unlock()
 	s.say(notice{Name: o.Name, Started: true})
 	go s.await(o.Name, pid)
+}
+
+// find looks for a program without a slash along PATH of its own environment.
+func find(program string, env []string) string {
+	if strings.Contains(program, "/") {
+		return program
+	}
+	for _, variable := range env {
+		list, ok := strings.CutPrefix(variable, "PATH=")
+		if !ok {
+			continue
+		}
+		for _, dir := range filepath.SplitList(list) {
+			name := filepath.Join(dir, program)
+			if st, err := os.Stat(name); err == nil && !st.IsDir() && st.Mode()&0o111 != 0 {
+				return name
+			}
+		}
+	}
+	return program
 }
 
 func (s *supervisor) await(name string, pid int) {
