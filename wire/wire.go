@@ -10,7 +10,6 @@
 package wire
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -33,10 +32,6 @@ const (
 	MaxElements = 1 << 22
 )
 
-// ErrEventStream is what codecs answer for operations whose output is a stream
-// of events, a form that is not spoken yet.
-var ErrEventStream = errors.New("wire: event streams are not spoken yet")
-
 // Request is what a codec reads.
 type Request struct {
 	HTTP   *http.Request
@@ -51,7 +46,7 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	Stream io.ReadCloser // instead of Body for operations that answer a stream
+	Stream io.ReadCloser // instead of Body for operations that answer a stream, of bytes or of events
 	// Scratch is room that a codec may write Body into. It leaves there the room
 	// it ended up with, which is used again once Body was sent.
 	Scratch []byte

@@ -186,6 +186,12 @@ type Service struct {
 // Shape returns the shape with the given index.
 func (s *Service) Shape(id ShapeID) *Shape { return &s.Shapes[id] }
 
+// InBody says that a member travels in the body of its structure: not beside it
+// in the HTTP message, nor as a header or payload of an event, nor as events.
+func (s *Service) InBody(m *Member) bool {
+	return m.Location == InBody && m.Flags&(EventHeader|EventPayload) == 0 && !s.Shapes[m.Shape].EventStream
+}
+
 // Operation finds an operation by name, or nil. The scan is linear: the gateway
 // builds its own index once.
 func (s *Service) Operation(name string) *Operation {

@@ -19,6 +19,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/wire"
+	"moln.dev/moln/wire/eventstream"
 )
 
 // openBody prepares the request's body and says which payload hash the
@@ -276,7 +277,12 @@ func (g *Gateway) write(x *exchange, resp *wire.Response) {
 			return
 		}
 		var err error
-		if x.sent, err = io.Copy(x.w, resp.Stream); err != nil {
+		if events, ok := resp.Stream.(*eventstream.Stream); ok {
+			x.sent, err = x.sendEvents(events)
+		} else {
+			x.sent, err = io.Copy(x.w, resp.Stream)
+		}
+		if err != nil {
 			x.call.Note("response stream: " + err.Error())
 			// The status is sent; only a broken connection can tell the client.
 			panic(http.ErrAbortHandler)
@@ -294,6 +300,35 @@ func (g *Gateway) write(x *exchange, resp *wire.Response) {
 	if x.r.Method != http.MethodHead {
 		x.w.Write(resp.Body)
 		x.sent = int64(len(resp.Body))
+	}
+}
+
+// eventsBytes is how much of a stream of events is sent at a time.
+const eventsBytes = 32 << 10
+
+// sendEvents sends each event when it comes.
+func (x *exchange) sendEvents(events *eventstream.Stream) (sent int64, err error) {
+	flusher := http.NewResponseController(x.w)
+	room := make([]byte, eventsBytes)
+	for {
+		if err := flusher.Flush(); err != nil {
+			return sent, err
+		}
+		n, err := events.Read(room)
+		if err == io.EOF {
+			if failure := events.Err(); failure != nil {
+				x.call.Log.Error("internal failure", "operation", x.record.Operation, "service", x.record.Service, "error", failure)
+			}
+			return sent, nil
+		}
+		if err != nil {
+			return sent, err
+		}
+		m, err := x.w.Write(room[:n])
+		sent += int64(m)
+		if err != nil {
+			return sent, err
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/wire"
+	"moln.dev/moln/wire/eventstream"
 	"moln.dev/moln/wire/jsonval"
 )
 
@@ -40,7 +41,7 @@ func (c Codec) Decode(svc *smithy.Service, op *smithy.Operation, req *wire.Reque
 // Encode writes out as the body of a 200.
 func (c Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestID string, resp *wire.Response) error {
 	if op.EventOut {
-		return wire.ErrEventStream
+		return c.encodeEvents(svc, svc.Shape(op.Output), wire.Struct(out), requestID, resp)
 	}
 	room := resp.Scratch[:0]
 	if cap(room) < encodeCap {
@@ -73,6 +74,28 @@ func addMembers(object []byte, direct wire.Direct) []byte {
 		all = append(all[:end], all[end+1:]...)
 	}
 	return append(all, '}')
+}
+
+// encodeEvents answers a stream of events, with the output's other members in a
+// message in front.
+func (c Codec) encodeEvents(svc *smithy.Service, sh *smithy.Shape, v reflect.Value, requestID string, resp *wire.Response) error {
+	initial, err := jsonval.Append(nil, svc, sh, v, true)
+	if err != nil {
+		return err
+	}
+	events, err := eventstream.New(svc, sh, v, eventstream.Form{
+		ContentType: "application/x-amz-json-" + c.version, Initial: initial,
+		Append: func(dst []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) {
+			return jsonval.Append(dst, svc, sh, v, true)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	c.finish(resp, requestID, nil)
+	resp.SetHeader("Content-Type", eventstream.ContentType)
+	resp.Status, resp.Stream = 200, events
+	return nil
 }
 
 func (c Codec) finish(resp *wire.Response, requestID string, body []byte) {

@@ -43,7 +43,7 @@ func (e *encoder) structure(dst []byte, sh *smithy.Shape, v reflect.Value, body 
 	empty := true
 	for i := range sh.Members {
 		m := &sh.Members[i]
-		if body && m.Location != smithy.InBody {
+		if body && !e.svc.InBody(m) {
 			continue
 		}
 		field, ok := scalar.Source(v.Field(int(m.Field)))

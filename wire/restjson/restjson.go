@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/wire"
 	"moln.dev/moln/wire/bind"
+	"moln.dev/moln/wire/eventstream"
 	"moln.dev/moln/wire/jsonval"
 	"moln.dev/moln/wire/scalar"
 )
@@ -52,9 +53,6 @@ func decodeBody(svc *smithy.Service, sh *smithy.Shape, req *wire.Request, v refl
 
 // Encode writes status, headers and body.
 func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestID string, resp *wire.Response) error {
-	if op.EventOut {
-		return wire.ErrEventStream
-	}
 	if resp.Status == 0 {
 		resp.Status = op.Status
 	}
@@ -69,7 +67,25 @@ func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestI
 	if v.IsValid() {
 		bind.Encode(svc, sh, v, resp)
 	}
+	if op.EventOut {
+		return encodeEvents(svc, sh, v, resp)
+	}
 	return encodeBody(svc, sh, v, resp)
+}
+
+func encodeEvents(svc *smithy.Service, sh *smithy.Shape, v reflect.Value, resp *wire.Response) error {
+	events, err := eventstream.New(svc, sh, v, eventstream.Form{
+		ContentType: contentType,
+		Append: func(dst []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) {
+			return jsonval.Append(dst, svc, sh, v, true)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	resp.SetHeader("Content-Type", eventstream.ContentType)
+	resp.Stream = events
+	return nil
 }
 
 func encodeBody(svc *smithy.Service, sh *smithy.Shape, v reflect.Value, resp *wire.Response) error {

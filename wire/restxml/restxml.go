@@ -12,6 +12,7 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/wire"
 	"moln.dev/moln/wire/bind"
+	"moln.dev/moln/wire/eventstream"
 	"moln.dev/moln/wire/scalar"
 	"moln.dev/moln/wire/xmlval"
 )
@@ -24,6 +25,7 @@ var _ wire.Codec = Codec{}
 const (
 	encodeCap   = 512
 	contentType = "application/xml"
+	eventType   = "text/xml" // of events' payloads
 )
 
 // malformedXML is S3's word for every body that it can not make sense of.
@@ -74,9 +76,6 @@ func (Codec) Decode(svc *smithy.Service, op *smithy.Operation, req *wire.Request
 
 // Encode writes status, headers and body.
 func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestID string, resp *wire.Response) error {
-	if op.EventOut {
-		return wire.ErrEventStream
-	}
 	if resp.Status == 0 {
 		resp.Status = op.Status
 	}
@@ -94,6 +93,9 @@ func (Codec) Encode(svc *smithy.Service, op *smithy.Operation, out any, requestI
 	}
 	sh := svc.Shape(op.Output)
 	bind.Encode(svc, sh, v, resp)
+	if op.EventOut {
+		return encodeEvents(&e, sh, v, resp)
+	}
 	m := bind.PayloadMember(sh)
 	if m != nil {
 		return encodePayload(&e, m, v, resp)
@@ -127,6 +129,24 @@ func appendUnwrapped(dst []byte, svc *smithy.Service, name string, sh *smithy.Sh
 		}
 	}
 	return xmlval.Close(dst, name), nil
+}
+
+func encodeEvents(e *xmlval.Encoder, sh *smithy.Shape, v reflect.Value, resp *wire.Response) error {
+	events, err := eventstream.New(e.Service, sh, v, eventstream.Form{
+		ContentType: eventType,
+		Append: func(dst []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) {
+			if len(sh.Members) == 0 || !v.IsValid() {
+				return dst, nil // ContinuationEvent and EndEvent are nothing but their names
+			}
+			return e.AppendElement(dst, sh.Name, "", sh, v, true)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	resp.SetHeader("Content-Type", eventstream.ContentType)
+	resp.Stream = events
+	return nil
 }
 
 func encodePayload(e *xmlval.Encoder, m *smithy.Member, v reflect.Value, resp *wire.Response) error {

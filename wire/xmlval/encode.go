@@ -119,7 +119,7 @@ func (e *Encoder) members(dst []byte, sh *smithy.Shape, v reflect.Value, body bo
 	mixed := false
 	for i := range sh.Members {
 		m := &sh.Members[i]
-		if m.Has(smithy.XMLAttribute) || (body && m.Location != smithy.InBody) {
+		if m.Has(smithy.XMLAttribute) || (body && !e.Service.InBody(m)) {
 			continue
 		}
 		field, ok := scalar.Source(v.Field(int(m.Field)))
