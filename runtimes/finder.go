@@ -33,13 +33,42 @@ type finding struct {
 }
 
 // NewFinder looks in path (as in $PATH) and in dirs, which may be patterns.
-// cacheDir is a directory of moln's own, which is made at need.
+// cacheDir is a directory of moln's own, which is made at need; with "" nothing
+// is kept.
 func NewFinder(path string, dirs []string, cacheDir string) *Finder {
 	f := &Finder{path: path, dirs: dirs, cacheDir: cacheDir, found: map[Language]*finding{}}
 	f.support = sync.OnceValues(func() (string, error) {
-		return buildJava(context.Background(), f.cacheDir, f.Interpreters(Java))
+		dir := f.cacheDir
+		if dir == "" {
+			var err error
+			if dir, err = os.MkdirTemp("", "moln-runtimes-"); err != nil {
+				return "", err
+			}
+		}
+		return buildJava(context.Background(), dir, f.Interpreters(Java))
 	})
 	return f
+}
+
+// HostFinder looks where this host's users and packages put interpreters: in dir
+// and dir/*/bin if there is a dir, on $PATH, and in UsualDirs.
+func HostFinder(dir, cacheDir string) *Finder {
+	home, _ := os.UserHomeDir()
+	dirs := UsualDirs(home)
+	if dir != "" {
+		dirs = append([]string{dir, dir + "/bin", dir + "/*/bin"}, dirs...)
+	}
+	return NewFinder(os.Getenv("PATH"), dirs, cacheDir)
+}
+
+// UserCacheDir is a cacheDir for those that have no directory of their own; ""
+// where the user has none either.
+func UserCacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "moln", "runtimes")
 }
 
 // Interpreters lists those of one language, newest first. It asks once.
@@ -79,10 +108,14 @@ func (f *Finder) Resolve(identifier string) (Choice, error) {
 	if want.language != Java || len(list) == 0 {
 		return Resolver{list}.Resolve(identifier)
 	}
-	dir, err := f.support()
-	if errors.Is(err, errNoCompiler) {
-		return Choice{}, &MissingError{identifier, "this host has Java, but no compiler for the bootstrap: install a JDK (such as openjdk-17-jdk-headless), or name its directory with --runtimes-dir; it is needed once"}
+	if err := f.Ready(list[0]); err != nil {
+		var missing *MissingError
+		if errors.As(err, &missing) {
+			missing.Identifier = identifier
+		}
+		return Choice{}, err
 	}
+	dir, err := f.support()
 	if err != nil {
 		return Choice{}, err
 	}
@@ -92,6 +125,18 @@ func (f *Finder) Resolve(identifier string) (Choice, error) {
 		ready[n] = i
 	}
 	return Resolver{ready}.Resolve(identifier)
+}
+
+// Ready makes what the interpreter's bootstrap needs, or says what is missing.
+func (f *Finder) Ready(i Interpreter) error {
+	if i.Language != Java {
+		return nil
+	}
+	_, err := f.support()
+	if errors.Is(err, errNoCompiler) {
+		return &MissingError{"Java", "this host has Java, but no compiler for the bootstrap: install a JDK (such as openjdk-17-jdk-headless), or name its directory with --runtimes-dir; it is needed once"}
+	}
+	return err
 }
 
 func (f *Finder) find(l Language) []Interpreter {
@@ -142,6 +187,9 @@ func stateOf(name string) keptFile {
 // openKept reads the file; one that cannot be read is as good as none.
 func openKept(file string) *kept {
 	k := &kept{file: file, answers: map[string]keptAnswer{}}
+	if filepath.Dir(file) == "." {
+		return k // there is no directory
+	}
 	data, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(data, &k.answers) != nil || k.answers == nil {
 		k.answers = map[string]keptAnswer{}
@@ -184,7 +232,7 @@ func (k *kept) put(program string, i Interpreter, err error) {
 // save keeps what was learnt of programs that are still there. That it cannot
 // be kept costs time, nothing else.
 func (k *kept) save(programs map[string]Language) {
-	if !k.changed {
+	if !k.changed || filepath.Dir(k.file) == "." {
 		return
 	}
 	for program := range k.answers {

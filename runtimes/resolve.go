@@ -81,7 +81,7 @@ func (r Resolver) Resolve(identifier string) (Choice, error) {
 	}
 	best, found := nearest(r.Interpreters, want.language, want.rank)
 	if !found {
-		return Choice{}, &MissingError{identifier, "install " + l.need() + ", or name its directory with --runtimes-dir"}
+		return Choice{}, &MissingError{identifier, HowToAdd(want.language)}
 	}
 	c := Choice{Interpreter: best, Launch: best.Launch(), Exact: best.rank() == want.rank}
 	if !c.Exact {
@@ -114,4 +114,13 @@ func closer(candidate, best, want int) bool {
 		return candidate >= want
 	}
 	return candidate > best
+}
+
+// HowToAdd says what to do for a host to have a language.
+func HowToAdd(l Language) string {
+	one, ok := languages[l]
+	if !ok {
+		return one.refusal(string(l))
+	}
+	return "install " + one.need() + ", or name its directory with --runtimes-dir"
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"moln.dev/moln/engine/sandbox"
@@ -34,31 +33,36 @@ func Examine(runtimesDir string) Report {
 	defer cancel()
 	var r Report
 	sandboxed := r.sandboxes(ctx)
-	found := interpreters(ctx, runtimesDir)
-	for _, language := range []runtimes.Language{runtimes.Node, runtimes.Python} {
-		seen := false
-		for _, i := range found {
-			if i.Language == language {
-				seen = true
-				r.add(string(language), true, i.Version+" at "+i.Path)
-			}
-		}
-		if !seen {
-			r.add(string(language), false, "no interpreter found on PATH; functions of its runtimes cannot be created until one is installed or named with --runtimes")
-		}
+	finder := runtimes.HostFinder(runtimesDir, runtimes.UserCacheDir())
+	usable := 0
+	for _, language := range runtimes.Languages() {
+		usable += r.language(finder, language)
 	}
-	r.add("provided", true, "programs of one's own (Go, Rust) need no interpreter")
-	r.CanRun = sandboxed && len(found) > 0
+	r.add("provided", true, "programs of one's own (Go, Rust, .NET as native code) need no interpreter")
+	r.CanRun = sandboxed && usable > 0
 	return r
 }
 
-func interpreters(ctx context.Context, dir string) []runtimes.Interpreter {
-	home, _ := os.UserHomeDir()
-	dirs := runtimes.UsualDirs(home)
-	if dir != "" {
-		dirs = append([]string{dir}, dirs...)
+// Runtimes tells what runs each of AWS's runtime identifiers on this host.
+func Runtimes(dir string) ([]runtimes.Identifier, error) {
+	return runtimes.HostFinder(dir, runtimes.UserCacheDir()).Identifiers()
+}
+
+// language tells the interpreters of one, and how many will do.
+func (r *Report) language(finder *runtimes.Finder, l runtimes.Language) int {
+	usable := 0
+	for _, i := range finder.Interpreters(l) {
+		if err := finder.Ready(i); err != nil {
+			r.add(string(l), false, i.Version+" at "+i.Path+": "+err.Error())
+			continue
+		}
+		usable++
+		r.add(string(l), true, i.Version+" at "+i.Path)
 	}
-	return runtimes.Discover(ctx, os.Getenv("PATH"), dirs)
+	if len(finder.Interpreters(l)) == 0 {
+		r.add(string(l), false, "functions of its runtimes cannot be created: "+runtimes.HowToAdd(l)+" (moln runtimes lists the identifiers)")
+	}
+	return usable
 }
 
 func (r *Report) add(subject string, ok bool, detail string) {

@@ -17,6 +17,7 @@ import (
 	"moln.dev/moln/engine/blob/s3blob"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/runtimes"
 	"moln.dev/moln/services/apigateway"
 	"moln.dev/moln/services/cloudformation"
 	"moln.dev/moln/services/cognitoidentity"
@@ -49,6 +50,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 
 	functions := lambda.New(s.deps("lambda"), lambda.Options{
 		Sandbox: s.cfg.Sandbox, Strict: s.cfg.Strict, Egress: s.cfg.Egress, RuntimesDir: s.cfg.RuntimesDir,
+		CacheDir: s.runtimesCache(),
 	})
 	s.closers = append(s.closers, functions.Close)
 	s.funcs.Bind(functions)
@@ -153,4 +155,13 @@ func s3Config(where, access, secret string) (s3blob.Config, error) {
 		Prefix:    strings.Trim(path.Clean("/"+u.Path), "/"),
 		AccessKey: access, SecretKey: secret,
 	}, nil
+}
+
+// runtimesCache is where functions' interpreters are remembered: "" for the
+// service's own directory, or the user's where state does not outlive us.
+func (s *Server) runtimesCache() string {
+	if s.cfg.Ephemeral {
+		return runtimes.UserCacheDir()
+	}
+	return ""
 }

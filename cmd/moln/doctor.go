@@ -9,7 +9,7 @@ import (
 )
 
 type doctorCmd struct {
-	Runtimes string `help:"Directory with further interpreters." placeholder:"DIR"`
+	Runtimes string `name:"runtimes-dir" aliases:"runtimes" help:"Directory with further interpreters: programs, or DIR/*/bin." placeholder:"DIR"`
 	JSON     bool   `help:"Machine-readable output."`
 }
 

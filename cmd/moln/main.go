@@ -22,15 +22,16 @@ const (
 
 // cli is the command line.
 type cli struct {
-	Up      upCmd      `cmd:"" help:"Run moln for development: loopback, key test/test, state in .moln/."`
-	Serve   serveCmd   `cmd:"" help:"Run moln as a server: keys made at first start, TLS where others can reach it."`
-	Env     envCmd     `cmd:"" help:"Print the environment that points AWS tools at a running moln."`
-	Exec    execCmd    `cmd:"" help:"Run a command with that environment set, through moln's proxy where a tool knows no endpoints."`
-	Doctor  doctorCmd  `cmd:"" help:"Say which runtimes and sandboxes this host offers, and what is missing."`
-	Why     whyCmd     `cmd:"" help:"Show why requests were denied, with the least policy that would allow them."`
-	Clock   clockCmd   `cmd:"" help:"Show the account's clock, or move it forward: moln clock advance 1h."`
-	Scrub   scrubCmd   `cmd:"" help:"Read all stored bytes, compare them with their checksums, and name what is damaged."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Up       upCmd       `cmd:"" help:"Run moln for development: loopback, key test/test, state in .moln/."`
+	Serve    serveCmd    `cmd:"" help:"Run moln as a server: keys made at first start, TLS where others can reach it."`
+	Env      envCmd      `cmd:"" help:"Print the environment that points AWS tools at a running moln."`
+	Exec     execCmd     `cmd:"" help:"Run a command with that environment set, through moln's proxy where a tool knows no endpoints."`
+	Doctor   doctorCmd   `cmd:"" help:"Say which runtimes and sandboxes this host offers, and what is missing."`
+	Runtimes runtimesCmd `cmd:"" help:"List AWS's runtime identifiers, what runs each on this host, and how to add what is missing."`
+	Why      whyCmd      `cmd:"" help:"Show why requests were denied, with the least policy that would allow them."`
+	Clock    clockCmd    `cmd:"" help:"Show the account's clock, or move it forward: moln clock advance 1h."`
+	Scrub    scrubCmd    `cmd:"" help:"Read all stored bytes, compare them with their checksums, and name what is damaged."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 func main() {

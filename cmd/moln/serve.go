@@ -32,7 +32,7 @@ type common struct {
 	SMTP       string   `name:"smtp" help:"Mail server for what Cognito sends: smtp://user:pass@host:port. Without it mail stays in the local mailbox." placeholder:"URL"`
 	MailFrom   string   `help:"Sender of that mail." default:"no-reply@verificationemail.com"`
 	Websites   []string `name:"website-domain" help:"Domain at and below which a bucket named as the host is served as a website." placeholder:"DOMAIN"`
-	Runtimes   string   `help:"Directory with further interpreters." placeholder:"DIR"`
+	Runtimes   string   `name:"runtimes-dir" aliases:"runtimes" help:"Directory with further interpreters: programs, or DIR/*/bin." placeholder:"DIR"`
 	LogLevel   string   `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 	JSON       bool     `help:"Machine-readable output, one JSON object a line."`
 }

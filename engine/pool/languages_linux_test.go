@@ -25,11 +25,7 @@ type languageCase struct {
 
 // finder keeps the bootstrap that it compiles for the next run.
 var finder = sync.OnceValue(func() *runtimes.Finder {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		dir = os.TempDir()
-	}
-	return runtimes.NewFinder(os.Getenv("PATH"), []string{"/usr/bin", "/usr/local/bin"}, filepath.Join(dir, "moln-test"))
+	return runtimes.NewFinder(os.Getenv("PATH"), []string{"/usr/bin", "/usr/local/bin"}, runtimes.UserCacheDir())
 })
 
 // resolved skips the test where the host lacks the language.

@@ -89,7 +89,7 @@ func TestCreateRefuses(t *testing.T) {
 		code, message string
 	}{
 		"runtime":  {func(i *in) { i.Runtime = new("nodejs99.x") }, "InvalidParameterValueException", "Value nodejs99.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: ["},
-		"language": {func(i *in) { i.Runtime = new("java21") }, "InvalidParameterValueException", "moln cannot run java21 here"},
+		"language": {func(i *in) { i.Runtime = new("dotnet8") }, "InvalidParameterValueException", "moln cannot run dotnet8 here"},
 		"role":     {func(i *in) { i.Role = new("arn:aws:iam::123456789012:role/other") }, "InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda."},
 		"handler":  {func(i *in) { i.Handler = nil }, "InvalidParameterValueException", "Runtime and Handler are mandatory parameters"},
 		"timeout":  {func(i *in) { i.Timeout = new(int32(901)) }, "InvalidParameterValueException", "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"},

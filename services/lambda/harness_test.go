@@ -34,7 +34,7 @@ import (
 	"moln.dev/moln/engine/seal"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/services/lambda/host"
+	"moln.dev/moln/runtimes"
 )
 
 const (
@@ -48,8 +48,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// interpreters asks the host once for all tests.
-var interpreters = sync.OnceValue(host.New(clock.System(), nil, Options{}).Interpreters)
+// finder asks the host once for all tests.
+var finder = sync.OnceValue(func() *runtimes.Finder { return runtimes.HostFinder("", runtimes.UserCacheDir()) })
 
 // world stands for everything around the service: the gateway, IAM, S3 and
 // CloudWatch Logs.
@@ -95,7 +95,7 @@ func newWorld(t *testing.T, opts Options) *world {
 		},
 	}
 	w.s = New(d, opts)
-	w.s.host.Interpreters = interpreters
+	w.s.host.Finder = finder()
 	t.Cleanup(func() {
 		if err := w.s.Close(); err != nil {
 			t.Error(err)

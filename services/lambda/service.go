@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"path/filepath"
 	"slices"
 
 	api "moln.dev/moln/api/lambda"
@@ -39,6 +40,9 @@ func New(d service.Deps, opts Options) *Service {
 		packages: code.New(d.Blobs, d.DataDir),
 	}
 	s.layers = layers.New(s.store, s.packages, d.Ident, s.blobLocation)
+	if opts.CacheDir == "" {
+		opts.CacheDir = filepath.Join(d.DataDir, "runtimes")
+	}
 	s.host = host.New(d.Clock, d.Log, opts)
 	s.engine = run.New(d, s.store, s.packages, s.host)
 	s.events = async.New(d, s.store, s.engine)

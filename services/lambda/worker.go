@@ -13,10 +13,9 @@ const (
 	blobsAge      = 24 * time.Hour
 )
 
-// warmUp looks at the host in the background, so that the first function does
-// not wait for it. Where isolation is demanded and cannot be had, it fails.
+// warmUp chooses the sandbox in the background, so that the first function does
+// not wait for it. Interpreters are looked for when a function names them. Where isolation is demanded and cannot be had, it fails.
 func (s *Service) warmUp(ctx context.Context) error {
-	s.host.Interpreters()
 	if _, err := s.engine.Guard(); err != nil {
 		if s.strict {
 			return err // the server ends with it

@@ -5,13 +5,9 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 
 	"moln.dev/moln/engine/clock"
@@ -34,6 +30,9 @@ type Options struct {
 	// RuntimesDir is a further directory, or pattern of directories, with
 	// interpreters.
 	RuntimesDir string
+	// CacheDir is where what is known of interpreters is kept; "" for the
+	// service's own directory.
+	CacheDir string
 }
 
 // Host is what this machine offers. Everything is looked for at first need.
@@ -42,8 +41,8 @@ type Host struct {
 	log     *slog.Logger
 	options Options
 
-	// Interpreters lists those there are; it asks once.
-	Interpreters func() []runtimes.Interpreter
+	// Finder looks for interpreters, each language at its first function.
+	Finder *runtimes.Finder
 	// Guard is the sandbox, chosen once.
 	Guard func() (*Guard, error)
 }
@@ -59,32 +58,14 @@ type Guard struct {
 // New returns a Host that has not looked yet.
 func New(c clock.Clock, log *slog.Logger, opts Options) *Host {
 	h := &Host{clock: c, log: log, options: opts}
-	h.Interpreters = sync.OnceValue(h.discover)
+	h.Finder = runtimes.HostFinder(opts.RuntimesDir, opts.CacheDir)
 	h.Guard = sync.OnceValues(h.choose)
 	return h
 }
 
-// programs are looked for where the shell would.
-var programs = []string{"node", "nodejs", "python3", "python3.8", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"}
-
-// discover asks the interpreters of this host for their versions.
-func (h *Host) discover() []runtimes.Interpreter {
-	home, _ := os.UserHomeDir()
-	dirs := runtimes.UsualDirs(home)
-	if h.options.RuntimesDir != "" {
-		dirs = append([]string{h.options.RuntimesDir, h.options.RuntimesDir + "/*/bin"}, dirs...)
-	}
-	for _, name := range programs {
-		if program, err := exec.LookPath(name); err == nil {
-			dirs = append(dirs, filepath.Dir(program))
-		}
-	}
-	return runtimes.Discover(context.Background(), "", dirs)
-}
-
 // Resolve finds what runs a runtime identifier. Its errors are runtimes' own.
 func (h *Host) Resolve(identifier string) (runtimes.Choice, error) {
-	return runtimes.Resolver{Interpreters: h.Interpreters()}.Resolve(identifier)
+	return h.Finder.Resolve(identifier)
 }
 
 // choose picks the sandbox driver. What it gives up is said, or refused.
