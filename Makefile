@@ -167,12 +167,13 @@ deps-go:
 
 # System packages by the program that shows they are there. Only root installs.
 .PHONY: deps-system
-deps-system: ## PostgreSQL and Chromium, by apt-get where they are missing
+deps-system: ## PostgreSQL, Chromium and OCI runtimes, by apt-get where they are missing
 	@want=()
 	command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || want+=(postgresql)
 	command -v chromium >/dev/null || want+=(chromium)
 	command -v chromedriver >/dev/null || want+=(chromium-driver)
 	command -v curl >/dev/null || want+=(curl)
+	for runtime in crun runc; do PATH=$$PATH:/usr/sbin command -v $$runtime >/dev/null || want+=($$runtime); done
 	[[ $${#want[@]} = 0 ]] && exit 0
 	if [[ $$EUID = 0 ]] && command -v apt-get >/dev/null; then
 		export DEBIAN_FRONTEND=noninteractive

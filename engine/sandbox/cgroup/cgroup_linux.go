@@ -118,7 +118,12 @@ func sweep(parent string) {
 		}
 		leaves, _ := filepath.Glob(filepath.Join(dir, "[0-9]*"))
 		for _, leaf := range leaves {
-			_ = syscall.Rmdir(leaf)
+			// Guests were killed with their daemon, but the frozen die only
+			// when they are thawed, by version 1.
+			_ = write(leaf, "freezer.state", "THAWED")
+			if err := syscall.Rmdir(leaf); err == syscall.EBUSY {
+				_ = remove(leaf)
+			}
 		}
 		_ = syscall.Rmdir(dir)
 	}
@@ -316,6 +321,20 @@ func (g *Group) Memory() (used int64, ok bool) {
 	}
 	used, err := readInt(filepath.Join(dir, file))
 	return used, err == nil
+}
+
+// MemoryPeak is the most the group has used, 0 where the kernel does not say.
+func (g *Group) MemoryPeak() int64 {
+	dir, isV2, found := g.dir("memory")
+	if !found {
+		return 0
+	}
+	file := "memory.max_usage_in_bytes"
+	if isV2 {
+		file = "memory.peak"
+	}
+	peak, _ := readInt(filepath.Join(dir, file))
+	return peak
 }
 
 // Anonymous is the memory of the group that is neither cache nor tmpfs.

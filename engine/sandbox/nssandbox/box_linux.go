@@ -20,6 +20,7 @@ const watchInterval = 100 * time.Millisecond
 // box is one sandbox.
 type box struct {
 	spec      sandbox.Spec
+	guarded   bool // by a kernel of its own
 	group     *cgroup.Group
 	control   *net.UnixConn
 	process   *os.Process // the helper

@@ -17,6 +17,7 @@ import (
 
 	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/engine/sandbox/cgroup"
+	"moln.dev/moln/engine/sandbox/oci"
 )
 
 const (
@@ -43,6 +44,7 @@ type Driver struct {
 	links    map[string]string
 	hostNS   uint64
 	nextUser atomic.Int64
+	runtime  *oci.Runtime // nil: the helper itself starts guests
 }
 
 var _ sandbox.Driver = (*Driver)(nil)
@@ -63,8 +65,13 @@ func New() (*Driver, error) {
 // Close frees what the driver holds on the host. All sandboxes must be killed.
 func (d *Driver) Close() error { return d.groups.Close() }
 
-// Name is "ns".
-func (d *Driver) Name() string { return "ns" }
+// Name is "ns", or the runtime's.
+func (d *Driver) Name() string {
+	if d.runtime != nil {
+		return string(d.runtime.Kind)
+	}
+	return "ns"
+}
 
 // Start makes a sandbox and runs the command in it.
 func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
@@ -72,7 +79,7 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 		return nil, err
 	}
 	withDefaults(&spec)
-	sb := &box{spec: spec, done: make(chan struct{}), replies: make(chan reply), listeners: map[string]net.Listener{}}
+	sb := &box{spec: spec, guarded: d.guarded(), done: make(chan struct{}), replies: make(chan reply), listeners: map[string]net.Listener{}}
 	if err := sb.start(ctx, d); err != nil {
 		sb.abandon()
 		return nil, fmt.Errorf("nssandbox: %w", err)
@@ -110,6 +117,7 @@ func (sb *box) start(ctx context.Context, d *Driver) error {
 		// room for both and the watchdog enforces the guest's own share.
 		limits.MemoryBytes = memoryFence(spec.MemoryBytes) + spec.TmpBytes
 	}
+	d.addSlack(&limits.MemoryBytes, &limits.Processes)
 	var err error
 	if sb.group, err = d.groups.New(limits); err != nil {
 		return err
@@ -120,7 +128,14 @@ func (sb *box) start(ctx context.Context, d *Driver) error {
 		return err
 	}
 	fds, err := d.openForHelper(message.Binds)
-	defer closeAll(fds)
+	defer func() { closeAll(fds) }()
+	if err == nil && message.Runtime != nil && d.root {
+		message.Runtime.Program.FD = len(fds)
+		var program int
+		if program, err = openTree(message.Runtime.Program); err == nil {
+			fds = append(fds, program)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -140,7 +155,8 @@ func (sb *box) start(ctx context.Context, d *Driver) error {
 	stop := context.AfterFunc(ctx, func() { _ = sb.control.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := send(sb.control, message, blob, fds); err != nil {
-		return fmt.Errorf("set up the helper: %w", err)
+		// It may have said why before it went.
+		return fmt.Errorf("set up the helper: %w (%w)", err, sb.awaitStart())
 	}
 	if err := sb.awaitStart(); err != nil {
 		return err
@@ -224,6 +240,12 @@ func (d *Driver) setup(sb *box) (*setup, []byte, error) {
 		OpenFiles:   spec.OpenFiles,
 		Processes:   spec.Processes,
 	}
+	if d.runtime != nil {
+		var err error
+		if m.Runtime, err = d.runtimeSetup(); err != nil {
+			return nil, nil, err
+		}
+	}
 	if spec.Network == sandbox.NetworkLoopback {
 		m.Listen = spec.Listen
 	}
@@ -232,7 +254,7 @@ func (d *Driver) setup(sb *box) (*setup, []byte, error) {
 			return nil, nil, err
 		}
 	}
-	if _, held := d.groups.Has("memory"); !held && spec.MemoryBytes > 0 {
+	if _, held := d.groups.Has("memory"); !held && spec.MemoryBytes > 0 && !d.guarded() {
 		m.DataBytes = memoryFence(spec.MemoryBytes) + dataSlackBytes
 	}
 	for _, mount := range spec.Mounts {
@@ -327,6 +349,7 @@ func (sb *box) spawn(d *Driver) error {
 		return err
 	}
 	defer null.Close()
+	attr := d.attributes(sb.spec.Network)
 	files := []*os.File{null, nil, nil, theirs}
 	for i := range 2 + sb.spec.Pipes {
 		read, write, err := pipe()
@@ -335,19 +358,34 @@ func (sb *box) spawn(d *Driver) error {
 		}
 		defer write.Close()
 		sb.pipes = append(sb.pipes, read)
+		if d.root {
+			// So that the guest can open its /dev/stdout, which is the pipe.
+			if err := unix.Fchown(int(write.Fd()), guestHostID(attr.UidMappings), guestHostID(attr.GidMappings)); err != nil {
+				return err
+			}
+		}
 		if i < 2 {
 			files[1+i] = write
 		} else {
 			files = append(files, write)
 		}
 	}
-	attr := d.attributes(sb.spec.Network)
 	env := []string{fmt.Sprintf("%s=%d", namespaceVariable, d.hostNS), "GOMAXPROCS=2", "GOGC=off"}
 	sb.process, err = os.StartProcess("/proc/self/exe", []string{helperName}, &os.ProcAttr{Dir: "/", Env: env, Files: files, Sys: attr})
 	if err != nil {
 		return fmt.Errorf("start the helper: %w", err)
 	}
 	return nil
+}
+
+// guestHostID is what the guest's user or group is on the host.
+func guestHostID(mappings []syscall.SysProcIDMap) int {
+	for _, m := range mappings {
+		if m.ContainerID == helperUserID {
+			return m.HostID
+		}
+	}
+	return mappings[0].HostID
 }
 
 // attributes are the namespaces and the user of the helper.
@@ -370,6 +408,9 @@ func (d *Driver) attributes(network sandbox.Network) *syscall.SysProcAttr {
 		},
 		Pdeathsig: syscall.SIGKILL,
 		Setsid:    true,
+	}
+	if d.runtime != nil {
+		d.runtimeAttributes(attr)
 	}
 	if network != sandbox.NetworkHost {
 		attr.Cloneflags |= syscall.CLONE_NEWNET

@@ -49,6 +49,7 @@ type helper struct {
 	firstMountNS uint64
 	guestNS      int // descriptor of the guest's mount namespace
 	guestPID     int
+	stage        *stage // with a runtime
 }
 
 func (h *helper) run() error {
@@ -85,12 +86,18 @@ func (h *helper) run() error {
 		return err
 	}
 	started := make(chan error)
-	go func() { started <- h.launch(&s, blob, fds) }()
+	go func() {
+		if s.Runtime != nil {
+			started <- h.launchRuntime(&s, blob, fds)
+			return
+		}
+		started <- h.launch(&s, blob, fds)
+	}()
 	if err := <-started; err != nil {
 		return err
 	}
 	closeAll(fds)
-	if s.DataBytes > 0 {
+	if s.DataBytes > 0 && s.Runtime == nil {
 		limit := unix.Rlimit{Cur: uint64(s.DataBytes), Max: uint64(s.DataBytes)}
 		_ = unix.Prlimit(h.guestPID, unix.RLIMIT_DATA, &limit, nil)
 	}
@@ -147,19 +154,9 @@ func (h *helper) launch(s *setup, blob []byte, fds []int) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("second mount namespace: %w", err)
-	}
-	own, err := threadMountNS()
+	h.guestNS, err = h.secondNamespace()
 	if err != nil {
 		return err
-	}
-	if own == h.hostMountNS || own == h.firstMountNS {
-		return fmt.Errorf("refusing to pivot: not in a mount namespace of our own")
-	}
-	h.guestNS, err = unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("guest's namespace: %w", err)
 	}
 	// A detached tree opened in the first namespace may be attached here.
 	if err := buildRoot(s, blob, trees); err != nil {
@@ -173,6 +170,25 @@ func (h *helper) launch(s *setup, blob []byte, fds []int) error {
 		return err
 	}
 	return nil
+}
+
+// secondNamespace moves the calling thread to a mount namespace of its own.
+func (h *helper) secondNamespace() (fd int, err error) {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return -1, fmt.Errorf("second mount namespace: %w", err)
+	}
+	own, err := threadMountNS()
+	if err != nil {
+		return -1, err
+	}
+	if own == h.hostMountNS || own == h.firstMountNS {
+		return -1, fmt.Errorf("refusing to pivot: not in a mount namespace of our own")
+	}
+	fd, err = unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("guest's namespace: %w", err)
+	}
+	return fd, nil
 }
 
 func startGuest(s *setup) (int, error) {
@@ -219,16 +235,21 @@ func dropPrivileges() error {
 	return installFilter()
 }
 
+// limit is a resource limit to set.
+type limit struct {
+	resource int
+	value    uint64
+}
+
+// lockedBytes is what a guest may keep from being swapped.
+const lockedBytes = 64 << 10
+
 func setLimits(s *setup) error {
-	for _, one := range []struct {
-		resource int
-		value    uint64
-	}{
-		{unix.RLIMIT_NOFILE, uint64(s.OpenFiles)},
-		{unix.RLIMIT_NPROC, uint64(s.Processes)},
-		{unix.RLIMIT_CORE, 0},
-		{unix.RLIMIT_MEMLOCK, 64 << 10},
-	} {
+	limits := []limit{{unix.RLIMIT_CORE, 0}, {unix.RLIMIT_MEMLOCK, lockedBytes}}
+	if s.Runtime == nil { // which sets the others itself, for the guest alone
+		limits = append(limits, limit{unix.RLIMIT_NOFILE, uint64(s.OpenFiles)}, limit{unix.RLIMIT_NPROC, uint64(s.Processes)})
+	}
+	for _, one := range limits {
 		limit := syscall.Rlimit{Cur: one.value, Max: one.value}
 		if err := syscall.Setrlimit(one.resource, &limit); err != nil {
 			return fmt.Errorf("resource limit %d = %d: %w", one.resource, one.value, err)
@@ -257,6 +278,9 @@ func (h *helper) reap() error {
 		} else {
 			n.Status = status.ExitStatus()
 		}
+		if h.stage != nil && n.Signal == 0 {
+			n.Status, n.Signal = h.stage.ExitStatus(n.Status)
+		}
 		return sendRaw(controlFD, n, nil)
 	}
 }
@@ -279,7 +303,7 @@ func (h *helper) obey() {
 		case o.Seal:
 			sealed = true
 		case o.Signal != 0:
-			err = syscall.Kill(h.guestPID, syscall.Signal(o.Signal))
+			err = h.signal(o.Signal)
 		case o.Mount != nil && sealed:
 			err = fmt.Errorf("the sandbox is sealed")
 		case o.Mount != nil:
@@ -328,13 +352,25 @@ func (h *helper) attachInGuest(b bind, fds []int) error {
 		return err
 	}
 	defer closeAll(trees)
+	if err := enter(h.guestNS); err != nil {
+		return err
+	}
+	target := b.Target
+	if h.stage != nil && h.guestNS == h.stage.ns {
+		target = h.stage.root + target
+	}
+	return attach(trees[0], target)
+}
+
+// enter moves the calling thread, which must be locked, to a mount namespace.
+func enter(ns int) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("unshare file system state: %w", err)
 	}
-	if err := unix.Setns(h.guestNS, unix.CLONE_NEWNS); err != nil {
+	if err := unix.Setns(ns, unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("enter the guest's namespace: %w", err)
 	}
-	return attach(trees[0], b.Target)
+	return nil
 }
 
 func closeAll(fds []int) {

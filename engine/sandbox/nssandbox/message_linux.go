@@ -35,7 +35,8 @@ type setup struct {
 	TmpBytes    int64
 	OpenFiles   int
 	Processes   int
-	DataBytes   int64 // RLIMIT_DATA, where no control group holds memory
+	Runtime     *runtimeSetup // nil: the helper itself starts the guest
+	DataBytes   int64         // RLIMIT_DATA, where no control group holds memory
 }
 
 // bind is one mount. FD is an index into the message's descriptors, holding a

@@ -24,6 +24,12 @@ func (d *Driver) Probe(ctx context.Context) sandbox.Capabilities {
 	err := d.tryStart(ctx)
 	report.Usable = err == nil
 	detail := "user, pid, mount, network, ipc and uts namespaces, read-only root, seccomp"
+	if d.runtime != nil {
+		detail = d.runtime.Version + " at " + d.runtime.Path
+	}
+	if d.guarded() {
+		detail += ", a kernel of its own for each guest"
+	}
 	if err != nil {
 		detail = err.Error() + hint()
 	}
@@ -31,12 +37,12 @@ func (d *Driver) Probe(ctx context.Context) sandbox.Capabilities {
 	if d.root {
 		add("root", true, "a host user of its own per sandbox")
 	} else {
-		add("root", false, "guests run as the daemon's user: they cannot see its files, but share its limits")
+		add("root", false, "guests run as the daemon's user: they cannot see its files, but share its limits"+d.shownUser())
 	}
 	for _, feature := range []string{"memory", "cpu", "pids", "freezer"} {
 		how, ok := d.groups.Has(feature)
 		if !ok {
-			how += instead(feature)
+			how += d.instead(feature)
 		}
 		add(feature, ok, how)
 	}
@@ -55,8 +61,19 @@ func (d *Driver) tryStart(ctx context.Context) error {
 	return nil
 }
 
+// shownUser says what is odd about an ordinary user's guests.
+func (d *Driver) shownUser() string {
+	if d.guestUser() != 0 {
+		return ""
+	}
+	return "; to themselves they are user 0, without capabilities"
+}
+
 // instead says what takes a missing control group's place.
-func instead(feature string) string {
+func (d *Driver) instead(feature string) string {
+	if d.guarded() && feature != "freezer" {
+		return "; nothing stands in"
+	}
 	switch feature {
 	case "memory":
 		return "; a watchdog and RLIMIT_DATA stand in"
@@ -92,6 +109,10 @@ func (d *Driver) isolation(spec *sandbox.Spec, group *cgroup.Group) sandbox.Isol
 	is := sandbox.Isolation{Driver: d.Name(), Active: []string{
 		"user, pid, mount, ipc and uts namespaces", "read-only root", "no capabilities", "no_new_privs", "seccomp", "rlimits",
 	}}
+	if d.guarded() {
+		is.Active = append(is.Active, "kernel of its own")
+		is.Missing = append(is.Missing, "memory apart from /tmp (the limit is on both together)", "processes to the last one (gVisor's own count too)")
+	}
 	if spec.Network == sandbox.NetworkHost {
 		is.Missing = append(is.Missing, "network (shared with the host, as asked)")
 	} else {
@@ -110,7 +131,7 @@ func (d *Driver) isolation(spec *sandbox.Spec, group *cgroup.Group) sandbox.Isol
 			is.Active = append(is.Active, feature+" ("+how+")")
 			continue
 		}
-		is.Missing = append(is.Missing, feature+" by control group ("+how+instead(feature)+")")
+		is.Missing = append(is.Missing, feature+" by control group ("+how+d.instead(feature)+")")
 	}
 	return is
 }

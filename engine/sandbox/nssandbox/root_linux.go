@@ -97,20 +97,10 @@ func attach(tree int, target string) error {
 // buildRoot makes the guest's root and pivots into it. The caller has checked
 // that the thread is in a namespace of its own (N2).
 func buildRoot(s *setup, blob []byte, trees []int) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
-	}
-	base, err := stagingPoint()
-	if err != nil {
+	if _, err := mountStage(); err != nil {
 		return err
 	}
-	options := fmt.Sprintf("mode=755,size=%d,nr_inodes=%d", rootBytes, rootInodes)
-	if err := unix.Mount("tmpfs", base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
-		return fmt.Errorf("root: %w", err)
-	}
-	if err := unix.Chdir(base); err != nil {
-		return err
-	}
+	var err error
 	if s.Root {
 		err = cover(s, blob, trees)
 	} else {
@@ -133,6 +123,22 @@ func buildRoot(s *setup, blob []byte, trees []int) error {
 		return fmt.Errorf("read-only root: %w", err)
 	}
 	return nil
+}
+
+// mountStage mounts an empty file system of ours, which becomes the working
+// directory.
+func mountStage() (base string, err error) {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return "", fmt.Errorf("make mounts private: %w", err)
+	}
+	if base, err = stagingPoint(); err != nil {
+		return "", err
+	}
+	options := fmt.Sprintf("mode=755,size=%d,nr_inodes=%d", rootBytes, rootInodes)
+	if err := unix.Mount("tmpfs", base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		return "", fmt.Errorf("root: %w", err)
+	}
+	return base, unix.Chdir(base)
 }
 
 // stagingPoint is a directory that exists on the host and may be covered.
@@ -187,10 +193,17 @@ func addOwn(s *setup, blob []byte) error {
 
 // mountOwn gives the working directory its /proc and /tmp.
 func mountOwn(s *setup) error {
-	if err := unix.Mount("proc", "proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+	if s.Runtime != nil && s.Runtime.Guarded() {
+		return nil // the guest's kernel has its own
+	}
+	options := ""
+	if s.Runtime != nil && s.Runtime.User == 0 {
+		options = "hidepid=2" // the helper has the guest's user
+	}
+	if err := unix.Mount("proc", "proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
-	options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", s.TmpBytes, s.TmpBytes/tmpInodeBytes)
+	options = fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", s.TmpBytes, s.TmpBytes/tmpInodeBytes)
 	if err := unix.Mount("tmpfs", "tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 		return fmt.Errorf("mount /tmp: %w", err)
 	}

@@ -20,7 +20,7 @@ const (
 // watch ends a guest that outgrows its memory. The kernel's own limit stands
 // further out, because it counts /tmp too.
 func (sb *box) watch() {
-	if sb.spec.MemoryBytes == 0 {
+	if sb.spec.MemoryBytes == 0 || sb.guarded {
 		return
 	}
 	fence := memoryFence(sb.spec.MemoryBytes)
@@ -77,6 +77,14 @@ func (sb *box) Stats() (sandbox.Stats, error) {
 		peak += highWater(pid)
 		s.CPUTime += cpuTime(pid)
 		s.Processes++
+	}
+	if sb.guarded && sb.group != nil {
+		// Its kernel's processes share the guest's memory, which would count
+		// once for each.
+		if used, ok := sb.group.Memory(); ok {
+			s.MemoryBytes = used
+			peak = max(used, sb.group.MemoryPeak())
+		}
 	}
 	for old := sb.peak.Load(); peak > old && !sb.peak.CompareAndSwap(old, peak); old = sb.peak.Load() {
 	}

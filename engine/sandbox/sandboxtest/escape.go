@@ -20,12 +20,13 @@ var probes = []struct{ name, script string }{
 	{"write a kernel setting", `open("/proc/sys/kernel/hostname", "w").write("x")`},
 	{"read the host's file", `open(os.environ["HOST_FILE"]).read()`},
 	{"read the shadow file", `open("/etc/shadow").read()`},
-	{"see the helper's root", `os.listdir("/proc/1/root")`},
-	{"see the helper's memory", `open("/proc/1/mem", "rb").read(1)`},
-	{"see the helper's descriptors", `os.listdir("/proc/1/fd")`},
-	{"see the helper's environment", `open("/proc/1/environ").read()[0]`},
-	{"kill the helper", `os.kill(1, 9); time.sleep(0.1); os.kill(1, 0); raise OSError("still there")`},
+	{"see the helper's root", `apart(); os.listdir("/proc/1/root")`},
+	{"see the helper's memory", `apart(); open("/proc/1/mem", "rb").read(1)`},
+	{"see the helper's descriptors", `apart(); os.listdir("/proc/1/fd")`},
+	{"see the helper's environment", `apart(); open("/proc/1/environ").read()[0]`},
+	{"kill the helper", `apart(); os.kill(1, 9); time.sleep(0.1); os.kill(1, 0); raise OSError("still there")`},
 	{"end the helper politely", `
+apart()
 for signal in (15, 1, 2, 3, 6, 11): os.kill(1, signal)
 time.sleep(0.2); raise OSError("still there")`},
 	{"mount", `call(libc.mount(b"none", b"/tmp", b"tmpfs", 0, None))`},
@@ -38,7 +39,13 @@ time.sleep(0.2); raise OSError("still there")`},
 	{"trace", `call(libc.ptrace(0, 0, 0, 0))`},
 	{"bpf", `call(libc.syscall(321, 0, 0, 0))`},
 	{"io_uring", `call(libc.syscall(425, 1, libc.malloc(512)))`},
-	{"become root", `os.setuid(0)`},
+	{"become root", `
+if os.getuid() == 0: raise OSError("user 0 of a namespace; what that is worth the next probe tells")
+os.setuid(0)`},
+	{"capabilities of a program that root starts", `
+import subprocess
+line = [l for l in subprocess.check_output(["/bin/cat", "/proc/self/status"]).decode().splitlines() if l.startswith("CapEff")][0]
+assert int(line.split()[1], 16) != 0`},
 	{"make a device", `os.mknod("/tmp/disk", 0o60600, os.makedev(8, 0))`},
 	{"raw socket", `socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)`},
 	{"packet socket", `socket.socket(17, socket.SOCK_RAW, 0)`},
@@ -72,6 +79,8 @@ import ctypes, os, socket, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
 def call(r):
     if r == -1: raise OSError(ctypes.get_errno(), "refused")
+def apart():
+    if os.getpid() == 1: raise OSError("process 1 is this one: there is no helper to be seen")
 try:
 %s
     print("ESCAPED")

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,6 +28,8 @@ type Options struct {
 	// MemoryLimit and ProcessLimit say that these limits are enforced.
 	MemoryLimit  bool
 	ProcessLimit bool
+	// SetsHome says that a guest whose environment has no HOME is given one.
+	SetsHome bool
 }
 
 // Result is what a guest wrote and how it ended.
@@ -78,25 +82,7 @@ func finish(t *testing.T, sb sandbox.Sandbox) Result {
 // Run checks the promises of package sandbox.
 func Run(t *testing.T, o Options) {
 	d := o.Driver
-	t.Run("output and status", func(t *testing.T) {
-		got := shell(t, d, sandbox.Spec{}, "echo out; echo err >&2; exit 7")
-		if got.Stdout != "out\n" || got.Stderr != "err\n" || got.Exit.Status != 7 {
-			t.Errorf("got %+v", got)
-		}
-	})
-	t.Run("signal is reported", func(t *testing.T) {
-		got := shell(t, d, sandbox.Spec{}, "kill -9 $$")
-		if got.Exit.Signal != syscall.SIGKILL || got.Exit.Killed {
-			t.Errorf("got %+v", got.Exit)
-		}
-	})
-	t.Run("environment is the spec's only", func(t *testing.T) {
-		t.Setenv("MOLN_TEST_SECRET", "leak")
-		sb := start(t, d, sandbox.Spec{Command: []string{"/usr/bin/env"}, Env: []string{"A=1", "B=2"}})
-		if got := finish(t, sb); got.Stdout != "A=1\nB=2\n" {
-			t.Errorf("environment %q", got.Stdout)
-		}
-	})
+	t.Run("start and end", func(t *testing.T) { startAndEnd(t, o) })
 	t.Run("missing program is an error", func(t *testing.T) {
 		sb, err := d.Start(t.Context(), sandbox.Spec{Command: []string{"/no/such/program"}})
 		if err == nil {
@@ -141,6 +127,42 @@ func Run(t *testing.T, o Options) {
 			}
 		})
 	}
+}
+
+// startAndEnd checks what a guest is given and how its end is told.
+func startAndEnd(t *testing.T, o Options) {
+	d := o.Driver
+	t.Run("output and status", func(t *testing.T) {
+		got := shell(t, d, sandbox.Spec{}, "echo out; echo err >&2; exit 7")
+		if got.Stdout != "out\n" || got.Stderr != "err\n" || got.Exit.Status != 7 {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("standard output by its name", func(t *testing.T) {
+		got := shell(t, d, sandbox.Spec{}, "echo out >/dev/stdout; echo err >/dev/stderr; : >/dev/null")
+		if got.Stdout != "out\n" || got.Stderr != "err\n" || got.Exit.Status != 0 {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("signal is reported", func(t *testing.T) {
+		got := shell(t, d, sandbox.Spec{}, "kill -9 $$")
+		if got.Exit.Signal != syscall.SIGKILL || got.Exit.Killed {
+			t.Errorf("got %+v", got.Exit)
+		}
+	})
+	t.Run("environment is the spec's only", func(t *testing.T) {
+		t.Setenv("MOLN_TEST_SECRET", "leak")
+		sb := start(t, d, sandbox.Spec{Command: []string{"/usr/bin/env"}, Env: []string{"A=1", "B=2"}})
+		got := finish(t, sb)
+		if o.SetsHome {
+			got.Stdout = regexp.MustCompile("(?m)^HOME=.*\n").ReplaceAllString(got.Stdout, "")
+		}
+		lines := strings.Fields(got.Stdout) // in any order
+		slices.Sort(lines)
+		if !slices.Equal(lines, []string{"A=1", "B=2"}) {
+			t.Errorf("environment %q", got.Stdout)
+		}
+	})
 }
 
 func listener(t *testing.T, d sandbox.Driver) {

@@ -29,6 +29,9 @@ func do(what, name string) string {
 		}
 		return strings.Join(names, ",")
 	case "read":
+		if os.Getpid() == 1 && strings.HasPrefix(name, "/proc/1/") {
+			return "refused" // its own: where there is no helper to look into
+		}
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return "refused"

@@ -1,0 +1,349 @@
+package nssandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/oci"
+)
+
+const (
+	// ociUserFirst begins the host users of root's sandboxes with a runtime:
+	// ociUsersEach apiece, for the runtime, the guest, and nobody, as whom
+	// gVisor runs.
+	ociUserFirst = 2_100_000
+	ociUsersEach = 3
+	ociBoxes     = 20_000
+	nobodyID     = 65534
+
+	// ociProcessSlack is what a starting runtime needs besides the guest, and
+	// guarded* what gVisor's kernel needs as long as it runs.
+	ociProcessSlack     = 64
+	guardedProcessSlack = 512
+	guardedMemoryBytes  = 128 << 20
+)
+
+// runtimeSetup is the part of the set-up that a runtime needs.
+type runtimeSetup struct {
+	oci.Runtime
+	Program bind
+	User    int
+}
+
+// NewOCI is New for a driver whose guests an OCI runtime starts. The helper
+// stays what it is, except that it furnishes the root and lets the runtime
+// enter it: in the sandbox's user namespace, so that the runtime has no rights
+// on the host either.
+func NewOCI(r oci.Runtime) (*Driver, error) {
+	d, err := New()
+	if err != nil {
+		return nil, err
+	}
+	d.runtime = &r
+	return d, nil
+}
+
+// guarded says that guests have a kernel of their own.
+func (d *Driver) guarded() bool { return d.runtime != nil && d.runtime.Guarded() }
+
+// guestUser is the guest's user in its namespace. An ordinary user can map but
+// one, and runtimes want it to be 0, which has no rights without capabilities.
+func (d *Driver) guestUser() int {
+	if d.root || d.guarded() {
+		return helperUserID
+	}
+	return 0
+}
+
+func (d *Driver) runtimeSetup() (*runtimeSetup, error) {
+	b, err := bindOf(sandbox.Mount{Source: d.runtime.Path, Target: "/runtime", ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	return &runtimeSetup{Runtime: *d.runtime, Program: b, User: d.guestUser()}, nil
+}
+
+// runtimeAttributes makes the helper user 0 of its namespace, as runtimes expect.
+func (d *Driver) runtimeAttributes(attr *syscall.SysProcAttr) {
+	first, count := os.Geteuid(), 1
+	if d.root {
+		first, count = ociUserFirst+int(d.nextUser.Add(1)%ociBoxes)*ociUsersEach, ociUsersEach
+	}
+	inside := []int{0, helperUserID, nobodyID}[:count]
+	group := first
+	if !d.root {
+		group = os.Getegid()
+	}
+	attr.UidMappings, attr.GidMappings = nil, nil
+	for i, id := range inside {
+		attr.UidMappings = append(attr.UidMappings, syscall.SysProcIDMap{ContainerID: id, HostID: first + i, Size: 1})
+		attr.GidMappings = append(attr.GidMappings, syscall.SysProcIDMap{ContainerID: id, HostID: group + i, Size: 1})
+	}
+	attr.Credential.Uid, attr.Credential.Gid, attr.AmbientCaps = 0, 0, nil
+	attr.Cloneflags |= syscall.CLONE_NEWCGROUP
+}
+
+// addSlack gives a runtime room beside its guest.
+func (d *Driver) addSlack(memory *int64, processes *int) {
+	if d.runtime == nil {
+		return
+	}
+	*processes += ociProcessSlack
+	if !d.guarded() {
+		return
+	}
+	*processes += guardedProcessSlack
+	if *memory > 0 {
+		*memory += guardedMemoryBytes
+	}
+}
+
+// stage is where a helper with a runtime has put things, in the second mount
+// namespace.
+type stage struct {
+	runtimeSetup
+	places oci.Places
+	root   string // the guest's
+	ns     int    // descriptor of the namespace
+}
+
+// launchRuntime is launch where a runtime starts the guest.
+func (h *helper) launchRuntime(s *setup, blob []byte, fds []int) error {
+	runtime.LockOSThread() // never unlocked: the thread ends with us
+	trees, err := openTrees(append(append([]bind{}, s.Binds...), s.Runtime.Program), fds)
+	if err != nil {
+		return err
+	}
+	ns, err := h.secondNamespace()
+	if err != nil {
+		return err
+	}
+	h.stage = &stage{runtimeSetup: *s.Runtime, ns: ns}
+	if err := h.stage.build(s, blob, trees); err != nil {
+		return err
+	}
+	if err := h.stage.writeConfig(s); err != nil {
+		return err
+	}
+	h.guestPID, err = h.stage.run(s)
+	if err != nil {
+		return err
+	}
+	h.guestNS = ns
+	if h.stage.Guarded() {
+		return nil
+	}
+	// A guest that has ended already has no namespace, and needs none.
+	guestNS, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", h.guestPID), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		h.guestNS = guestNS
+	}
+	return nil
+}
+
+// build furnishes the root and lays the runtime's own things beside it. The
+// caller has checked that the thread is in a namespace of its own (N2).
+func (st *stage) build(s *setup, blob []byte, trees []int) error {
+	base, err := mountStage()
+	if err != nil {
+		return err
+	}
+	if st.Guarded() {
+		// Late mounts reach the runtime's file server by propagation.
+		if err := unix.Mount("", base, "", unix.MS_SHARED, ""); err != nil {
+			return fmt.Errorf("share the root: %w", err)
+		}
+	}
+	for _, dir := range []string{"rootfs", "state", "bin"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	st.places = oci.Places{
+		Program: filepath.Join(base, "bin", string(st.Kind)), State: filepath.Join(base, "state"),
+		Bundle: base, Log: filepath.Join(base, "log"), PIDFile: filepath.Join(base, "pid"),
+	}
+	if err := os.WriteFile(st.places.Program, nil, 0o555); err != nil {
+		return err
+	}
+	last := len(trees) - 1
+	if err := attach(trees[last], st.places.Program); err != nil {
+		return err
+	}
+	if err := st.hostViews(); err != nil {
+		return err
+	}
+	if err := unix.Chdir("rootfs"); err != nil {
+		return err
+	}
+	if s.Root {
+		err = cover(s, blob, trees[:last])
+	} else {
+		err = furnish(s, blob, trees[:last])
+	}
+	if err != nil {
+		return err
+	}
+	st.root, err = os.Getwd()
+	return err
+}
+
+// hostViews makes /proc and the control groups of this namespace the sandbox's,
+// for the runtime to look at.
+func (st *stage) hostViews() error {
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc for the runtime: %w", err)
+	}
+	if st.Kind == oci.Crun {
+		// It refuses to run where both versions are; where this one cannot be
+		// mounted, it says itself what it lacks.
+		_ = unix.Mount("cgroup", "/sys/fs/cgroup", "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	}
+	return nil
+}
+
+func (st *stage) writeConfig(s *setup) error {
+	program, err := st.findProgram(s)
+	if err != nil {
+		return err
+	}
+	guest := oci.Guest{
+		Root: st.root, Args: append([]string{program}, s.Command[1:]...), Env: s.Env, Dir: s.Dir, User: st.User,
+		OpenFiles: s.OpenFiles, Processes: s.Processes, DataBytes: s.DataBytes, LockedBytes: lockedBytes,
+		TmpBytes: s.TmpBytes, Arch: runtime.GOARCH,
+	}
+	if st.Guarded() {
+		guest.Proc = true
+	} else {
+		guest.Dev = filepath.Join(st.root, "dev")
+	}
+	config, err := st.Config(guest)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(st.places.Bundle, "config.json"), config, 0o600)
+}
+
+// findProgram looks for the guest's program from within its root.
+func (st *stage) findProgram(s *setup) (string, error) {
+	back, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(back)
+	if err := unix.Chroot(st.root); err != nil {
+		return "", fmt.Errorf("enter the root: %w", err)
+	}
+	program, found := findProgram(s)
+	if found == nil {
+		if err := unix.Access(program, unix.X_OK); err != nil {
+			found = &sandbox.StartError{Path: program, Reason: err.Error()}
+		}
+	}
+	if err := unix.Fchdir(back); err != nil {
+		return "", err
+	}
+	if err := unix.Chroot("."); err != nil {
+		return "", fmt.Errorf("leave the root: %w", err)
+	}
+	return program, found
+}
+
+// run lets the runtime start the guest. The runtime leaves, so that the guest
+// becomes this process's child, the first of the namespace.
+func (st *stage) run(s *setup) (int, error) {
+	files := []uintptr{0, 1, 2}
+	for i := range s.Pipes {
+		files = append(files, uintptr(firstPipeFD+i))
+	}
+	pid, err := st.command(st.Run(st.places, s.Pipes), files)
+	if err != nil {
+		return 0, err
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
+		return 0, fmt.Errorf("wait for %s: %w", st.Kind, err)
+	}
+	if status != 0 {
+		log, _ := os.ReadFile(st.places.Log)
+		reason := oci.Reason(log)
+		if system := startReason(reason); system != "" {
+			return 0, &sandbox.StartError{Path: s.Command[0], Reason: system}
+		}
+		return 0, fmt.Errorf("%s ended with status %d: %s", st.Version, status.ExitStatus(), reason)
+	}
+	text, err := os.ReadFile(st.places.PIDFile)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+// startReason is the system's word on why a program that is there could not be
+// started, "" where the text is about something else.
+func startReason(text string) string {
+	for _, errno := range []syscall.Errno{syscall.ENOEXEC, syscall.EACCES, syscall.ENOENT} {
+		if strings.Contains(text, "exec") && strings.HasSuffix(strings.ToLower(strings.TrimRight(text, "\"")), errno.Error()) {
+			return errno.Error()
+		}
+	}
+	return ""
+}
+
+func (st *stage) command(args []string, files []uintptr) (int, error) {
+	pid, err := syscall.ForkExec(args[0], args, &syscall.ProcAttr{
+		Dir: st.places.Bundle, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
+		Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "XDG_RUNTIME_DIR=" + st.places.State},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", st.Path, err)
+	}
+	return pid, nil
+}
+
+// signal reaches the guest of a runtime with processes of its own.
+func (h *helper) signal(number int) error {
+	if h.stage == nil || !h.stage.Guarded() {
+		return syscall.Kill(h.guestPID, syscall.Signal(number))
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with us
+		done <- h.stage.signal(number)
+	}()
+	return <-done
+}
+
+func (st *stage) signal(number int) error {
+	if err := enter(st.ns); err != nil {
+		return err
+	}
+	pid, err := st.command(st.Signal(st.places, number), []uintptr{0, 1, 2})
+	if err != nil {
+		return err
+	}
+	// The status is for reap, which collects every child.
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
