@@ -30,6 +30,7 @@ var table = service.Table[*Service]{
 	service.Full(api.GetFunctionConfiguration, (*Service).getFunctionConfiguration),
 	service.Full(api.GetPolicy, (*Service).getPolicy),
 	service.Partial(api.Invoke, (*Service).invokeFunction, "tenants and durable executions are refused"),
+	service.Partial(api.InvokeWithResponseStream, (*Service).invokeStream, "tenants are refused; the stream's rate is not limited"),
 	service.Full(api.ListAliases, (*Service).listAliases),
 	service.Partial(api.ListFunctions, (*Service).listFunctions, "MasterRegion is ignored: there is no Lambda@Edge"),
 	service.Full(api.ListTags, (*Service).listTags),
@@ -109,8 +110,5 @@ var table = service.Table[*Service]{
 	),
 	service.None[*Service]("deprecated: Invoke with InvocationType Event does the same",
 		api.InvokeAsync,
-	),
-	service.None[*Service]("answers are not streamed",
-		api.InvokeWithResponseStream,
 	),
 }

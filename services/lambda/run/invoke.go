@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"moln.dev/moln/engine/pool"
+	"moln.dev/moln/engine/pool/runtimeapi"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
@@ -19,6 +20,7 @@ type Invocation struct {
 	Payload       []byte
 	clientContext string // JSON
 	Cognito       string // JSON
+	sink          runtimeapi.Sink
 }
 
 // Result is what became of it.
@@ -27,6 +29,7 @@ type Result struct {
 	FunctionError string
 	Version       string
 	Tail          string // base64
+	contentType   string
 }
 
 // Invoke runs one event to its end.
@@ -35,6 +38,11 @@ func (e *Engine) Invoke(ctx context.Context, c *service.Call, inv Invocation) (R
 	if err != nil {
 		return Result{}, err
 	}
+	return e.on(ctx, c, f, v, inv)
+}
+
+// on runs one event on a version of its function.
+func (e *Engine) on(ctx context.Context, c *service.Call, f *fn.Function, v *fn.Config, inv Invocation) (Result, error) {
 	leave, err := e.enter(ctx, inv.Ref, f.Reserved)
 	if err != nil {
 		return Result{}, err
@@ -119,7 +127,7 @@ func (e *Engine) once(ctx context.Context, g *host.Guard, l *live, v *fn.Config,
 	// An invocation that was begun is ended, whoever waits for it or not.
 	r, err := env.Invoke(context.WithoutCancel(ctx), pool.Invocation{
 		RequestID: inv.RequestID, Payload: inv.Payload, Timeout: v.Timeout(), FunctionARN: inv.Ref.ARN(),
-		TraceID: e.traceID(), ClientContext: inv.clientContext, CognitoIdentity: inv.Cognito,
+		TraceID: e.traceID(), ClientContext: inv.clientContext, CognitoIdentity: inv.Cognito, Sink: inv.sink,
 	})
 	g.Pool.Release(env, err == nil && r.Outcome.Healthy())
 	if err != nil {
@@ -141,6 +149,7 @@ func (e *Engine) once(ctx context.Context, g *host.Guard, l *live, v *fn.Config,
 	addAll(st, now, shut)
 	return Result{
 		Payload: said.payload, FunctionError: said.functionError, Version: v.Version, Tail: logResult(open, body, shut),
+		contentType: r.ContentType,
 	}, r.Outcome, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/engine/pool"
+	"moln.dev/moln/engine/pool/runtimeapi"
 	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/services/lambda/fn"
 )
@@ -52,7 +53,11 @@ func judge(r pool.Result, g *fn.Config, requestID string, now time.Time) verdict
 		}
 		return v
 	case pool.ResponseTooLarge:
-		return failure(typeOversize, fmt.Sprintf("Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", r.PayloadBytes, responseMax), statusError)
+		limit := responseMax
+		if r.Streamed {
+			limit = runtimeapi.StreamMax
+		}
+		return failure(typeOversize, fmt.Sprintf("Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", r.PayloadBytes, limit), statusError)
 	case pool.TimedOut, pool.InitTimedOut:
 		text := fmt.Sprintf("Task timed out after %d.00 seconds", g.TimeoutS)
 		v := failure(typeTimedOut, "RequestId: "+requestID+" Error: "+text, statusTimeout)
