@@ -123,22 +123,5 @@ func (s *Service) compiledPolicy(ctx context.Context, r fn.Ref) (*policy.Policy,
 	if r.Qualifier == fn.Latest {
 		r.Qualifier = ""
 	}
-	p, ok, err := s.store.Policy(ctx, r)
-	if err != nil || !ok {
-		return nil, err
-	}
-	key := policyCacheKey{r, p.Revision}
-	if compiled, ok := s.policies.Get(key); ok {
-		return compiled, nil
-	}
-	compiled, err := p.Compile(r.ARN())
-	if err == nil {
-		s.policies.Add(key, compiled)
-	}
-	return compiled, err
-}
-
-type policyCacheKey struct {
-	fn.Ref
-	revision string
+	return s.store.Compiled(ctx, r)
 }

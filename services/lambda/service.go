@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	api "moln.dev/moln/api/lambda"
-	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/async"
 	"moln.dev/moln/services/lambda/cfn"
@@ -29,14 +28,13 @@ type Service struct {
 	layers   *layers.Layers
 	strict   bool
 	events   *async.Queue
-	policies bounded[policyCacheKey, *policy.Policy]
 }
 
 // New makes the service. It starts nothing; the first use, or the worker, looks
 // at the host.
 func New(d service.Deps, opts Options) *Service {
 	s := &Service{
-		deps: d, strict: opts.Strict, store: fn.Store{DB: d.KV},
+		deps: d, strict: opts.Strict, store: fn.NewStore(d.KV),
 		packages: code.New(d.Blobs, d.DataDir),
 	}
 	s.layers = layers.New(s.store, s.packages, d.Ident, s.blobLocation)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
@@ -15,7 +16,24 @@ import (
 )
 
 // Store is the only place that knows keys and encodings.
-type Store struct{ DB *kv.DB }
+type Store struct {
+	DB *kv.DB
+	// What every invocation needs is kept decoded.
+	functions *kv.Decoded[Ref, Function]
+	policies  *kv.Decoded[Ref, policy.Policy]
+}
+
+// decodedMax is how many functions, and how many policies, are kept decoded.
+const decodedMax = 1024
+
+// NewStore returns the store over keys of its own.
+func NewStore(db *kv.DB) Store {
+	return Store{
+		DB:        db,
+		functions: kv.NewDecoded(decodedMax, func(r Ref) []byte { return r.FunctionKey(r.Name) }, decode[Function]),
+		policies:  kv.NewDecoded(decodedMax, func(r Ref) []byte { return r.PolicyKey(r.Name, r.Qualifier) }, compile),
+	}
+}
 
 // Place is the account and region that keys begin with.
 type Place struct{ Account, Region string }
@@ -66,10 +84,19 @@ func Read[T any](get Getter, key []byte) (value T, ok bool, err error) {
 	if err != nil {
 		return value, false, err
 	}
-	if err := json.Unmarshal(raw, &value); err != nil {
-		return value, false, fmt.Errorf("lambda: stored %T: %w", value, err)
+	v, err := decode[T](raw)
+	if err != nil {
+		return value, false, err
 	}
-	return value, true, nil
+	return *v, true, nil
+}
+
+func decode[T any](raw []byte) (*T, error) {
+	v := new(T)
+	if err := json.Unmarshal(raw, v); err != nil {
+		return nil, fmt.Errorf("lambda: stored %T: %w", *v, err)
+	}
+	return v, nil
 }
 
 func Write(tx *kv.Tx, key []byte, value any) error {
@@ -80,9 +107,18 @@ func Write(tx *kv.Tx, key []byte, value any) error {
 	return tx.Put(key, raw)
 }
 
-// Function loads r's function, whatever its qualifier.
+// Function loads r's function, whatever its qualifier. What it points at is
+// shared and must not be changed.
 func (s Store) Function(ctx context.Context, r Ref) (*Function, error) {
-	return LoadFunction(s.Reader(ctx), r)
+	f, err := s.functions.Get(ctx, s.DB, r.Unqualified())
+	if errors.Is(err, kv.ErrNotFound) {
+		return nil, NotFound(r.ARN())
+	}
+	if err != nil {
+		return nil, err
+	}
+	own := *f
+	return &own, nil
 }
 
 // LoadFunction loads r's function, whatever its qualifier.
@@ -379,6 +415,28 @@ func (s Store) Aliases(ctx context.Context, r Ref, marker string, limit int) ([]
 func (s Store) Policy(ctx context.Context, r Ref) (*ResourcePolicy, bool, error) {
 	p, ok, err := Read[ResourcePolicy](s.Reader(ctx), r.PolicyKey(r.Name, r.Qualifier))
 	return &p, ok, err
+}
+
+// Compiled is the policy for a function's qualifier, to judge by; nil where there
+// is none.
+func (s Store) Compiled(ctx context.Context, r Ref) (*policy.Policy, error) {
+	p, err := s.policies.Get(ctx, s.DB, r)
+	if errors.Is(err, kv.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.Named(r.ARN()), nil
+}
+
+// compile makes a stored policy one that can be judged.
+func compile(raw []byte) (*policy.Policy, error) {
+	p, err := decode[ResourcePolicy](raw)
+	if err != nil {
+		return nil, err
+	}
+	return p.Compile("")
 }
 
 // EventConfig loads the invoke configuration of what r names.
