@@ -42,6 +42,9 @@ type Launch struct {
 	// Assignable says that the process, started with MOLN_POOL=1, waits to be
 	// told which function it is.
 	Assignable bool
+	// Managed says that the runtime is ours: a function may have a program of
+	// its own put before it, see Wrap.
+	Managed bool
 	// HeapPercent is how much of the memory the language's own heap may take;
 	// 0 where it needs no telling.
 	HeapPercent int
@@ -80,7 +83,7 @@ func commonEnv() map[string]string {
 
 // Launch returns how the interpreter runs its bootstrap.
 func (i Interpreter) Launch() Launch {
-	l := Launch{ID: string(i.Language) + ":" + i.Path, Mounts: i.Mounts, Env: commonEnv(), Assignable: true}
+	l := Launch{ID: string(i.Language) + ":" + i.Path, Mounts: i.Mounts, Env: commonEnv(), Assignable: true, Managed: true}
 	switch i.Language {
 	case Node:
 		file := RuntimeDir + "/bootstrap.js"

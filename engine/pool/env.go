@@ -271,7 +271,7 @@ func (e *Env) kill() {
 // broken then.
 func (e *Env) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	e.thaw()
-	e.logs.begin(inv.RequestID)
+	e.logs.begin()
 	r, err := e.invoke(ctx, inv)
 	if err != nil || !r.Outcome.Healthy() {
 		e.broken = true
@@ -295,6 +295,11 @@ func (e *Env) invoke(ctx context.Context, inv Invocation) (Result, error) {
 		if done, err := e.awaitInit(ctx, &r); done || err != nil {
 			return r, err
 		}
+		e.logs.drain() // what init wrote is init's
+	}
+	e.logs.name(inv.RequestID)
+	if inv.Begun != nil {
+		inv.Begun()
 	}
 	start := time.Now()
 	if inv.Timeout > 0 {

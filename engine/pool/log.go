@@ -148,11 +148,18 @@ func (c *collector) finish() {
 	}
 }
 
-// begin starts an invocation's share of the log, end returns its tail.
-func (c *collector) begin(requestID string) {
+// begin starts a share of the log, end returns its tail. What comes after name is
+// the invocation's; what came before is init's.
+func (c *collector) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.requestID, c.tail = requestID, c.tail[:0]
+	c.requestID, c.tail = "", c.tail[:0]
+}
+
+func (c *collector) name(requestID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.requestID = requestID
 }
 
 func (c *collector) end() string {

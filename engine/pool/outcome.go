@@ -67,6 +67,9 @@ type Invocation struct {
 	// be unblocked by whoever made it once Invoke has returned: a runtime that
 	// was stopped may have left a Write behind.
 	Sink runtimeapi.Sink
+	// Begun, if not nil, is called when init is over and the function gets the
+	// event; not where it never does.
+	Begun func()
 	// Answered, if not nil, is told the answer as soon as there is one, where
 	// extensions may keep Invoke from returning. Figures are not in it yet.
 	Answered func(Result)

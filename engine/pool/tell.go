@@ -51,6 +51,9 @@ func (e *Env) initType() string {
 	return onDemand
 }
 
+// unheard says that nobody hears of events.
+func (e *Env) unheard() bool { return e.tele.Idle() && e.template.Event == nil }
+
 func tracing(inv Invocation) *telemetry.Tracing {
 	if inv.TraceID == "" {
 		return nil
@@ -85,7 +88,7 @@ func (e *Env) tellInit(r *Result) {
 
 // tellStart tells telemetry, and the extensions that listen, of an invocation.
 func (e *Env) tellStart(inv Invocation) {
-	if !e.tele.Idle() {
+	if !e.unheard() {
 		e.tele.Platform(telemetry.Start, telemetry.StartRecord{
 			RequestID: inv.RequestID, Version: e.template.Identity.Version, Tracing: tracing(inv),
 		})
@@ -105,7 +108,7 @@ func (e *Env) tellStart(inv Invocation) {
 
 // tellRuntimeDone tells that the runtime has done its part, or will not.
 func (e *Env) tellRuntimeDone(inv Invocation, r Result) {
-	if e.tele.Idle() {
+	if e.unheard() {
 		return
 	}
 	took := r.RuntimeDuration
@@ -135,7 +138,7 @@ func (e *Env) spans(r Result) []telemetry.Span {
 
 // tellReport tells an invocation's figures, when it is all over.
 func (e *Env) tellReport(inv Invocation, r Result) {
-	if e.tele.Idle() || !e.initDone {
+	if e.unheard() || !e.initDone {
 		return
 	}
 	if r.RuntimeDuration == 0 {

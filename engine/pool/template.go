@@ -129,6 +129,7 @@ func (t *Template) spec(generic bool) sandbox.Spec {
 			env[name] = value
 		}
 		env[handlerVariable] = t.Handler
+		spec.Command = t.Launch.Wrap(t.Env[runtimes.WrapperVariable], spec.Command)
 		spec.Mounts = append(spec.Mounts, t.mounts()...)
 	}
 	env[apiVariable] = sandbox.ListenRef(runtimes.Address)
