@@ -1,8 +1,9 @@
 // Package lambda is AWS Lambda: functions with their versions, aliases,
 // policies and settings, and the running of them in sandboxes of this host. Here
 // are the operations; beneath it fn has names and records, code the packages, layers
-// the layers, run the invocations, async the events that nobody waits for, target
-// where records are sent, cfn the resources of templates.
+// the layers, variables the environment variables, run the invocations, async the
+// events that nobody waits for, target where records are sent, cfn the resources of
+// templates.
 //
 // It does not start processes (engine/pool and the sandbox drivers do), knows
 // no interpreter by itself (runtimes does), and keeps no queue (engine/sched
@@ -39,7 +40,8 @@
 //
 //   - L1 A package is unpacked once, and durable, before a version names it;
 //     its blob goes only when no version, of a function or layer, names it.
-//   - L2 Environment variables are stored sealed, bound to their function.
+//   - L2 Environment variables are stored sealed, bound to their function; where
+//     it names a KMS key, nobody reads them without that key.
 //   - L3 An execution environment runs one revision of one version with one
 //     set of credentials, and is given up before those expire.
 //   - L4 An accepted asynchronous event is in the scheduler's store before the

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	kms "moln.dev/moln/api/kms"
 	api "moln.dev/moln/api/lambda"
 	logs "moln.dev/moln/api/logs"
 	s3 "moln.dev/moln/api/s3"
@@ -69,6 +70,7 @@ type world struct {
 	denied   map[string]bool // actions that IAM denies
 	judged   []service.Check
 	assumed  int
+	kms      fakeKMS
 }
 
 func newWorld(t *testing.T, opts Options) *world {
@@ -147,6 +149,9 @@ func must[In, Out any](w *world, op smithy.Op[In, Out], in *In) *Out {
 // Dispatch implements service.Backend.
 func (w *world) Dispatch(ctx context.Context, c *service.Call, d smithy.Descriptor, in any) (any, error) {
 	schema, o := d.Of()
+	if schema == &kms.Schema {
+		return w.kms.dispatch(c, in)
+	}
 	switch in := in.(type) {
 	case *s3.GetObjectInput:
 		return w.getObject(in)

@@ -73,7 +73,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 		return nil, nil, fn.Unsupported("TenancyConfig")
 	}
 	refused := refusals{
-		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
+		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, tracing: in.TracingConfig,
 		snapStart: in.SnapStart, image: in.ImageConfig, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig, publishTo: in.PublishTo, architecture: in.Architectures,
 	}
@@ -93,7 +93,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 	}
 	set := settings{
 		role: in.Role, handler: in.Handler, runtime: in.Runtime, description: in.Description, timeout: in.Timeout, memory: in.MemorySize,
-		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment,
+		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn,
 	}
 	if err := s.configure(ctx, c, r, &g, set); err != nil {
 		return nil, nil, err
@@ -126,17 +126,12 @@ func (s *Service) configure(ctx context.Context, c *service.Call, r fn.Ref, g *f
 			c.Note(choice.Warning)
 		}
 	}
-	if set.environment != nil {
-		sealed, err := s.engine.SealEnv(r, set.environment.Variables)
-		if err != nil {
+	if set.role != nil {
+		if err := s.checkRole(ctx, c, r, g.Role); err != nil {
 			return err
 		}
-		g.Env = sealed
 	}
-	if set.role != nil {
-		return s.checkRole(ctx, c, r, g.Role)
-	}
-	return nil
+	return s.setVariables(ctx, c, r, g, set)
 }
 
 // checkRole asks whether the caller may pass the role, and whether Lambda may
@@ -166,13 +161,16 @@ func invalidInput(_ *smithy.Operation, in any, v []smithy.Violation) error {
 	return nil
 }
 
-// show describes a version with its opened variables.
-func (s *Service) show(r fn.Ref, g *fn.Config, qualified bool) (*api.FunctionConfiguration, error) {
-	env, err := s.engine.OpenEnv(r, g)
+// show describes a version with its variables, as far as the caller may see them.
+func (s *Service) show(ctx context.Context, c *service.Call, r fn.Ref, g *fn.Config, qualified bool) (*api.FunctionConfiguration, error) {
+	env, refused, err := s.variables.Shown(ctx, c, r, g)
 	if err != nil {
 		return nil, err
 	}
 	out := fn.Describe(r.Place, g, env, qualified)
+	if refused != nil {
+		out.Environment = &api.EnvironmentResponse{Error: refused}
+	}
 	return &out, nil
 }
 
@@ -185,12 +183,12 @@ func (s *Service) getFunctionConfiguration(ctx context.Context, c *service.Call,
 	if err != nil {
 		return nil, err
 	}
-	return s.showAs(r, g)
+	return s.showAs(ctx, c, r, g)
 }
 
 // showAs describes a version under the name it was asked for by.
-func (s *Service) showAs(r fn.Ref, g *fn.Config) (*api.FunctionConfiguration, error) {
-	out, err := s.show(r, g, r.Qualifier != "")
+func (s *Service) showAs(ctx context.Context, c *service.Call, r fn.Ref, g *fn.Config) (*api.FunctionConfiguration, error) {
+	out, err := s.show(ctx, c, r, g, r.Qualifier != "")
 	if err == nil {
 		out.FunctionArn = new(r.ARN())
 	}
@@ -210,7 +208,7 @@ func (s *Service) getFunction(ctx context.Context, c *service.Call, in *api.GetF
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.showAs(r, g)
+	shown, err := s.showAs(ctx, c, r, g)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +238,7 @@ func (s *Service) listFunctions(ctx context.Context, c *service.Call, in *api.Li
 	}
 	out := &api.ListFunctionsOutput{Functions: []api.FunctionConfiguration{}}
 	for i := range list {
-		shown, err := s.show(fn.Ref{Place: fn.PlaceOf(c), Name: list[i].Latest.Name}, &list[i].Latest, false)
+		shown, err := s.show(ctx, c, fn.Ref{Place: fn.PlaceOf(c), Name: list[i].Latest.Name}, &list[i].Latest, false)
 		if err != nil {
 			return nil, err
 		}
@@ -266,7 +264,7 @@ func (s *Service) listEveryVersion(ctx context.Context, c *service.Call, marker 
 				return nil, err
 			}
 			for i := range versions {
-				shown, err := s.show(r, &versions[i], true)
+				shown, err := s.show(ctx, c, r, &versions[i], true)
 				if err != nil {
 					return nil, err
 				}
@@ -283,7 +281,7 @@ func (s *Service) listEveryVersion(ctx context.Context, c *service.Call, marker 
 			return out, err
 		}
 		r.Name, done = next[0].Latest.Name, 0
-		shown, err := s.show(r, &next[0].Latest, true)
+		shown, err := s.show(ctx, c, r, &next[0].Latest, true)
 		if err != nil {
 			return nil, err
 		}
@@ -373,7 +371,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 		if err := change(nil, f); err != nil {
 			return nil, err
 		}
-		return s.show(r, &f.Latest, false)
+		return s.show(ctx, c, r, &f.Latest, false)
 	}
 	f, dropped, err := s.store.Change(ctx, r, change)
 	if err != nil {
@@ -384,7 +382,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 	if smithy.Val(in.Publish) {
 		return s.publish(ctx, c, r, publication{})
 	}
-	return s.show(r, &f.Latest, false)
+	return s.show(ctx, c, r, &f.Latest, false)
 }
 
 func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Call, in *api.UpdateFunctionConfigurationInput) (*api.FunctionConfiguration, error) {
@@ -393,7 +391,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		return nil, err
 	}
 	refused := refusals{
-		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
+		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, tracing: in.TracingConfig,
 		snapStart: in.SnapStart, image: in.ImageConfig, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig,
 	}
@@ -406,7 +404,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	}
 	set := settings{
 		role: in.Role, handler: in.Handler, runtime: in.Runtime, description: in.Description, timeout: in.Timeout, memory: in.MemorySize,
-		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment,
+		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn,
 	}
 	// What needs the host and IAM is checked before the transaction.
 	trial := f.Latest
@@ -423,8 +421,8 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		if err := set.apply(&f.Latest); err != nil {
 			return err
 		}
-		if in.Environment != nil {
-			f.Latest.Env = trial.Env
+		if in.Environment != nil || in.KMSKeyArn != nil {
+			f.Latest.Env, f.Latest.DataKey, f.Latest.KMSKey = trial.Env, trial.DataKey, trial.KMSKey
 		}
 		if in.Layers != nil {
 			f.Latest.Layers = trial.Layers
@@ -440,5 +438,5 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	}
 	s.packages.Drop(ctx, c, dropped)
 	s.engine.Forget(r)
-	return s.show(r, &f.Latest, false)
+	return s.show(ctx, c, r, &f.Latest, false)
 }

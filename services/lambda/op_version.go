@@ -62,16 +62,14 @@ func (s *Service) publish(ctx context.Context, c *service.Call, r fn.Ref, p publ
 		return nil, err
 	}
 	s.packages.Drop(ctx, c, dropped)
-	return s.show(r, v, true)
+	return s.show(ctx, c, r, v, true)
 }
 
 func (s *Service) same(r fn.Ref, a, b *fn.Config) (bool, error) {
-	x, err := s.engine.OpenEnv(r, a)
-	if err != nil {
-		return false, err
+	if !fn.SameContent(a, b) {
+		return false, nil
 	}
-	y, err := s.engine.OpenEnv(r, b)
-	return fn.SameContent(a, b, x, y), err
+	return s.variables.Same(r, a, b)
 }
 
 func (s *Service) listVersionsByFunction(ctx context.Context, c *service.Call, in *api.ListVersionsByFunctionInput) (*api.ListVersionsByFunctionOutput, error) {
@@ -96,7 +94,7 @@ func (s *Service) listVersionsByFunction(ctx context.Context, c *service.Call, i
 	}
 	list = append(list, versions...)
 	for i := range list {
-		shown, err := s.show(r, &list[i], true)
+		shown, err := s.show(ctx, c, r, &list[i], true)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"moln.dev/moln/services/lambda/host"
 	"moln.dev/moln/services/lambda/layers"
 	"moln.dev/moln/services/lambda/run"
+	"moln.dev/moln/services/lambda/variables"
 )
 
 // Options say how functions are run.
@@ -20,14 +21,15 @@ type Options = host.Options
 
 // Service answers Lambda requests and runs functions. Safe for concurrent use.
 type Service struct {
-	deps     service.Deps
-	store    fn.Store
-	packages *code.Packages
-	host     *host.Host
-	engine   *run.Engine
-	layers   *layers.Layers
-	strict   bool
-	events   *async.Queue
+	deps      service.Deps
+	store     fn.Store
+	packages  *code.Packages
+	host      *host.Host
+	engine    *run.Engine
+	layers    *layers.Layers
+	variables variables.Box
+	strict    bool
+	events    *async.Queue
 }
 
 // New makes the service. It starts nothing; the first use, or the worker, looks
@@ -42,6 +44,7 @@ func New(d service.Deps, opts Options) *Service {
 		opts.CacheDir = filepath.Join(d.DataDir, "runtimes")
 	}
 	s.host = host.New(d.Clock, d.Log, opts)
+	s.variables = variables.Box{Seal: d.Seal, IDs: d.Ident}
 	s.engine = run.New(d, s.store, s.packages, s.host)
 	s.events = async.New(d, s.store, s.engine)
 	return s

@@ -19,6 +19,7 @@ type settings struct {
 	ephemeral                           *api.EphemeralStorage
 	logging                             *api.LoggingConfig
 	environment                         *api.Environment
+	kmsKey                              *string
 }
 
 // apply changes g, or says what is wrong with the settings. Environment
@@ -133,7 +134,6 @@ type refusals struct {
 	vpc          *api.VpcConfig
 	files        []api.FileSystemConfig
 	deadLetter   *api.DeadLetterConfig
-	kmsKey       *string
 	tracing      *api.TracingConfig
 	snapStart    *api.SnapStart
 	image        *api.ImageConfig
@@ -155,8 +155,6 @@ func (r refusals) check() error {
 		return fn.Unsupported("FileSystemConfigs")
 	case r.deadLetter != nil && smithy.Val(r.deadLetter.TargetArn) != "":
 		return fn.Unsupported("DeadLetterConfig: it has neither queues nor topics; an on-failure destination can be a bucket or a function")
-	case smithy.Val(r.kmsKey) != "":
-		return fn.Unsupported("KMSKeyArn: environment variables are sealed with moln's own key")
 	case r.tracing != nil && r.tracing.Mode != nil && *r.tracing.Mode != api.TracingModePassThrough:
 		return fn.Unsupported("TracingConfig.Mode %s: only PassThrough", *r.tracing.Mode)
 	case r.snapStart != nil && r.snapStart.ApplyOn != nil && *r.snapStart.ApplyOn != api.SnapStartApplyOnNone:

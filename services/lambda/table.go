@@ -18,7 +18,7 @@ var table = service.Table[*Service]{
 	service.Full(api.RemoveLayerVersionPermission, ofLayers((*layers.Layers).RemovePermission)),
 	service.Full(api.AddPermission, (*Service).addPermission),
 	service.Full(api.CreateAlias, (*Service).createAlias),
-	service.Partial(api.CreateFunction, (*Service).createFunction, "zip packages only; settings that need VPCs, file systems, dead-letter queues, KMS keys, X-Ray, SnapStart or code signing are refused; Architectures is kept, and code runs on this host's own"),
+	service.Partial(api.CreateFunction, (*Service).createFunction, "zip packages only; settings that need VPCs, file systems, dead-letter queues, X-Ray, SnapStart or code signing are refused; Architectures is kept, and code runs on this host's own"),
 	service.Full(api.DeleteAlias, (*Service).deleteAlias),
 	service.Full(api.DeleteFunction, (*Service).deleteFunction),
 	service.Full(api.DeleteFunctionConcurrency, (*Service).deleteFunctionConcurrency),

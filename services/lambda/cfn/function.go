@@ -22,7 +22,7 @@ type codeProperties struct {
 }
 
 // functionProperties are AWS::Lambda::Function's. What the operations refuse in
-// every form is not there (FileSystemConfigs, KmsKeyArn …).
+// every form is not there (FileSystemConfigs …).
 type functionProperties struct {
 	FunctionName                 *string
 	Code                         *codeProperties
@@ -39,6 +39,7 @@ type functionProperties struct {
 	TracingConfig                *api.TracingConfig
 	SnapStart                    *api.SnapStart
 	Layers                       []string
+	KmsKeyArn                    *string
 	VpcConfig                    *api.VpcConfig
 	DeadLetterConfig             *api.DeadLetterConfig
 	PackageType                  *string
@@ -124,7 +125,7 @@ func createFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 		FunctionName: &name, Code: code, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, Description: p.Description,
 		MemorySize: p.MemorySize, Timeout: p.Timeout, Environment: p.Environment, EphemeralStorage: p.EphemeralStorage,
 		Architectures: p.Architectures, LoggingConfig: p.LoggingConfig, TracingConfig: p.TracingConfig, SnapStart: p.SnapStart,
-		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers,
+		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers, KMSKeyArn: p.KmsKeyArn,
 	}
 	if tags := p.tags(r.Tags); len(tags) > 0 {
 		in.Tags = tags
@@ -205,6 +206,7 @@ func (p *functionProperties) configuration(name string) *api.UpdateFunctionConfi
 		logging.ApplicationLogLevel, logging.SystemLogLevel = l.ApplicationLogLevel, l.SystemLogLevel
 	}
 	in.LoggingConfig = &logging
+	in.KMSKeyArn = or(p.KmsKeyArn, "")
 	if in.Layers = p.Layers; in.Layers == nil {
 		in.Layers = []string{}
 	}

@@ -33,16 +33,20 @@ type Code struct {
 
 // Config is a version: $LATEST or a published one.
 type Config struct {
-	Name          string   `json:"name"`
-	Version       string   `json:"version"`
-	Runtime       string   `json:"runtime"`
-	Role          string   `json:"role"`
-	Handler       string   `json:"handler"`
-	Description   string   `json:"description,omitempty"`
-	TimeoutS      int32    `json:"timeoutS"`
-	MemoryMB      int32    `json:"memoryMB"`
-	EphemeralMB   int32    `json:"ephemeralMB"`
-	Env           []byte   `json:"env,omitempty"` // sealed JSON (L2); nil: none
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	Runtime     string `json:"runtime"`
+	Role        string `json:"role"`
+	Handler     string `json:"handler"`
+	Description string `json:"description,omitempty"`
+	TimeoutS    int32  `json:"timeoutS"`
+	MemoryMB    int32  `json:"memoryMB"`
+	EphemeralMB int32  `json:"ephemeralMB"`
+	Env         []byte `json:"env,omitempty"` // sealed JSON (L2); nil: none
+	// KMSKey is the owner's key for Env; DataKey is what opens Env, encrypted
+	// under it, nil where Env is not.
+	KMSKey        string   `json:"kmsKey,omitempty"`
+	DataKey       []byte   `json:"dataKey,omitempty"`
 	Architectures []string `json:"architectures"`
 	LogFormat     string   `json:"logFormat"`
 	LogGroup      string   `json:"logGroup,omitempty"` // "" is the default name
@@ -141,6 +145,9 @@ func Describe(p Place, g *Config, env map[string]string, qualified bool) api.Fun
 		out.LoggingConfig.ApplicationLogLevel = new(g.AppLevel)
 		out.LoggingConfig.SystemLogLevel = new(g.SystemLevel)
 	}
+	if g.KMSKey != "" {
+		out.KMSKeyArn = new(g.KMSKey)
+	}
 	if len(env) > 0 {
 		out.Environment = &api.EnvironmentResponse{Variables: maps.Clone(env)}
 	}
@@ -159,11 +166,12 @@ func DescribeAlias(p Place, name string, a *Alias) *api.AliasConfiguration {
 	return out
 }
 
-// SameContent says that publishing b after a would make no new version.
-func SameContent(a, b *Config, envA, envB map[string]string) bool {
+// SameContent says that publishing b after a would make no new version, if
+// their variables are the same.
+func SameContent(a, b *Config) bool {
 	return a.Runtime == b.Runtime && a.Role == b.Role && a.Handler == b.Handler &&
 		a.TimeoutS == b.TimeoutS && a.MemoryMB == b.MemoryMB && a.EphemeralMB == b.EphemeralMB &&
 		a.LogFormat == b.LogFormat && a.LogGroup == b.LogGroup && a.AppLevel == b.AppLevel &&
 		a.SystemLevel == b.SystemLevel && a.Code.SHA256 == b.Code.SHA256 &&
-		slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.LayerARNs(), b.LayerARNs()) && maps.Equal(envA, envB)
+		slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.LayerARNs(), b.LayerARNs())
 }

@@ -23,6 +23,7 @@ import (
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
 	"moln.dev/moln/services/lambda/logship"
+	"moln.dev/moln/services/lambda/variables"
 )
 
 const (
@@ -40,13 +41,14 @@ const (
 
 // Engine runs versions of functions in environments of the pool.
 type Engine struct {
-	deps     service.Deps
-	store    fn.Store
-	packages *code.Packages
-	host     *host.Host
-	shipper  *logship.Shipper
-	limits   limiter
-	meters   *meters
+	deps      service.Deps
+	store     fn.Store
+	packages  *code.Packages
+	variables variables.Box
+	host      *host.Host
+	shipper   *logship.Shipper
+	limits    limiter
+	meters    *meters
 
 	mu      sync.Mutex
 	slots   map[fn.Ref]*slot
@@ -74,7 +76,7 @@ type live struct {
 // newEngine starts nothing; the first invocation does.
 func New(d service.Deps, st fn.Store, packages *code.Packages, h *host.Host) *Engine {
 	return &Engine{
-		deps: d, store: st, packages: packages, host: h, shipper: logship.New(d.Log), slots: map[fn.Ref]*slot{},
+		deps: d, store: st, packages: packages, variables: variables.Box{Seal: d.Seal, IDs: d.Ident}, host: h, shipper: logship.New(d.Log), slots: map[fn.Ref]*slot{},
 		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[fn.Ref]int{}},
 		meters: newMeters(d.Meter),
 	}
@@ -193,7 +195,7 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 	if err != nil {
 		return nil, err
 	}
-	own, err := e.OpenEnv(r, v)
+	own, err := e.variables.ForRun(ctx, e.deps.System(r.Account, r.Region).As(ses.Principal), r, v)
 	if err != nil {
 		return nil, err
 	}

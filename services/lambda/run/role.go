@@ -2,9 +2,7 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"moln.dev/moln/platform/identity"
@@ -47,33 +45,4 @@ func (e *Engine) Resolve(identifier string) (runtimes.Choice, error) {
 // UnknownRuntime is the fault for an identifier that AWS never had.
 func UnknownRuntime(id string) error {
 	return fn.Invalid("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%s] or be a valid ARN", id, strings.Join(runtimes.Known(), ", "))
-}
-
-func (e *Engine) sealPurpose(r fn.Ref) string {
-	return fmt.Sprintf("lambda/environment/%s/%s/%s", r.Account, r.Region, r.Name)
-}
-
-// SealEnv makes variables unreadable at rest (L2); none are nil.
-func (e *Engine) SealEnv(r fn.Ref, vars map[string]string) ([]byte, error) {
-	if len(vars) == 0 {
-		return nil, nil
-	}
-	raw, err := json.Marshal(vars)
-	if err != nil {
-		return nil, err
-	}
-	return e.deps.Seal.Seal(e.sealPurpose(r), raw), nil
-}
-
-// OpenEnv returns the variables of a version, nil for none.
-func (e *Engine) OpenEnv(r fn.Ref, g *fn.Config) (map[string]string, error) {
-	if g.Env == nil {
-		return nil, nil
-	}
-	raw, err := e.deps.Seal.Open(e.sealPurpose(r), g.Env)
-	if err != nil {
-		return nil, fmt.Errorf("environment of %s: %w", r.Name, err)
-	}
-	vars := map[string]string{}
-	return vars, json.Unmarshal(raw, &vars)
 }
