@@ -64,7 +64,10 @@ func (u *unpacker) layer(ctx context.Context, d Descriptor, diffID string, open 
 		return err
 	}
 	defer plain.Close()
-	diff := newDigester(plain)
+	// A layer cannot hold more than its files and what tar puts around them: a
+	// stream that goes on is made to waste time.
+	most := u.left.Bytes + int64(u.left.Entries)*entryBytesMax + trailerMax
+	diff := newDigester(io.LimitReader(plain, most))
 	if err := u.apply(diff); err != nil {
 		return err
 	}
@@ -89,6 +92,9 @@ func (u *unpacker) layer(ctx context.Context, d Descriptor, diffID string, open 
 
 // trailerMax is what may follow the end of a tar archive: padding.
 const trailerMax = 1 << 20
+
+// entryBytesMax is what an entry takes beside its content: headers, padding.
+const entryBytesMax = 16 << 10
 
 // damaged words what a decoder or the tar reader found.
 func damaged(err error) error {

@@ -4,41 +4,26 @@ import (
 	"context"
 
 	api "moln.dev/moln/api/ecr"
-	"moln.dev/moln/aws/arn"
-	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 )
 
-// Service answers for a registry without repositories.
-type Service struct{}
+// Service answers ECR requests. Safe for concurrent use.
+type Service struct {
+	deps  service.Deps
+	store *store
+}
 
 // New makes the service.
-func New(service.Deps) *Service { return &Service{} }
+func New(d service.Deps) *Service {
+	return &Service{deps: d, store: newStore(d.KV)}
+}
 
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
-	return service.Definition{Schema: &api.Schema, Operations: table().Bind(s), Authorize: s.authorize}
-}
-
-func (s *Service) authorize(_ context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
-	resource := arn.ARN{Partition: "aws", Service: "ecr", Region: c.Region, Account: c.Account, Resource: "repository/"}
-	checks := []service.Check{}
-	for _, a := range op.Actions {
-		d, ok := in.(*api.DescribeRepositoriesInput)
-		if !ok || len(d.RepositoryNames) == 0 {
-			checks = append(checks, service.Check{Action: a, Resource: resource.String() + "*"})
-			continue
-		}
-		for _, name := range d.RepositoryNames {
-			checks = append(checks, service.Check{Action: a, Resource: resource.String() + name})
-		}
+	return service.Definition{
+		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize,
+		Resources: resources(),
+		Endpoints: []service.Endpoint{s.registryEndpoint(), s.layerEndpoint()},
+		Workers:   []service.Worker{{Name: "images", Run: func(ctx context.Context) error { return s.tend(ctx) }}},
 	}
-	return checks, nil
-}
-
-func (s *Service) describeRepositories(_ context.Context, c *service.Call, in *api.DescribeRepositoriesInput) (*api.DescribeRepositoriesOutput, error) {
-	if len(in.RepositoryNames) > 0 {
-		return nil, api.ErrRepositoryNotFoundException("The repository with name '%s' does not exist in the registry with id '%s'", in.RepositoryNames[0], c.Account)
-	}
-	return &api.DescribeRepositoriesOutput{Repositories: []api.Repository{}}, nil
 }

@@ -2,21 +2,56 @@ package ecr
 
 import (
 	api "moln.dev/moln/api/ecr"
-	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 )
 
-// table has one operation; the rest of the model follows from there being no
-// repositories.
-func table() service.Table[*Service] {
-	var rest []smithy.Descriptor
-	for _, d := range api.Operations() {
-		if _, op := d.Of(); op.Name != "DescribeRepositories" {
-			rest = append(rest, d)
-		}
-	}
-	return service.Table[*Service]{
-		service.Full(api.DescribeRepositories, (*Service).describeRepositories),
-		service.None[*Service]("there is no container registry yet; deploy functions as zip archives", rest...),
-	}
+var table = service.Table[*Service]{
+	service.Full(api.BatchCheckLayerAvailability, (*Service).batchCheckLayerAvailability),
+	service.Full(api.BatchDeleteImage, (*Service).batchDeleteImage),
+	service.Partial(api.BatchGetImage, (*Service).batchGetImage, "images are answered as they were pushed, whatever acceptedMediaTypes says"),
+	service.Partial(api.CompleteLayerUpload, (*Service).completeLayerUpload, "one digest, of SHA-256"),
+	service.Partial(api.CreateRepository, (*Service).createRepository, "scanning on push and keys of KMS are refused; the number of repositories is not limited"),
+	service.Full(api.DeleteLifecyclePolicy, (*Service).deleteLifecyclePolicy),
+	service.Full(api.DeleteRepository, (*Service).deleteRepository),
+	service.Full(api.DeleteRepositoryPolicy, (*Service).deleteRepositoryPolicy),
+	service.Full(api.DescribeImages, (*Service).describeImages),
+	service.Full(api.DescribeRepositories, (*Service).describeRepositories),
+	service.Full(api.GetAuthorizationToken, (*Service).getAuthorizationToken),
+	service.Full(api.GetDownloadUrlForLayer, (*Service).getDownloadURLForLayer),
+	service.Full(api.GetLifecyclePolicy, (*Service).getLifecyclePolicy),
+	service.Full(api.GetRepositoryPolicy, (*Service).getRepositoryPolicy),
+	service.Full(api.InitiateLayerUpload, (*Service).initiateLayerUpload),
+	service.Partial(api.ListImageReferrers, (*Service).listImageReferrers, "all in one page"),
+	service.Full(api.ListImages, (*Service).listImages),
+	service.Full(api.ListTagsForResource, (*Service).listTagsForResource),
+	service.Partial(api.PutImage, (*Service).putImage, "manifests of schema version 1 are refused"),
+	service.Partial(api.PutImageScanningConfiguration, (*Service).putImageScanningConfiguration, "scanning on push can be switched off only: images are not scanned"),
+	service.Full(api.PutImageTagMutability, (*Service).putImageTagMutability),
+	service.Partial(api.PutLifecyclePolicy, (*Service).putLifecyclePolicy, "the action expire only: there is no archive"),
+	service.Partial(api.SetRepositoryPolicy, (*Service).setRepositoryPolicy, "principals in the policy are not looked up"),
+	service.Full(api.TagResource, (*Service).tagResource),
+	service.Full(api.UntagResource, (*Service).untagResource),
+	service.Full(api.UploadLayerPart, (*Service).uploadLayerPart),
+	service.None[*Service]("lifecycle policies are carried out, not tried",
+		api.GetLifecyclePolicyPreview, api.StartLifecyclePolicyPreview),
+	service.None[*Service]("images are not scanned",
+		api.BatchGetRepositoryScanningConfiguration, api.DescribeImageScanFindings, api.GetRegistryScanningConfiguration,
+		api.PutRegistryScanningConfiguration, api.StartImageScan),
+	service.None[*Service]("images are not signed by the registry",
+		api.DeleteSigningConfiguration, api.DescribeImageSigningStatus, api.GetSigningConfiguration, api.PutSigningConfiguration),
+	service.None[*Service]("images are fetched from no other registry",
+		api.CreatePullThroughCacheRule, api.DeletePullThroughCacheRule, api.DeregisterPullTimeUpdateExclusion,
+		api.DescribePullThroughCacheRules, api.ListPullTimeUpdateExclusions, api.RegisterPullTimeUpdateExclusion,
+		api.UpdatePullThroughCacheRule, api.ValidatePullThroughCacheRule),
+	service.None[*Service]("images are not copied to other regions or accounts",
+		api.DescribeImageReplicationStatus, api.DescribeRegistry, api.DescribeReplicationBackfillResults, api.ListReplicationBackfills,
+		api.PutReplicationConfiguration, api.StartReplicationBackfill, api.StopReplicationBackfill),
+	service.None[*Service]("a registry has no policy of its own, only its repositories have",
+		api.DeleteRegistryPolicy, api.GetRegistryPolicy, api.PutRegistryPolicy),
+	service.None[*Service]("repositories are made by request only",
+		api.CreateRepositoryCreationTemplate, api.DeleteRepositoryCreationTemplate, api.DescribeRepositoryCreationTemplates,
+		api.UpdateRepositoryCreationTemplate),
+	service.None[*Service]("there is one class of storage", api.UpdateImageStorageClass),
+	service.None[*Service]("the settings concern scans, policies and mounts of the registry, which are as they are",
+		api.GetAccountSetting, api.PutAccountSetting),
 }

@@ -1,0 +1,34 @@
+package ecr
+
+import (
+	api "moln.dev/moln/api/ecr"
+)
+
+func noRepository(p place, name string) error {
+	return api.ErrRepositoryNotFoundException("The repository with name '%s' does not exist in the registry with id '%s'", name, p.account)
+}
+
+func noImage(r *repository, id imageID) error {
+	return api.ErrImageNotFoundException("The image with imageId %s does not exist within the repository with name '%s' in the registry with id '%s'", id, r.Name, r.at.account)
+}
+
+func noLayers(r *repository, digest string) error {
+	return api.ErrLayersNotFoundException("The layers with digests '[%s]' do not exist in the repository with name '%s' in the registry with id '%s'", digest, r.Name, r.at.account)
+}
+
+func noReferenced(r *repository, digest string) error {
+	return api.ErrReferencedImagesNotFoundException("The images with digests '[%s]' do not exist in the repository with name '%s' in the registry with id '%s'", digest, r.Name, r.at.account)
+}
+
+func noUpload(r *repository, id string) error {
+	return api.ErrUploadNotFoundException("The upload with id '%s' does not exist in the repository with name '%s' in the registry with id '%s'", id, r.Name, r.at.account)
+}
+
+func invalidParameter(at, why string) error {
+	return api.ErrInvalidParameterException("Invalid parameter at '%s' failed to satisfy constraint: '%s'", at, why)
+}
+
+// unsupported refuses a setting that would otherwise be stored and ignored.
+func unsupported(at, what string) error {
+	return invalidParameter(at, "moln does not support "+what)
+}
