@@ -45,7 +45,8 @@ func (i Interpreter) launchJava(l *Launch) {
 	l.Mounts = append(append([]sandbox.Mount{}, i.Mounts...), sandbox.Mount{Source: i.Support, Target: path.Dir(jar), ReadOnly: true})
 	l.Assignable = false // a JVM reads its environment and its limits when it starts
 	l.HeapPercent = javaHeapPercent
-	l.Command = []string{i.Path, "-Xmx" + heapArgument, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
+	// A JVM cannot change its working directory.
+	l.Command = []string{"/bin/sh", "-c", `cd "$0" && exec "$@"`, sandbox.PathRef(TaskRoot), i.Path, "-Xmx" + heapArgument, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
 	if i.number(0) >= javaModular {
 		l.Command = append(l.Command, "--add-opens=java.base/java.io=ALL-UNNAMED")
 	}

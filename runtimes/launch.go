@@ -116,7 +116,7 @@ func (i Interpreter) launchRuby(l *Launch) {
 func Custom() Launch {
 	return Launch{
 		ID: "provided",
-		Command: []string{"/bin/sh", "-c", `for b in "$1" "$2"; do [ -x "$b" ] && exec "$b"; done; ` +
+		Command: []string{"/bin/sh", "-c", `cd "${1%/*}"; for b in "$1" "$2"; do [ -x "$b" ] && exec "$b"; done; ` +
 			`echo "no executable named bootstrap in the code or its layers" >&2; exit 127`, "sh",
 			sandbox.PathRef(TaskRoot + "/bootstrap"), sandbox.PathRef(LayerRoot + "/bootstrap")},
 		Env: commonEnv(),

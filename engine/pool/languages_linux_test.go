@@ -107,6 +107,7 @@ var javaCases = []languageCase{
 	{"stream class", "example.Handler$Bytes", "", `{}`, Succeeded, `"raw"`, ""},
 	{"inherited types", "example.Handler$Derived", "", `{"cents":3}`, Succeeded, `{"cents":3}`, ""},
 	{"remaining", "example.Handler::remaining", "", `{}`, Succeeded, `true`, ""},
+	{"working directory", "example.Handler::here", "", `{}`, Succeeded, `true`, ""},
 	{"no class", "example.Nothing", "", `{}`, Failed, `{"errorMessage":"Class not found: example.Nothing","errorType":"java.lang.ClassNotFoundException"}`, ""},
 	{"no method", "example.Handler::nowhere", "", `{}`, Failed, `{"errorMessage":"No public method named nowhere with appropriate method signature found on class example.Handler"}`, ""},
 	{"no handler", "example.Handler$Item", "", `{}`, Failed, `Class does not implement an appropriate handler interface: example.Handler$Item`, ""},
