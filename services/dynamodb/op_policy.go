@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/arn"
@@ -23,35 +22,6 @@ const (
 	noPolicy = "NO_POLICY"
 )
 
-// policies are resource policies that were compiled, by their revision.
-type policies struct {
-	mu    sync.Mutex
-	known map[string]*policy.Policy
-}
-
-// maxPolicies is how many are kept; when there are more it starts again.
-const maxPolicies = 1024
-
-func (p *policies) compiled(t *table.Policy) (*policy.Policy, error) {
-	if t == nil {
-		return nil, nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if have, ok := p.known[t.Revision]; ok {
-		return have, nil
-	}
-	made, err := policy.Parse([]byte(t.Document), policy.Resource)
-	if err != nil {
-		return nil, err
-	}
-	if p.known == nil || len(p.known) >= maxPolicies {
-		p.known = map[string]*policy.Policy{}
-	}
-	p.known[t.Revision] = made
-	return made, nil
-}
-
 // policyOf is the resource policy of the table that a request names; nil where
 // there is no such table, or none on it.
 func (s *Service) policyOf(ctx context.Context, c *service.Call, given *string) (*policy.Policy, error) {
@@ -67,7 +37,7 @@ func (s *Service) policyOf(ctx context.Context, c *service.Call, given *string) 
 	if err != nil {
 		return nil, err
 	}
-	return s.policies.compiled(t.Policy)
+	return t.Compiled, nil
 }
 
 // readPolicy checks a document that is to become a table's policy.

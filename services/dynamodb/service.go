@@ -14,10 +14,9 @@ import (
 
 // Service answers DynamoDB requests. Safe for concurrent use.
 type Service struct {
-	deps     service.Deps
-	store    *store.Store
-	policies policies
-	backups  *backup.Service
+	deps    service.Deps
+	store   *store.Store
+	backups *backup.Service
 	// filling wakes the worker that fills new indexes.
 	filling chan struct{}
 	// counting are tables to be counted.

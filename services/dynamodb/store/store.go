@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
@@ -56,6 +57,9 @@ func (p Place) tableKey(name string) []byte { return tuple.Key(p.Account, p.Regi
 type Table struct {
 	*table.Table
 	Place
+	// Compiled is Policy; nil where there is none.
+	Compiled *policy.Policy
+
 	raw  []byte
 	rows []byte        // prefix of items
 	log  changelog.Log // of the stream, where there is one
@@ -72,7 +76,11 @@ func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
 	if err := json.Unmarshal(raw, m); err != nil {
 		return nil, err
 	}
-	r := &Table{Table: m, Place: p, raw: raw, rows: tuple.Key(p.Account, p.Region, "d", m.ID), writing: new(sync.RWMutex)}
+	compiled, err := compile(m.Policy)
+	if err != nil {
+		return nil, err
+	}
+	r := &Table{Table: m, Place: p, Compiled: compiled, raw: raw, rows: tuple.Key(p.Account, p.Region, "d", m.ID), writing: new(sync.RWMutex)}
 	if st := m.Stream; st != nil {
 		r.log = streamLog(p, st.ID, st.Shards)
 		r.captures = append(r.captures, capture{r.log, record.ViewOf(st.View)})
@@ -92,6 +100,13 @@ func (s *Store) hold(p Place, key, raw []byte) (*Table, error) {
 			return r, nil
 		}
 	}
+}
+
+func compile(p *table.Policy) (*policy.Policy, error) {
+	if p == nil {
+		return nil, nil
+	}
+	return policy.Parse([]byte(p.Document), policy.Resource) // it was checked when it was stored
 }
 
 // Table loads a table; missing is the fault where there is none, or none whose
