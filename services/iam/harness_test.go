@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -17,18 +16,17 @@ import (
 	"moln.dev/moln/engine/seal"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/platform/service/servicetest"
 )
 
 const account = "000000000000"
 
-// harness is the service behind a backend that allows everything and remembers
-// which operations were called.
+// harness is the service behind a backend that allows everything.
 type harness struct {
+	*servicetest.Backend
 	t      *testing.T
 	s      *Service
 	clk    *clock.Fake
-	ops    map[string]service.Operation
-	called map[string]bool
 	caller identity.Principal
 }
 
@@ -39,42 +37,14 @@ func newHarness(t *testing.T) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{t: t, clk: clk, ops: map[string]service.Operation{}, called: map[string]bool{}}
+	h := &harness{t: t, clk: clk}
 	h.s = New(service.Deps{
 		KV: kv.New(memkv.New()), Clock: clk, Ident: ident.NewSeeded(1, clk), Seal: sealer, Log: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(func() { h.s.Close() })
-	for _, op := range h.s.Definition().Operations {
-		_, o := op.Of()
-		h.ops[o.Name] = op
-	}
+	h.Backend = servicetest.New(h.s.Definition(), "ValidationError")
 	h.caller = identity.Principal{Principal: policy.Principal{Kind: policy.Root, ARN: "arn:aws:iam::" + account + ":root", AccountID: account, UserID: account}}
 	return h
-}
-
-// Dispatch implements service.Backend: it validates as the gateway does.
-func (h *harness) Dispatch(ctx context.Context, c *service.Call, d smithy.Descriptor, in any) (any, error) {
-	schema, op := d.Of()
-	b, ok := h.ops[op.Name]
-	if !ok || b.Call == nil {
-		return nil, fmt.Errorf("operation %s of %s is not here", op.Name, schema.Name)
-	}
-	h.called[op.Name] = true
-	if v := smithy.NewValidator().Validate(schema, op.Input, in); len(v) > 0 {
-		return nil, fault.New("ValidationError", 400, "%s", smithy.Message(v))
-	}
-	if _, err := h.s.authorize(ctx, c, op, in); err != nil {
-		return nil, err
-	}
-	return b.Call(ctx, c, in)
-}
-
-// Judge implements service.Backend.
-func (h *harness) Judge(context.Context, *service.Call, service.Check) error { return nil }
-
-// Assume implements service.Backend.
-func (h *harness) Assume(context.Context, *service.Call, service.Assume) (service.Session, error) {
-	return service.Session{}, fmt.Errorf("no sessions here")
 }
 
 func (h *harness) call() *service.Call {

@@ -2,7 +2,6 @@ package kms
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"moln.dev/moln/engine/seal"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/platform/service/servicetest"
 )
 
 const (
@@ -27,12 +27,11 @@ const (
 
 // harness calls operations as the gateway does: validate, judge, call.
 type harness struct {
-	t    testing.TB
-	s    *Service
-	clk  *clock.Fake
-	ops  map[string]service.Operation
-	iam  map[string]*policy.Policy // by the principal's ARN
-	done map[string]bool
+	*servicetest.Backend
+	t   testing.TB
+	s   *Service
+	clk *clock.Fake
+	iam map[string]*policy.Policy // by the principal's ARN
 }
 
 func newHarness(t testing.TB) *harness {
@@ -42,39 +41,15 @@ func newHarness(t testing.TB) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{t: t, clk: clk, ops: map[string]service.Operation{}, iam: map[string]*policy.Policy{}, done: map[string]bool{}}
+	h := &harness{t: t, clk: clk, iam: map[string]*policy.Policy{}}
 	h.s = New(service.Deps{KV: kv.New(memkv.New()), Clock: clk, Ident: ident.NewSeeded(1, clk), Seal: sealer, Log: slog.New(slog.DiscardHandler)})
-	for _, op := range h.s.Definition().Operations {
-		_, o := op.Of()
-		h.ops[o.Name] = op
-	}
+	h.Backend = servicetest.New(h.s.Definition(), "ValidationException")
+	h.Judging = h.judge
 	return h
 }
 
-// Dispatch implements service.Backend.
-func (h *harness) Dispatch(ctx context.Context, c *service.Call, d smithy.Descriptor, in any) (any, error) {
-	schema, op := d.Of()
-	h.done[op.Name] = true
-	if v := smithy.NewValidator().Validate(schema, op.Input, in); len(v) > 0 {
-		return nil, fault.New("ValidationException", 400, "%s", smithy.Message(v))
-	}
-	checks, err := h.s.authorize(ctx, c, op, in)
-	if err != nil {
-		return nil, err
-	}
-	if len(checks) == 0 {
-		h.t.Errorf("%s needs no permission", op.Name)
-	}
-	for _, check := range checks {
-		if err := h.Judge(ctx, c, check); err != nil {
-			return nil, err
-		}
-	}
-	return h.ops[op.Name].Call(ctx, c, in)
-}
-
-// Judge implements service.Backend.
-func (h *harness) Judge(_ context.Context, c *service.Call, check service.Check) error {
+// judge goes by the callers' own policies and by what the check says.
+func (h *harness) judge(c *service.Call, check service.Check) error {
 	set := policy.Set{Resource: check.Policy}
 	if p := h.iam[c.Caller.ARN]; p != nil {
 		set.Identity = []*policy.Policy{p}
@@ -94,11 +69,6 @@ func (h *harness) Judge(_ context.Context, c *service.Call, check service.Check)
 		return check.Fault(d)
 	}
 	return fault.New("AccessDeniedException", 400, "%s", d.Message(c.Caller.ARN, check.Action, check.Resource))
-}
-
-// Assume implements service.Backend.
-func (h *harness) Assume(context.Context, *service.Call, service.Assume) (service.Session, error) {
-	return service.Session{}, errors.New("no sessions here")
 }
 
 // call is one by the account's root.

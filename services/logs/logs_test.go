@@ -20,48 +20,23 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/memkv"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/platform/service/servicetest"
 )
 
 type harness struct {
-	t      *testing.T
-	s      *Service
-	clk    *clock.Fake
-	ops    map[string]service.Operation
-	called map[string]bool
+	*servicetest.Backend
+	t   *testing.T
+	s   *Service
+	clk *clock.Fake
 }
 
 func newHarness(t *testing.T) *harness {
 	t.Helper()
 	clk := clock.NewFake(time.Date(2026, 3, 20, 12, 0, 0, 0, time.UTC))
-	h := &harness{t: t, clk: clk, ops: map[string]service.Operation{}, called: map[string]bool{}}
+	h := &harness{t: t, clk: clk}
 	h.s = New(service.Deps{KV: kv.New(memkv.New()), Clock: clk, Ident: ident.NewSeeded(1, clk), Log: slog.New(slog.DiscardHandler)})
-	for _, op := range h.s.Definition().Operations {
-		_, o := op.Of()
-		h.ops[o.Name] = op
-	}
+	h.Backend = servicetest.New(h.s.Definition(), "InvalidParameterException")
 	return h
-}
-
-// Dispatch implements service.Backend: it validates as the gateway does.
-func (h *harness) Dispatch(ctx context.Context, c *service.Call, d smithy.Descriptor, in any) (any, error) {
-	schema, op := d.Of()
-	h.called[op.Name] = true
-	if v := smithy.NewValidator().Validate(schema, op.Input, in); len(v) > 0 {
-		return nil, fault.New("InvalidParameterException", 400, "%s", smithy.Message(v))
-	}
-	checks, err := h.s.authorize(ctx, c, op, in)
-	if err != nil || len(checks) == 0 {
-		return nil, fmt.Errorf("%s needs no permission: %v", op.Name, err)
-	}
-	return h.ops[op.Name].Call(ctx, c, in)
-}
-
-// Judge implements service.Backend.
-func (h *harness) Judge(context.Context, *service.Call, service.Check) error { return nil }
-
-// Assume implements service.Backend.
-func (h *harness) Assume(context.Context, *service.Call, service.Assume) (service.Session, error) {
-	return service.Session{}, fmt.Errorf("no sessions here")
 }
 
 func (h *harness) call() *service.Call {
@@ -182,10 +157,8 @@ func TestEveryOperation(t *testing.T) {
 	refused(h, api.DeleteLogStream, &api.DeleteLogStreamInput{LogGroupName: name, LogStreamName: new("s1")}, "ResourceNotFoundException", noStream)
 	must(h, api.DeleteLogGroup, &api.DeleteLogGroupInput{LogGroupName: name})
 	refused(h, api.DeleteLogGroup, &api.DeleteLogGroupInput{LogGroupName: name}, "ResourceNotFoundException", noGroup)
-	for name, op := range h.ops {
-		if op.Level != service.LevelNone && !h.called[name] {
-			t.Errorf("%s was not called", name)
-		}
+	for _, name := range h.Missed() {
+		t.Errorf("%s was not called", name)
 	}
 }
 
