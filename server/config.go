@@ -50,10 +50,14 @@ type Config struct {
 	// stays in the local mailbox.
 	SMTP     string
 	MailFrom string
-	// Sandbox names the isolation of functions: "" (the best there is), "ns",
-	// "process", "none". Strict refuses to run with less than asked.
+	// Sandbox names the isolation of functions: "" (namespaces), "ns", "process",
+	// "none", or an OCI runtime by name or path. Strict refuses to run with less
+	// than asked.
 	Sandbox string
 	Strict  bool
+	// CPULimits is "aws" to give functions no more of a core than AWS does for
+	// their memory, "none" to divide cores so only when they are short.
+	CPULimits string
 	// Egress lets functions reach the network: "none" (moln only) or "host".
 	Egress string
 	// RuntimesDir holds further interpreters.

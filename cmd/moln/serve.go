@@ -25,8 +25,9 @@ type common struct {
 	Blobs      string   `help:"Where object bytes live: files below the data directory, or s3://bucket/prefix?endpoint=…." placeholder:"URL"`
 	SealKey    string   `name:"seal-key-file" help:"File with the key that secrets are sealed with, the same for all nodes of a store; default seal.key in the data directory. MOLN_SEAL_KEY may hold the file's text instead." placeholder:"FILE"`
 	Account    string   `help:"Account number." default:"000000000000"`
-	Sandbox    string   `help:"Isolation of functions: auto, ns, process or none." default:"auto" enum:"auto,ns,process,none"`
+	Sandbox    string   `help:"Isolation of functions: auto or ns (namespaces), an OCI runtime by name or path (crun, runc, runsc), process (a plain process: no isolation) or none (functions do not run)." default:"auto"`
 	Strict     bool     `help:"Refuse to start when functions cannot be isolated as asked."`
+	CPULimits  string   `name:"cpu-limits" help:"none (environments share cores by their memory) or aws (and get no more than AWS gives: one core at 1769 MB)." default:"none" enum:"none,aws"`
 	Egress     string   `help:"What functions may reach: none (moln only) or host (all that this machine reaches)." default:"none" enum:"none,host"`
 	ProxyAllow []string `help:"Foreign hosts that moln's proxy lets through (* for all)." placeholder:"HOST"`
 	SMTP       string   `name:"smtp" help:"Mail server for what Cognito sends: smtp://user:pass@host:port. Without it mail stays in the local mailbox." placeholder:"URL"`
@@ -45,10 +46,13 @@ func (c *common) config() server.Config {
 	return server.Config{
 		Listen: c.Listen, Store: c.Store, Blobs: c.Blobs, Account: c.Account,
 		SealKeyFile: c.SealKey, SealKey: os.Getenv("MOLN_SEAL_KEY"),
-		Sandbox: sandbox, Strict: c.Strict, Egress: c.Egress, ProxyAllow: c.ProxyAllow,
+		Sandbox: sandbox, Strict: c.Strict, CPULimits: c.CPULimits, Egress: c.Egress, ProxyAllow: c.ProxyAllow,
 		SMTP: c.SMTP, MailFrom: c.MailFrom, RuntimesDir: c.Runtimes, WebsiteDomains: c.Websites, LogLevel: c.LogLevel, LogJSON: c.JSON,
 	}
 }
+
+// Validate refuses what can be told wrong without starting.
+func (c *common) Validate() error { return server.KnownSandbox(c.Sandbox) }
 
 func (c *common) logger() *slog.Logger {
 	var level slog.Level

@@ -37,6 +37,7 @@ type Template struct {
 	MemoryBytes int64
 	TmpBytes    int64
 	CPUMilli    int // enforced from the first invocation on; 0: no quota
+	CPUWeight   int // share of contended cores, in the same unit; 0: all are equal
 	InitTimeout time.Duration
 	Network     sandbox.Network
 	// Listen are further addresses in the sandbox's loopback; Serve is called
@@ -85,7 +86,7 @@ func (t *Template) assignable() bool {
 // class is what generic environments must share with the template.
 func (t *Template) class() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s|%d|%d|%s|%s", t.Launch.ID, t.MemoryBytes, t.TmpBytes, t.Network, strings.Join(t.Listen, ","))
+	fmt.Fprintf(&b, "%s|%d|%d|%d|%s|%s", t.Launch.ID, t.MemoryBytes, t.TmpBytes, t.CPUWeight, t.Network, strings.Join(t.Listen, ","))
 	names := make([]string, 0, len(t.Hosts)+len(t.Files))
 	for name, addr := range t.Hosts {
 		names = append(names, name+"="+addr)
@@ -111,6 +112,7 @@ func (t *Template) spec(generic bool) sandbox.Spec {
 		Late:        generic,
 		MemoryBytes: t.MemoryBytes,
 		TmpBytes:    t.TmpBytes,
+		CPUWeight:   t.CPUWeight,
 	}
 	for name, data := range t.Launch.Files {
 		spec.Files[name] = data

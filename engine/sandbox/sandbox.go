@@ -87,6 +87,7 @@ type Spec struct {
 	MemoryBytes int64 // 0: no limit
 	TmpBytes    int64 // 0: 512 MiB
 	CPUMilli    int   // thousandths of one core; 0: no limit
+	CPUWeight   int   // share of contended cores, in the same unit; 0: the system's default
 	Processes   int   // 0: DefaultProcesses
 	OpenFiles   int   // 0: DefaultFiles
 }

@@ -36,7 +36,7 @@ type Service struct {
 // at the host.
 func New(d service.Deps, opts Options) *Service {
 	s := &Service{
-		deps: d, strict: opts.Strict, store: fn.NewStore(d.KV),
+		deps: d, strict: opts.Demands(), store: fn.NewStore(d.KV),
 		packages: code.New(d.Blobs, d.DataDir),
 	}
 	s.layers = layers.New(s.store, s.packages, d.Ident, s.blobLocation)

@@ -19,12 +19,18 @@ type Limits struct {
 	MemoryBytes int64
 	CPUMilli    int
 	Processes   int
+	// CPUWeight is the share of contended cores beside other groups, in the
+	// unit of CPUMilli.
+	CPUWeight int
 }
 
 const (
 	// cpuPeriod is short so that a small quota does not freeze a guest for
 	// most of a tenth of a second at a time.
 	cpuPeriod = 20 * time.Millisecond
+	// Weights by cgroup v2 and shares by v1, from the kernel's documentation.
+	weightDefault, weightMin, weightMax = 100, 1, 10_000
+	sharesDefault, sharesMin, sharesMax = 1024, 2, 262_144
 	// quotaMin is the least the kernel takes.
 	quotaMin = time.Millisecond
 	// removeTries bounds the wait for the kernel to let go of an emptied group.
@@ -227,6 +233,11 @@ func (g *Group) apply(limits Limits) error {
 			}
 		}
 	}
+	if limits.CPUWeight > 0 {
+		if err := g.setWeight(limits.CPUWeight); err != nil {
+			return err
+		}
+	}
 	return g.SetCPU(limits.CPUMilli)
 }
 
@@ -249,6 +260,19 @@ func (g *Group) setMemory(limit int64) error {
 	}
 	_ = write(dir, "memory.swap.max", "0")
 	return nil
+}
+
+// setWeight gives one core's worth the weight that the kernel gives a group by
+// default.
+func (g *Group) setWeight(milli int) error {
+	dir, isV2, ok := g.dir("cpu")
+	if !ok {
+		return nil
+	}
+	if isV2 {
+		return write(dir, "cpu.weight", strconv.Itoa(min(max(weightDefault*milli/1000, weightMin), weightMax)))
+	}
+	return write(dir, "cpu.shares", strconv.Itoa(min(max(sharesDefault*milli/1000, sharesMin), sharesMax)))
 }
 
 // SetCPU sets the quota in thousandths of a core; 0 lifts it.

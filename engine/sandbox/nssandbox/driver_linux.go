@@ -111,7 +111,7 @@ func memoryFence(limit int64) int64 {
 
 func (sb *box) start(ctx context.Context, d *Driver) error {
 	spec := &sb.spec
-	limits := cgroup.Limits{CPUMilli: spec.CPUMilli, Processes: spec.Processes}
+	limits := cgroup.Limits{CPUMilli: spec.CPUMilli, CPUWeight: spec.CPUWeight, Processes: spec.Processes}
 	if spec.MemoryBytes > 0 {
 		// The kernel counts /tmp as memory, AWS does not: the hard limit has
 		// room for both and the watchdog enforces the guest's own share.

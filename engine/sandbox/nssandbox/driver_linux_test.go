@@ -40,7 +40,9 @@ func newDriver(t testing.TB) *Driver {
 }
 
 func TestDriver(t *testing.T) {
-	sandboxtest.Run(t, sandboxtest.Options{Driver: newDriver(t), MemoryLimit: true, ProcessLimit: true})
+	d := newDriver(t)
+	cpu, _ := d.Probe(t.Context()).Get("cpu")
+	sandboxtest.Run(t, sandboxtest.Options{Driver: d, MemoryLimit: true, ProcessLimit: true, CPULimit: cpu.OK})
 }
 
 func TestEscapes(t *testing.T) { sandboxtest.Escapes(t, newDriver(t)) }

@@ -121,7 +121,7 @@ func (d *Driver) isolation(spec *sandbox.Spec, group *cgroup.Group) sandbox.Isol
 	if d.root {
 		is.Active = append(is.Active, "own host user")
 	}
-	asked := map[string]bool{"memory": spec.MemoryBytes > 0, "cpu": spec.CPUMilli > 0, "pids": spec.Processes > 0}
+	asked := map[string]bool{"memory": spec.MemoryBytes > 0, "cpu": spec.CPUMilli > 0 || spec.CPUWeight > 0, "pids": spec.Processes > 0}
 	for _, feature := range []string{"memory", "cpu", "pids"} {
 		if !asked[feature] {
 			continue

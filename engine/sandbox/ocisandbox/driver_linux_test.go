@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/engine/sandbox/nssandbox"
 	"moln.dev/moln/engine/sandbox/oci"
 	"moln.dev/moln/engine/sandbox/sandboxtest"
@@ -58,14 +57,16 @@ func each(t *testing.T, test func(t *testing.T, d *Driver)) {
 
 func TestDriver(t *testing.T) {
 	each(t, func(t *testing.T, d *Driver) {
-		_, memory := find(d, "memory")
-		sandboxtest.Run(t, sandboxtest.Options{Driver: d, SetsHome: true, MemoryLimit: memory || !d.Runtime().Guarded(), ProcessLimit: !d.Runtime().Guarded()})
+		shared := !d.Runtime().Guarded()
+		sandboxtest.Run(t, sandboxtest.Options{
+			Driver: d, SetsHome: true, MemoryLimit: shared || has(d, "memory"), ProcessLimit: shared, CPULimit: has(d, "cpu"),
+		})
 	})
 }
 
-func find(d *Driver, name string) (sandbox.Capability, bool) {
+func has(d *Driver, name string) bool {
 	c, _ := d.Probe(context.Background()).Get(name)
-	return c, c.OK
+	return c.OK
 }
 
 func TestEscapes(t *testing.T) {

@@ -18,13 +18,16 @@ import (
 	"moln.dev/moln/engine/sandbox"
 )
 
+// Name is the driver's.
+const Name = "process"
+
 // Driver starts plain processes. The zero value is ready.
 type Driver struct{}
 
 var _ sandbox.Driver = Driver{}
 
-// Name is "process".
-func (Driver) Name() string { return "process" }
+// Name is the constant of that name.
+func (Driver) Name() string { return Name }
 
 // Probe reports that this driver always works and never isolates.
 func (Driver) Probe(context.Context) sandbox.Capabilities {
@@ -254,7 +257,7 @@ func (sb *box) Isolation() sandbox.Isolation {
 	if sb.spec.MemoryBytes > 0 {
 		is.Missing = append(is.Missing, "memory")
 	}
-	if sb.spec.CPUMilli > 0 {
+	if sb.spec.CPUMilli > 0 || sb.spec.CPUWeight > 0 {
 		is.Missing = append(is.Missing, "cpu")
 	}
 	is.Missing = append(is.Missing, "files", "processes", "network")

@@ -28,6 +28,7 @@ type Options struct {
 	// MemoryLimit and ProcessLimit say that these limits are enforced.
 	MemoryLimit  bool
 	ProcessLimit bool
+	CPULimit     bool
 	// SetsHome says that a guest whose environment has no HOME is given one.
 	SetsHome bool
 }
@@ -117,6 +118,9 @@ func Run(t *testing.T, o Options) {
 	t.Run("stats", func(t *testing.T) { stats(t, d) })
 	if o.MemoryLimit {
 		t.Run("memory limit", func(t *testing.T) { memoryLimit(t, d) })
+	}
+	if o.CPULimit {
+		t.Run("cpu quota", func(t *testing.T) { cpuQuota(t, d) })
 	}
 	if o.ProcessLimit {
 		t.Run("process limit", func(t *testing.T) {

@@ -5,25 +5,36 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os/exec"
+	"runtime"
 	"sync"
+	"time"
 
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/ocisandbox"
 	"moln.dev/moln/engine/sandbox/procsandbox"
 	"moln.dev/moln/runtimes"
 )
 
 // Options say what to use.
 type Options struct {
-	// Sandbox is the driver: "" for the best that this host allows, "ns",
-	// "process", or "none" to run nothing.
+	// Sandbox is the driver: "" for moln's own namespaces, where they cannot be
+	// had an error (and off Linux, plain processes with a warning); "ns" for
+	// them and nothing else; "process" for plain processes; "none" to run
+	// nothing; else an OCI runtime by name or path.
 	Sandbox string
 	// Strict refuses to run functions with less than "ns".
 	Strict bool
+	// CPULimits is "aws" to hold each environment to the share of a core that
+	// AWS gives its memory; "none" (and "") divides cores by that share only
+	// when they are short.
+	CPULimits string
 	// Egress is what functions may reach besides moln: "none" (and "") or
 	// "host", everything that the host reaches.
 	Egress string
@@ -52,7 +63,9 @@ type Guard struct {
 	Driver  sandbox.Driver
 	Pool    *pool.Pool
 	Network sandbox.Network
-	closers []func() error
+	// CPUQuota says that the share of a core is a limit too.
+	CPUQuota bool
+	closers  []func() error
 }
 
 // New returns a Host that has not looked yet.
@@ -78,6 +91,13 @@ func (h *Host) choose() (*Guard, error) {
 	default:
 		return nil, fmt.Errorf("egress %q is neither none nor host", h.options.Egress)
 	}
+	switch h.options.CPULimits {
+	case "", "none":
+	case "aws":
+		g.CPUQuota = true
+	default:
+		return nil, fmt.Errorf("CPU limits %q are neither none nor aws", h.options.CPULimits)
+	}
 	switch h.options.Sandbox {
 	case "none":
 		return nil, errNoSandbox
@@ -91,7 +111,13 @@ func (h *Host) choose() (*Guard, error) {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("there is no sandbox driver %q", h.options.Sandbox)
+		d, err := ocisandbox.New(h.options.Sandbox)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.use(g, d); err != nil {
+			return nil, fmt.Errorf("functions cannot be isolated by %s: %w", h.options.Sandbox, err)
+		}
 	}
 	g.Pool = pool.New(pool.Config{Driver: g.Driver, Clock: h.clock, Logger: h.log})
 	return g, nil
@@ -99,23 +125,67 @@ func (h *Host) choose() (*Guard, error) {
 
 var errNoSandbox = errors.New("this moln was told to run no functions")
 
-// useNamespaces takes the namespace driver, or, where it does not work and
-// nothing forbids it, the process driver.
+// useNamespaces takes the namespace driver. Where it does not work, nothing else
+// is taken unasked, except on systems that never had it.
 func (h *Host) useNamespaces(g *Guard) error {
-	d, why := namespaceDriver()
-	if d != nil {
-		g.Driver = d
-		if closer, ok := d.(interface{ Close() error }); ok {
-			g.closers = append(g.closers, closer.Close)
-		}
+	d, err := namespaceDriver()
+	if err == nil {
+		err = h.use(g, d)
+	}
+	if err == nil {
 		return nil
 	}
-	if h.options.Strict || h.options.Sandbox == "ns" {
-		return fmt.Errorf("functions cannot be isolated on this host: %s", why)
+	if h.options.Strict || h.options.Sandbox == "ns" || runtime.GOOS == "linux" {
+		return fmt.Errorf("functions cannot be isolated on this host: %w (moln doctor tells more; --sandbox=process runs them with nothing to hold them)", err)
 	}
-	h.log.Warn("functions run as plain processes, nothing isolates them", "why", why)
+	h.log.Warn("functions run as plain processes, nothing isolates them", "why", err)
 	g.Driver = procsandbox.Driver{}
 	return nil
+}
+
+// closer is a driver that holds something on the host.
+type closer interface {
+	sandbox.Driver
+	Close() error
+}
+
+const probeTimeout = 15 * time.Second
+
+// use takes a driver if it works here, and says what it does not enforce.
+func (h *Host) use(g *Guard, d closer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	c := d.Probe(ctx)
+	if !c.Usable {
+		return errors.Join(errors.New(probeText(c)), d.Close())
+	}
+	g.Driver, g.closers = d, append(g.closers, d.Close)
+	var missing []string
+	for _, one := range c.List {
+		if !one.OK {
+			missing = append(missing, one.Name+": "+one.Detail)
+		}
+	}
+	h.log.Info("functions are isolated", "sandbox", d.Name(), "givenUp", missing)
+	return nil
+}
+
+// Known reports a name that no sandbox has, before anything is started.
+func Known(name string) error {
+	switch name {
+	case "", "auto", "ns", "process", "none":
+		return nil
+	}
+	if _, err := exec.LookPath(name); err != nil {
+		return fmt.Errorf("there is no sandbox %q: neither auto, ns, process nor none, and as an OCI runtime: %w", name, err)
+	}
+	return nil
+}
+
+// Demands says that running functions with anything less than asked, or not at
+// all, is to be a failure at start.
+func (o Options) Demands() bool {
+	return o.Strict || (o.Sandbox != "" && o.Sandbox != "none")
 }
 
 // probeText is the first thing that is missing.
@@ -141,5 +211,5 @@ func (g *Guard) Close() error {
 // Private says that functions have a network of their own, in which moln can
 // listen where it likes.
 func (g *Guard) Private() bool {
-	return g.Driver.Name() == "ns" && g.Network != sandbox.NetworkHost
+	return g.Driver.Name() != procsandbox.Name && g.Network != sandbox.NetworkHost
 }

@@ -2,9 +2,9 @@
 
 package host
 
-import "moln.dev/moln/engine/sandbox"
+import "errors"
 
 // namespaceDriver says that there is none.
-func namespaceDriver() (sandbox.Driver, string) {
-	return nil, "namespaces are a feature of Linux"
+func namespaceDriver() (closer, error) {
+	return nil, errors.New("namespaces are a feature of Linux")
 }

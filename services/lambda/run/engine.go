@@ -207,12 +207,23 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 	l.template = pool.Template{
 		Key: l.key, Launch: choice.Launch, CodeDir: dir, LayerDir: layerDir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
 		MemoryBytes: v.MemoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.Network,
+		CPUWeight: cpuMilli(v.MemoryMB),
+	}
+	if g.CPUQuota {
+		l.template.CPUMilli = cpuMilli(v.MemoryMB)
 	}
 	if g.Private() {
 		e.connect(&l.template, r.Region)
 	}
 	return l, nil
 }
+
+// memoryPerCore is the memory with which AWS gives a function one core
+// (docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+const memoryPerCore = 1769
+
+// cpuMilli is a function's share of cores, in thousandths of one.
+func cpuMilli(memoryMB int32) int { return int(memoryMB) * 1000 / memoryPerCore }
 
 // environment is the function's whole environment. What the owner set cannot
 // replace what the platform reserves, and replaces everything else.
