@@ -71,7 +71,8 @@ type Env struct {
 
 	// Guarded by Pool.mu.
 	idleSince time.Time
-	released  bool // its reservation was given back
+	released  bool   // its reservation was given back
+	keptFor   string // the key that it is provisioned for, or ""
 }
 
 // boot starts a sandbox and returns when the process runs; a generic one, when

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -252,17 +253,20 @@ func (p *Pool) popSpare(t *Template) *Env {
 	return nil
 }
 
-// popOldest takes the environment that was idle longest, or a spare.
+// popOldest takes the environment that was idle longest, or a spare; none that
+// is provisioned.
 func (p *Pool) popOldest() *Env {
 	var oldest string
+	at := 0
 	for key, stack := range p.idle {
-		if oldest == "" || stack[0].idleSince.Before(p.idle[oldest][0].idleSince) {
-			oldest = key
+		i := slices.IndexFunc(stack, func(e *Env) bool { return e.keptFor == "" })
+		if i >= 0 && (oldest == "" || stack[i].idleSince.Before(p.idle[oldest][at].idleSince)) {
+			oldest, at = key, i
 		}
 	}
 	if oldest != "" {
-		e := p.idle[oldest][0]
-		if p.idle[oldest] = p.idle[oldest][1:]; len(p.idle[oldest]) == 0 {
+		e := p.idle[oldest][at]
+		if p.idle[oldest] = slices.Delete(p.idle[oldest], at, at+1); len(p.idle[oldest]) == 0 {
 			delete(p.idle, oldest)
 		}
 		return e
@@ -497,6 +501,11 @@ func (p *Pool) Drop(key string) {
 	p.mu.Lock()
 	victims := p.idle[key]
 	delete(p.idle, key)
+	for e := range p.all {
+		if e.keptFor == key {
+			e.keptFor = ""
+		}
+	}
 	p.mu.Unlock()
 	for _, e := range victims {
 		p.work.Go(func() { p.discard(e) })
@@ -529,12 +538,16 @@ func (p *Pool) sweep(now time.Time) {
 	var victims []*Env
 	p.mu.Lock()
 	for key, stack := range p.idle {
-		kept := 0
-		for kept < len(stack) && now.Sub(stack[kept].idleSince) >= p.cfg.IdleAfter {
-			kept++ // the oldest are at the bottom
+		left := stack[:0]
+		for _, e := range stack {
+			if e.keptFor == "" && now.Sub(e.idleSince) >= p.cfg.IdleAfter {
+				victims = append(victims, e)
+				continue
+			}
+			left = append(left, e)
 		}
-		victims = append(victims, stack[:kept]...)
-		if p.idle[key] = stack[kept:]; kept == len(stack) {
+		clear(stack[len(left):])
+		if p.idle[key] = left; len(left) == 0 {
 			delete(p.idle, key)
 		}
 	}

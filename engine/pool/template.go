@@ -56,6 +56,9 @@ type Template struct {
 	// Event hears of the platform's events, as package telemetry has them, from
 	// any goroutine. It must not call back.
 	Event func(kind string, record any)
+	// Made, if not nil, is told by Keep of the environment it made, before its
+	// init begins.
+	Made func(*Env)
 	// Log receives every log record of the environment, from one goroutine at
 	// a time.
 	Log func(LogRecord)

@@ -378,7 +378,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 		return nil, err
 	}
 	s.packages.Drop(ctx, c, dropped)
-	s.engine.Forget(r)
+	s.engine.Forget(fn.At(r.Place, r.Name, fn.Latest))
 	if smithy.Val(in.Publish) {
 		return s.publish(ctx, c, r, publication{})
 	}
@@ -437,6 +437,6 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		return nil, err
 	}
 	s.packages.Drop(ctx, c, dropped)
-	s.engine.Forget(r)
+	s.engine.Forget(fn.At(r.Place, r.Name, fn.Latest))
 	return s.show(ctx, c, r, &f.Latest, false)
 }

@@ -89,6 +89,9 @@ func (s *Service) putFunctionConcurrency(ctx context.Context, c *service.Call, i
 		if reserved > 0 && run.ConcurrencyMax-others.Reserved-int64(reserved) < run.UnreservedMin {
 			return fn.Invalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", run.UnreservedMin)
 		}
+		if total := f.ProvisionedTotal(""); int64(reserved) < total {
+			return fn.Invalid("ReservedConcurrentExecutions  %d should not be lower than function's total provisioned concurrency [%d].", reserved, total)
+		}
 		f.Reserved = &reserved
 		return nil
 	})

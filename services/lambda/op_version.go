@@ -222,18 +222,7 @@ func (s *Service) deleteAlias(ctx context.Context, c *service.Call, in *api.Dele
 	if err != nil {
 		return nil, err
 	}
-	name := *in.Name
-	return nil, s.store.DB.Update(ctx, func(tx *kv.Tx) error {
-		if _, err := fn.LoadFunction(tx.Get, r); err != nil {
-			return err
-		}
-		for _, key := range [][]byte{r.AliasKey(r.Name, name), r.PolicyKey(r.Name, name), r.EventKey(r.Name, name)} {
-			if err := tx.Delete(key); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return nil, s.store.DeleteAlias(ctx, r, *in.Name)
 }
 
 func (s *Service) listAliases(ctx context.Context, c *service.Call, in *api.ListAliasesInput) (*api.ListAliasesOutput, error) {

@@ -451,3 +451,74 @@ func TestEventAge(t *testing.T) {
 		t.Errorf("an event of a function that is gone is kept: %v", err)
 	}
 }
+
+// TestProvisioned has environments of a version ready, which the first invocation
+// need not wait for.
+func TestProvisioned(t *testing.T) {
+	w := newWorld(t, Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- w.s.keeper.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	w.node("ready", `exports.handler = async () => ({how: process.env.AWS_LAMBDA_INITIALIZATION_TYPE, key: process.env.AWS_ACCESS_KEY_ID})`)
+	must(w, api.PublishVersion, &api.PublishVersionInput{FunctionName: new("ready")})
+	must(w, api.CreateAlias, &api.CreateAliasInput{FunctionName: new("ready"), Name: new("live"), FunctionVersion: new("1")})
+	put := func(qualifier string, n int32) error {
+		_, err := do(w, api.PutProvisionedConcurrencyConfig, &api.PutProvisionedConcurrencyConfigInput{FunctionName: new("ready"), Qualifier: &qualifier, ProvisionedConcurrentExecutions: &n})
+		return err
+	}
+	for _, c := range []struct {
+		qualifier string
+		n         int32
+		want      string
+	}{
+		{"$LATEST", 1, "InvalidParameterValueException: Provisioned Concurrency Configs cannot be applied to unpublished function versions."},
+		{"2", 1, "ResourceNotFoundException: Function not found: arn:aws:lambda:eu-west-1:123456789012:function:ready:2"},
+		{"live", 901, "InvalidParameterValueException: Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [1000]."},
+		{"live", 2, ""},
+		{"1", 1, "ResourceConflictException: Version is pointed by a Provisioned Concurrency alias"},
+	} {
+		got := ""
+		if err := put(c.qualifier, c.n); err != nil {
+			got = fault.As(err).Code + ": " + fault.As(err).Message
+		}
+		if got != c.want {
+			t.Errorf("%d of %s: %s", c.n, c.qualifier, got)
+		}
+	}
+	w.await("the environments", func() bool {
+		got := must(w, api.GetProvisionedConcurrencyConfig, &api.GetProvisionedConcurrencyConfigInput{FunctionName: new("ready"), Qualifier: new("live")})
+		return *got.Status == api.ProvisionedConcurrencyStatusEnumReady && *got.AvailableProvisionedConcurrentExecutions == 2
+	})
+	key := func() string {
+		out := must(w, api.Invoke, &api.InvokeInput{FunctionName: new("ready"), Qualifier: new("live"), LogType: new(api.LogTypeTail)})
+		var got struct{ How, Key string }
+		if err := json.Unmarshal(out.Payload, &got); err != nil || got.How != "provisioned-concurrency" || strings.Contains(tailOf(t, out), "Init Duration") {
+			t.Errorf("an invocation: %s\n%s", out.Payload, tailOf(t, out))
+		}
+		return got.Key
+	}
+	first := key()
+	// Its credentials come near their end: new environments are there before.
+	w.clock.Advance(50 * time.Minute)
+	if err := put("live", 2); err != nil {
+		t.Error(err)
+	}
+	w.await("new credentials", func() bool { return key() != first })
+	must(w, api.DeleteProvisionedConcurrencyConfig, &api.DeleteProvisionedConcurrencyConfigInput{FunctionName: new("ready"), Qualifier: new("live")})
+	if _, err := do(w, api.GetProvisionedConcurrencyConfig, &api.GetProvisionedConcurrencyConfigInput{FunctionName: new("ready"), Qualifier: new("live")}); !fault.Is(err, "ProvisionedConcurrencyConfigNotFoundException") {
+		t.Errorf("after its deletion: %v", err)
+	}
+	w.node("broken", `throw new Error("not today")`)
+	must(w, api.PublishVersion, &api.PublishVersionInput{FunctionName: new("broken")})
+	must(w, api.PutProvisionedConcurrencyConfig, &api.PutProvisionedConcurrencyConfigInput{FunctionName: new("broken"), Qualifier: new("1"), ProvisionedConcurrentExecutions: new(int32(1))})
+	w.await("the failure", func() bool {
+		got := must(w, api.GetProvisionedConcurrencyConfig, &api.GetProvisionedConcurrencyConfigInput{FunctionName: new("broken"), Qualifier: new("1")})
+		return *got.Status == api.ProvisionedConcurrencyStatusEnumFailed && *got.StatusReason == "FUNCTION_ERROR_INIT_FAILURE"
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
 	"moln.dev/moln/services/lambda/layers"
+	"moln.dev/moln/services/lambda/provisioned"
 	"moln.dev/moln/services/lambda/run"
 	"moln.dev/moln/services/lambda/variables"
 )
@@ -30,6 +31,7 @@ type Service struct {
 	variables variables.Box
 	strict    bool
 	events    *async.Queue
+	keeper    *provisioned.Keeper
 }
 
 // New makes the service. It starts nothing; the first use, or the worker, looks
@@ -47,6 +49,7 @@ func New(d service.Deps, opts Options) *Service {
 	s.variables = variables.Box{Seal: d.Seal, IDs: d.Ident}
 	s.engine = run.New(d, s.store, s.packages, s.host)
 	s.events = async.New(d, s.store, s.engine)
+	s.keeper = provisioned.New(d, s.store, s.engine)
 	return s
 }
 
@@ -56,11 +59,12 @@ func (s *Service) Close() error { return s.engine.Close() }
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: slices.Concat(table.Bind(s), s.events.Operations()), Authorize: s.authorize, Invalid: invalidInput,
+		Schema: &api.Schema, Operations: slices.Concat(table.Bind(s), s.events.Operations(), s.keeper.Operations()), Authorize: s.authorize, Invalid: invalidInput,
 		Resources: cfn.Resources(),
 		Endpoints: []service.Endpoint{s.codeEndpoint()},
 		Workers: []service.Worker{
 			{Name: "environments", Run: s.warmUp},
+			{Name: "provisioned concurrency", Run: s.keeper.Run},
 			{Name: "packages", Run: s.sweepPackages},
 		},
 	}

@@ -3,17 +3,56 @@ package cfn
 import (
 	"context"
 	"strings"
+	"time"
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // versionProperties are AWS::Lambda::Version's. Every change makes a new one.
 type versionProperties struct {
-	FunctionName *string
-	CodeSha256   *string
-	Description  *string
+	FunctionName                 *string
+	CodeSha256                   *string
+	Description                  *string
+	ProvisionedConcurrencyConfig *provisionedProperties
+}
+
+// provisionedProperties are a version's or an alias's provisioned concurrency.
+type provisionedProperties struct {
+	ProvisionedConcurrentExecutions *int32
+}
+
+// provisionPoll is how often it is asked whether what was asked for is ready.
+const provisionPoll = 200 * time.Millisecond
+
+// provision makes a qualifier's provisioned concurrency what the template says,
+// and waits until it is there.
+func provision(ctx context.Context, c *service.Call, function, qualifier string, want, have *provisionedProperties) error {
+	switch {
+	case want == nil && have == nil:
+		return nil
+	case want == nil:
+		_, err := service.Invoke(ctx, c, api.DeleteProvisionedConcurrencyConfig, &api.DeleteProvisionedConcurrencyConfigInput{FunctionName: &function, Qualifier: &qualifier})
+		return unlessGone(err)
+	}
+	_, err := service.Invoke(ctx, c, api.PutProvisionedConcurrencyConfig, &api.PutProvisionedConcurrencyConfigInput{
+		FunctionName: &function, Qualifier: &qualifier, ProvisionedConcurrentExecutions: want.ProvisionedConcurrentExecutions,
+	})
+	for err == nil {
+		var now *api.GetProvisionedConcurrencyConfigOutput
+		now, err = service.Invoke(ctx, c, api.GetProvisionedConcurrencyConfig, &api.GetProvisionedConcurrencyConfigInput{FunctionName: &function, Qualifier: &qualifier})
+		if err != nil || *now.Status == api.ProvisionedConcurrencyStatusEnumReady {
+			return err
+		}
+		if *now.Status == api.ProvisionedConcurrencyStatusEnumFailed {
+			return fn.Invalid("Provisioned Concurrency configuration failed to be applied. Reason: %s", smithy.Val(now.StatusReason))
+		}
+		err = clock.Sleep(ctx, clock.System(), provisionPoll)
+	}
+	return err
 }
 
 func createVersionResource(ctx context.Context, c *service.Call, r *service.Resource) error {
@@ -24,7 +63,7 @@ func createVersionResource(ctx context.Context, c *service.Call, r *service.Reso
 	}
 	r.PhysicalID = *out.FunctionArn
 	r.Attributes = map[string]any{"Version": *out.Version, "FunctionArn": *out.FunctionArn}
-	return nil
+	return provision(ctx, c, *out.FunctionName, *out.Version, p.ProvisionedConcurrencyConfig, nil)
 }
 
 func deleteVersionResource(ctx context.Context, c *service.Call, r *service.Resource) error {
@@ -32,13 +71,14 @@ func deleteVersionResource(ctx context.Context, c *service.Call, r *service.Reso
 	return unlessGone(err)
 }
 
-// aliasProperties are AWS::Lambda::Alias's, without provisioned concurrency.
+// aliasProperties are AWS::Lambda::Alias's.
 type aliasProperties struct {
-	FunctionName    *string
-	FunctionVersion *string
-	Name            *string
-	Description     *string
-	RoutingConfig   *routingProperties
+	FunctionName                 *string
+	FunctionVersion              *string
+	Name                         *string
+	Description                  *string
+	RoutingConfig                *routingProperties
+	ProvisionedConcurrencyConfig *provisionedProperties
 }
 
 type routingProperties struct {
@@ -67,15 +107,17 @@ func createAliasResource(ctx context.Context, c *service.Call, r *service.Resour
 	}
 	r.PhysicalID = *out.AliasArn
 	r.Attributes = map[string]any{"AliasArn": r.PhysicalID}
-	return nil
+	return provision(ctx, c, *p.FunctionName, *p.Name, p.ProvisionedConcurrencyConfig, nil)
 }
 
 func updateAliasResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*aliasProperties)
 	r.Attributes = map[string]any{"AliasArn": r.PhysicalID}
 	in := &api.UpdateAliasInput{FunctionName: p.FunctionName, FunctionVersion: p.FunctionVersion, Name: p.Name, Description: or(p.Description, ""), RoutingConfig: p.routing()}
-	_, err := service.Invoke(ctx, c, api.UpdateAlias, in)
-	return err
+	if _, err := service.Invoke(ctx, c, api.UpdateAlias, in); err != nil {
+		return err
+	}
+	return provision(ctx, c, *p.FunctionName, *p.Name, p.ProvisionedConcurrencyConfig, r.Old.(*aliasProperties).ProvisionedConcurrencyConfig)
 }
 
 func deleteAliasResource(ctx context.Context, c *service.Call, r *service.Resource) error {

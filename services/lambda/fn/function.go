@@ -66,6 +66,25 @@ type Function struct {
 	Published int64             `json:"published,omitempty"`
 	Reserved  *int32            `json:"reserved,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
+	// Provisioned is what is to be ready, by qualifier: a version or an alias.
+	Provisioned map[string]Provision `json:"provisioned,omitempty"`
+}
+
+// Provision is a request for provisioned concurrency.
+type Provision struct {
+	Executions int32     `json:"executions"`
+	Modified   time.Time `json:"modified"`
+}
+
+// ProvisionedTotal is the provisioned concurrency of all qualifiers but one.
+func (f *Function) ProvisionedTotal(except string) int64 {
+	total := int64(0)
+	for q, p := range f.Provisioned {
+		if q != except {
+			total += int64(p.Executions)
+		}
+	}
+	return total
 }
 
 // Alias names one version, or two by weight.

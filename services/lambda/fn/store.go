@@ -298,7 +298,7 @@ func (s Store) DeleteFunction(ctx context.Context, r Ref) (dropped []blob.Ref, e
 				return err
 			}
 		}
-		return tx.Delete(key)
+		return errors.Join(tx.Delete(key), tx.Delete(r.provisionKey(r.Name)))
 	}, key)
 	return dropped, err
 }
@@ -355,7 +355,7 @@ func (s Store) DeleteVersion(ctx context.Context, r Ref, number int64) (dropped 
 			return err
 		}
 		return errors.Join(
-			tx.Delete(r.versionKey(r.Name, number)), tx.Delete(r.PolicyKey(r.Name, g.Version)), tx.Delete(r.EventKey(r.Name, g.Version)),
+			dropProvision(tx, r, g.Version), tx.Delete(r.versionKey(r.Name, number)), tx.Delete(r.PolicyKey(r.Name, g.Version)), tx.Delete(r.EventKey(r.Name, g.Version)),
 		)
 	}, key)
 	return dropped, err
@@ -515,7 +515,8 @@ func Exists(get Getter, r Ref) (bool, error) {
 // usagePage is how many functions are read at a time to count them.
 const usagePage = 500
 
-// Usage is what an account has in a region.
+// Usage is what an account has in a region. Reserved counts the provisioned
+// concurrency of functions without a reservation, too.
 type Usage struct{ Functions, Reserved, CodeBytes int64 }
 
 // Usage counts the account's functions without the one called except, and
@@ -538,6 +539,8 @@ func (s Store) Usage(ctx context.Context, p Place, except string) (others, own U
 			u.CodeBytes += f.Latest.Code.Bytes
 			if f.Reserved != nil {
 				u.Reserved += int64(*f.Reserved)
+			} else {
+				u.Reserved += f.ProvisionedTotal("")
 			}
 		}
 		if !more {

@@ -77,7 +77,7 @@ type live struct {
 func New(d service.Deps, st fn.Store, packages *code.Packages, h *host.Host) *Engine {
 	return &Engine{
 		deps: d, store: st, packages: packages, variables: variables.Box{Seal: d.Seal, IDs: d.Ident}, host: h, shipper: logship.New(d.Log), slots: map[fn.Ref]*slot{},
-		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[fn.Ref]int{}},
+		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[fn.Ref]int{}, provisioned: map[fn.Ref]int{}},
 		meters: newMeters(d.Meter),
 	}
 }
@@ -123,13 +123,13 @@ func (e *Engine) Guard() (*host.Guard, error) {
 	return g, nil
 }
 
-// Forget drops what is ready for a function that has changed or is gone. What
-// runs goes on.
+// Forget drops what is ready for the version that r names, or for all versions of
+// the function, which has changed or is gone. What runs goes on.
 func (e *Engine) Forget(r fn.Ref) {
 	e.mu.Lock()
 	var gone []*slot
 	for at, sl := range e.slots {
-		if at.Place == r.Place && at.Name == r.Name {
+		if at.Place == r.Place && at.Name == r.Name && (r.Qualifier == "" || r.Qualifier == at.Qualifier) {
 			gone = append(gone, sl)
 			delete(e.slots, at)
 		}
@@ -315,8 +315,9 @@ func awsHosts(region string) map[string]string {
 	return out
 }
 
-// acquire gets an environment and the log stream it writes to.
-func (e *Engine) acquire(ctx context.Context, g *host.Guard, r fn.Ref, v *fn.Config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
+// open makes a log stream for an environment of a version, and the template of
+// the environment that writes to it.
+func (e *Engine) open(r fn.Ref, v *fn.Config, l *live, init time.Duration) (*pool.Template, *logship.Stream) {
 	st := e.shipper.Open(&logship.Stream{
 		Group: v.Group(), Subject: r.Unqualified().ARN(),
 		Name: e.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.deps.Ident.Hex(16),
@@ -327,9 +328,15 @@ func (e *Engine) acquire(ctx context.Context, g *host.Guard, r fn.Ref, v *fn.Con
 	t.Env["AWS_LAMBDA_LOG_STREAM_NAME"] = st.Name
 	t.Log = func(rec pool.LogRecord) { st.Add(rec.Time, rec.Line) }
 	t.InitTimeout = init
+	return &t, st
+}
+
+// acquire gets an environment and the log stream it writes to.
+func (e *Engine) acquire(ctx context.Context, g *host.Guard, r fn.Ref, v *fn.Config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
+	t, st := e.open(r, v, l, init)
 	wait, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
-	env, cold, err := g.Pool.Acquire(wait, &t)
+	env, cold, err := g.Pool.Acquire(wait, t)
 	switch {
 	case errors.Is(err, pool.ErrBusy):
 		e.meters.throttled(reasonConcurrent)

@@ -43,7 +43,7 @@ func (e *Engine) Invoke(ctx context.Context, c *service.Call, inv Invocation) (R
 
 // on runs one event on a version of its function.
 func (e *Engine) on(ctx context.Context, c *service.Call, f *fn.Function, v *fn.Config, inv Invocation) (Result, error) {
-	leave, err := e.enter(ctx, inv.Ref, f.Reserved)
+	leave, err := e.enter(ctx, fn.At(inv.Ref.Place, inv.Ref.Name, v.Version), f.Reserved)
 	if err != nil {
 		return Result{}, err
 	}
@@ -77,16 +77,16 @@ func (e *Engine) Target(ctx context.Context, r fn.Ref) (*fn.Function, *fn.Config
 
 // enter counts the invocation in. The account's reservations are summed up only
 // when enough runs for them to matter.
-func (e *Engine) enter(ctx context.Context, r fn.Ref, reserved *int32) (leave func(), err error) {
+func (e *Engine) enter(ctx context.Context, version fn.Ref, reserved *int32) (leave func(), err error) {
 	shared := ConcurrencyMax
-	if reserved == nil && e.limits.unreserved(r.Place) >= UnreservedMin {
-		u, _, err := e.store.Usage(ctx, r.Place, "")
+	if reserved == nil && e.limits.unreserved(version.Place) >= UnreservedMin {
+		u, _, err := e.store.Usage(ctx, version.Place, "")
 		if err != nil {
 			return nil, err
 		}
 		shared -= int(u.Reserved)
 	}
-	leave, reason := e.limits.enter(r, reserved, shared)
+	leave, reason := e.limits.enter(version, reserved, shared)
 	if leave == nil {
 		e.meters.throttled(reason)
 		return nil, fn.Throttled(reason)
