@@ -56,6 +56,10 @@ func (g *Gateway) recordCall(c *service.Call, b *bound, err error, took time.Dur
 	} else if err != nil {
 		r.Status, r.Code, r.Message = 500, "InternalFailure", err.Error()
 	}
+	if c.Routine && err == nil {
+		g.count(r, took)
+		return
+	}
 	g.record(r, took)
 }
 
@@ -74,6 +78,10 @@ func (g *Gateway) recordExchange(x *exchange) {
 
 func (g *Gateway) record(r audit.Record, took time.Duration) {
 	g.cfg.Audit.Add(r)
+	g.count(r, took)
+}
+
+func (g *Gateway) count(r audit.Record, took time.Duration) {
 	g.requests.With(r.Service, r.Operation, strconv.Itoa(r.Status)).Add(1)
 	g.latency.With(r.Service).Observe(took.Seconds())
 }

@@ -40,6 +40,9 @@ type Call struct {
 	// handler of the same call, such as the access point that S3 was reached
 	// through. Only the service knows its type.
 	Found any
+	// Routine marks what a worker asks again and again: it is judged and counted
+	// as ever, and recorded where it fails.
+	Routine bool
 	// Trace collects what the audit record should say about the call.
 	Trace *Trace
 

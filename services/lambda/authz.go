@@ -15,6 +15,9 @@ import (
 // authorize names the function that a request is about. Requests about none
 // are on "*".
 func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
+	if checks, ok, err := s.mappings.Authorize(ctx, c, op, in); ok || err != nil {
+		return checks, err
+	}
 	check, ofLayer, err := s.layers.Check(ctx, c, in)
 	if err != nil {
 		return nil, err

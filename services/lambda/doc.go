@@ -7,7 +7,7 @@
 //
 // It does not start processes (engine/pool and the sandbox drivers do), knows
 // no interpreter by itself (runtimes does), and keeps no queue (engine/sched
-// does). Event source mappings, container images, VPCs, provisioned
+// does). Container images, VPCs, provisioned
 // concurrency and durable executions are not here; a request for one fails.
 //
 // # Resources

@@ -11,6 +11,7 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/code/archive"
+	"moln.dev/moln/services/lambda/esm"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/run"
 )
@@ -24,7 +25,7 @@ const (
 func taggedRef(c *service.Call, arn *string) (fn.Ref, error) {
 	r, err := fn.RefOf(c, arn, nil)
 	if err != nil || !strings.HasPrefix(*arn, "arn:") {
-		return r, fn.Invalid("1 validation error detected: Value '%s' at 'resource' failed to satisfy constraint: Member must be the ARN of a function; moln tags nothing else", smithy.Val(arn))
+		return r, fn.Invalid("1 validation error detected: Value '%s' at 'resource' failed to satisfy constraint: Member must be the ARN of a function or of an event source mapping; moln tags nothing else", smithy.Val(arn))
 	}
 	if r.Qualifier != "" {
 		return r, fn.Invalid("Tags on function aliases and versions are not supported. Please specify either a function name or an unqualified function ARN.")
@@ -45,6 +46,9 @@ func (s *Service) untagResource(ctx context.Context, c *service.Call, in *api.Un
 }
 
 func (s *Service) retag(ctx context.Context, c *service.Call, arn *string, change func(map[string]string)) error {
+	if _, uuid, ok := esm.ParseARN(smithy.Val(arn)); ok {
+		return s.mappings.ChangeTags(ctx, fn.PlaceOf(c), uuid, change)
+	}
 	r, err := taggedRef(c, arn)
 	if err != nil {
 		return err
@@ -62,6 +66,10 @@ func (s *Service) retag(ctx context.Context, c *service.Call, arn *string, chang
 }
 
 func (s *Service) listTags(ctx context.Context, c *service.Call, in *api.ListTagsInput) (*api.ListTagsOutput, error) {
+	if _, uuid, ok := esm.ParseARN(smithy.Val(in.Resource)); ok {
+		tags, err := s.mappings.Tags(ctx, fn.PlaceOf(c), uuid)
+		return &api.ListTagsOutput{Tags: tags}, err
+	}
 	r, err := taggedRef(c, in.Resource)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/services/lambda/async"
 	"moln.dev/moln/services/lambda/cfn"
 	"moln.dev/moln/services/lambda/code"
+	"moln.dev/moln/services/lambda/esm"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
 	"moln.dev/moln/services/lambda/layers"
@@ -32,6 +33,7 @@ type Service struct {
 	strict    bool
 	events    *async.Queue
 	keeper    *provisioned.Keeper
+	mappings  *esm.Service
 }
 
 // New makes the service. It starts nothing; the first use, or the worker, looks
@@ -50,6 +52,7 @@ func New(d service.Deps, opts Options) *Service {
 	s.engine = run.New(d, s.store, s.packages, s.host)
 	s.events = async.New(d, s.store, s.engine)
 	s.keeper = provisioned.New(d, s.store, s.engine)
+	s.mappings = esm.New(d, s.engine)
 	return s
 }
 
@@ -59,13 +62,15 @@ func (s *Service) Close() error { return s.engine.Close() }
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: slices.Concat(table.Bind(s), s.events.Operations(), s.keeper.Operations()), Authorize: s.authorize, Invalid: invalidInput,
+		Schema: &api.Schema, Operations: slices.Concat(table.Bind(s), s.events.Operations(), s.keeper.Operations(), s.mappings.Operations()),
+		Authorize: s.authorize, Invalid: invalidInput,
 		Resources: cfn.Resources(),
 		Endpoints: []service.Endpoint{s.codeEndpoint()},
 		Workers: []service.Worker{
 			{Name: "environments", Run: s.warmUp},
 			{Name: "provisioned concurrency", Run: s.keeper.Run},
 			{Name: "packages", Run: s.sweepPackages},
+			s.mappings.Worker(),
 		},
 	}
 }

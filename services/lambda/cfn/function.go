@@ -80,6 +80,7 @@ func Resources() []service.ResourceType {
 			Replace: []string{"FunctionName", "Qualifier"},
 			Create:  putEventResource, Update: putEventResource, Delete: deleteEventResource,
 		},
+		mappingResource(),
 	}
 }
 

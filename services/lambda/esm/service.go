@@ -1,0 +1,150 @@
+package esm
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
+	"moln.dev/moln/services/lambda/run"
+	"moln.dev/moln/services/lambda/target"
+)
+
+// Runner is what mappings need of the functions' engine.
+type Runner interface {
+	Target(ctx context.Context, r fn.Ref) (*fn.Function, *fn.Config, error)
+	Assume(ctx context.Context, c *service.Call, r fn.Ref, role string) (service.Session, error)
+	Invoke(ctx context.Context, c *service.Call, inv run.Invocation) (run.Result, error)
+}
+
+// Service keeps mappings and polls for them. Safe for concurrent use.
+type Service struct {
+	deps   service.Deps
+	store  store
+	runner Runner
+	holder string // this node's name in leases
+	meters *meters
+
+	mu      sync.Mutex
+	minders map[workID]*minder
+}
+
+// New makes the service. It polls nothing before its worker runs.
+func New(d service.Deps, r Runner) *Service {
+	return &Service{
+		deps: d, store: store{d.KV}, runner: r, holder: d.Ident.UUID(), meters: newMeters(d.Meter), minders: map[workID]*minder{},
+	}
+}
+
+// Operations are those on event source mappings.
+func (s *Service) Operations() []service.Operation { return table.Bind(s) }
+
+const settingsNote = "of the event sources there are DynamoDB's streams; queues, Kinesis and Kafka are refused, and so are KMSKeyArn and MetricsConfig; a queue or a topic as the destination of failures is refused as long as this moln does not have its service"
+
+var table = service.Table[*Service]{
+	service.Partial(api.CreateEventSourceMapping, (*Service).create, settingsNote),
+	service.Full(api.DeleteEventSourceMapping, (*Service).delete),
+	service.Full(api.GetEventSourceMapping, (*Service).get),
+	service.Full(api.ListEventSourceMappings, (*Service).list),
+	service.Partial(api.UpdateEventSourceMapping, (*Service).update, settingsNote),
+}
+
+// session is a call as the role that the mapping's function has now.
+func (s *Service) session(ctx context.Context, m *Mapping) (*service.Call, time.Time, error) {
+	_, v, err := s.runner.Target(ctx, m.ref())
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	c := s.deps.System(m.Account, m.Region)
+	ses, err := s.runner.Assume(ctx, c, m.ref(), v.Role)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return c.As(ses.Principal), ses.Expires, nil
+}
+
+// checkSource makes sure that the stream is there, and that the role of the
+// function may read it.
+func (s *Service) checkSource(ctx context.Context, m *Mapping) error {
+	c, _, err := s.session(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := dynamoReadable(ctx, c, m.Source); err != nil {
+		return err
+	}
+	return s.checkDestination(ctx, c, m)
+}
+
+func (s *Service) checkDestination(ctx context.Context, role *service.Call, m *Mapping) error {
+	if m.OnFailure == "" {
+		return nil
+	}
+	t, ok := target.Parse(m.OnFailure)
+	if !ok || t.Kind == target.Function || t.Kind == target.Bus {
+		return badDestination(m.OnFailure)
+	}
+	absent, err := t.Exists(ctx, s.deps.System(m.Account, m.Region).As(identity.Root(m.Account)))
+	switch {
+	case absent:
+		return fn.Unsupported("%s as a destination: it does not have that service", m.OnFailure)
+	case fn.IsFault(err):
+		return fn.Invalid("The destination ARN %s is invalid.", m.OnFailure)
+	case err != nil:
+		return err
+	}
+	if err := t.Allowed(ctx, role); fn.IsFault(err) {
+		return fn.Invalid("%s", t.Missing())
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// ChangeTags changes the tags of the mapping with that ARN.
+func (s *Service) ChangeTags(ctx context.Context, p fn.Place, uuid string, change func(map[string]string)) error {
+	key := mappingKey(p, uuid)
+	return s.store.db.Update(ctx, func(tx *kv.Tx) error {
+		m, err := mapping(tx.Get, p, uuid)
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			return noMapping()
+		}
+		tags := maps.Clone(m.Tags)
+		if tags == nil {
+			tags = map[string]string{}
+		}
+		change(tags)
+		if err := checkTags(tags); err != nil {
+			return err
+		}
+		m.Tags = tags
+		return tx.Put(key, encode(m))
+	}, key)
+}
+
+// Tags are the tags of a mapping.
+func (s *Service) Tags(ctx context.Context, p fn.Place, uuid string) (map[string]string, error) {
+	m, err := s.store.mapping(ctx, p, uuid)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, noMapping()
+	}
+	out := map[string]string{}
+	maps.Copy(out, m.Tags)
+	return out, nil
+}
+
+// openSession is a session for the poller's stream.
+func (p *poller) openSession(ctx context.Context) (*service.Call, time.Time, error) {
+	return p.session(ctx, p.m)
+}
