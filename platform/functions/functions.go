@@ -36,6 +36,8 @@ type Request struct {
 	FunctionARN string
 	Payload     []byte
 	Kind        Kind
+	// Trace is the X-Amzn-Trace-Id header of the request that caused it, or "".
+	Trace string
 	// ClientContext is the base64 text of the X-Amz-Client-Context header.
 	ClientContext string
 }

@@ -30,6 +30,7 @@ import (
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/memkv"
 	"moln.dev/moln/engine/observe"
+	"moln.dev/moln/engine/sandbox/crew"
 	"moln.dev/moln/engine/sandbox/nssandbox"
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/engine/seal"
@@ -46,6 +47,7 @@ const (
 
 func TestMain(m *testing.M) {
 	nssandbox.Main()
+	crew.Main()
 	os.Exit(m.Run())
 }
 

@@ -26,7 +26,10 @@ func (s *Service) invokeFunction(ctx context.Context, c *service.Call, in *api.I
 	if smithy.Val(in.DurableExecutionName) != "" {
 		return nil, fn.Unsupported("durable executions")
 	}
-	inv := run.Invocation{Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c)}
+	inv := run.Invocation{
+		Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c), Trace: traceOf(c),
+		Tail: smithy.Val(in.LogType) == api.LogTypeTail,
+	}
 	kind := smithy.Val(in.InvocationType)
 	if err := inv.Normalise(smithy.Val(in.ClientContext), kind == api.InvocationTypeEvent); err != nil {
 		return nil, err
@@ -53,6 +56,14 @@ func (s *Service) invokeFunction(ctx context.Context, c *service.Call, in *api.I
 		out.LogResult = new(res.Tail)
 	}
 	return out, nil
+}
+
+// traceOf is the X-Ray header the caller sent.
+func traceOf(c *service.Call) string {
+	if c.HTTP == nil || c.HTTP.Request == nil {
+		return ""
+	}
+	return c.HTTP.Request.Header.Get(run.TraceHeader)
 }
 
 const cognitoProvider = "cognito-identity.amazonaws.com"
@@ -93,7 +104,7 @@ func (s *Service) InvokeFunction(ctx context.Context, req functions.Request) (fu
 	if err := c.Judge(ctx, check); err != nil {
 		return functions.Response{}, err
 	}
-	inv := run.Invocation{Ref: r, RequestID: s.deps.Ident.UUID(), Payload: req.Payload}
+	inv := run.Invocation{Ref: r, RequestID: s.deps.Ident.UUID(), Payload: req.Payload, Trace: req.Trace}
 	if err := inv.Normalise(req.ClientContext, req.Kind == functions.Async); err != nil {
 		return functions.Response{}, err
 	}

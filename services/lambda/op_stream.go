@@ -26,7 +26,7 @@ func (s *Service) invokeStream(ctx context.Context, c *service.Call, in *api.Inv
 	if smithy.Val(in.TenantId) != "" {
 		return nil, fn.Invalid("The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again.")
 	}
-	inv := run.Invocation{Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c)}
+	inv := run.Invocation{Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c), Trace: traceOf(c)}
 	if err := inv.Normalise(smithy.Val(in.ClientContext), false); err != nil {
 		return nil, err
 	}

@@ -51,12 +51,12 @@ func TestInvokeNode(t *testing.T) {
 	if *out.ExecutedVersion != "$LATEST" {
 		t.Errorf("version %s", *out.ExecutedVersion)
 	}
-	form := regexp.MustCompile(`(?s)^INIT_START Runtime Version: nodejs20.x\nSTART RequestId: \S+ Version: \$LATEST\n.*\tINFO\tgot moln\nEND RequestId: \S+\nREPORT RequestId: \S+\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tInit Duration: [\d.]+ ms\t\n$`)
+	form := regexp.MustCompile(`(?s)^START RequestId: \S+ Version: \$LATEST\n.*\tINFO\tgot moln\nEND RequestId: \S+\nREPORT RequestId: \S+\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tInit Duration: [\d.]+ ms\t\n$`)
 	if tail := tailOf(t, out); !form.MatchString(tail) {
 		t.Errorf("log %q", tail)
 	}
 	w.await("the log", func() bool { return strings.Contains(w.written("/aws/lambda/hello"), "REPORT RequestId") })
-	if text := w.written("/aws/lambda/hello"); !strings.Contains(text, "\tINFO\tgot moln\n") {
+	if text := w.written("/aws/lambda/hello"); !strings.HasPrefix(text, "INIT_START Runtime Version: nodejs20.x\nSTART RequestId: ") || !strings.Contains(text, "\tINFO\tgot moln\n") {
 		t.Errorf("log group has %q", text)
 	}
 	out, _ = w.invoke("hello", `{"name":"again"}`)

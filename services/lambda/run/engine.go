@@ -37,6 +37,8 @@ const (
 	tlsAddress      = "127.0.0.1:443"
 	caFile          = "/var/runtime/moln-ca.pem"
 	headerTimeout   = 30 * time.Second
+	xrayHost        = "169.254.79.129"
+	xrayPort        = "2000"
 )
 
 // Engine runs versions of functions in environments of the pool.
@@ -208,6 +210,10 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 		Key: l.key, Launch: choice.Launch, CodeDir: dir, LayerDir: layerDir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
 		MemoryBytes: v.MemoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.Network,
 		CPUWeight: cpuMilli(v.MemoryMB),
+		Identity: pool.Identity{
+			Name: v.Name, Version: v.Version, Account: r.Account, Runtime: v.Runtime, InitType: onDemand,
+			JSONLogs: v.LogFormat == api.LogFormatJson,
+		},
 	}
 	if g.CPUQuota {
 		l.template.CPUMilli = cpuMilli(v.MemoryMB)
@@ -230,7 +236,10 @@ func cpuMilli(memoryMB int32) int { return int(memoryMB) * 1000 / memoryPerCore 
 func (e *Engine) environment(r fn.Ref, v *fn.Config, ses service.Session, own map[string]string, g *host.Guard) map[string]string {
 	env := map[string]string{
 		"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-		"AWS_ENDPOINT_URL":         e.deps.Site.Endpoint,
+		// Where AWS has the daemon. Here nobody listens there: no trace that
+		// moln hands out is sampled.
+		"AWS_XRAY_DAEMON_ADDRESS": xrayHost + ":" + xrayPort, "_AWS_XRAY_DAEMON_ADDRESS": xrayHost, "_AWS_XRAY_DAEMON_PORT": xrayPort,
+		"AWS_ENDPOINT_URL": e.deps.Site.Endpoint,
 	}
 	if g.Private() {
 		env["AWS_ENDPOINT_URL"] = "http://" + molnAddress
@@ -245,7 +254,7 @@ func (e *Engine) environment(r fn.Ref, v *fn.Config, ses service.Session, own ma
 		"AWS_REGION": r.Region, "AWS_DEFAULT_REGION": r.Region,
 		"AWS_ACCESS_KEY_ID": ses.AccessKeyID, "AWS_SECRET_ACCESS_KEY": ses.SecretAccessKey, "AWS_SESSION_TOKEN": ses.SessionToken,
 		"AWS_LAMBDA_FUNCTION_NAME": v.Name, "AWS_LAMBDA_FUNCTION_VERSION": v.Version,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(v.MemoryMB)), "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(v.MemoryMB)), "AWS_LAMBDA_INITIALIZATION_TYPE": onDemand,
 		"AWS_LAMBDA_LOG_GROUP_NAME": v.Group(), "AWS_LAMBDA_LOG_FORMAT": v.LogFormat,
 	}
 	if v.LogFormat == api.LogFormatJson {
@@ -327,6 +336,7 @@ func (e *Engine) open(r fn.Ref, v *fn.Config, l *live, init time.Duration) (*poo
 	t.Env = maps.Clone(t.Env)
 	t.Env["AWS_LAMBDA_LOG_STREAM_NAME"] = st.Name
 	t.Log = func(rec pool.LogRecord) { st.Add(rec.Time, rec.Line) }
+	t.Identity.Instance, t.Event = st.Name, e.hear(v, st)
 	t.InitTimeout = init
 	return &t, st
 }

@@ -21,6 +21,11 @@ type Invocation struct {
 	clientContext string // JSON
 	Cognito       string // JSON
 	sink          runtimeapi.Sink
+	// Trace is the caller's X-Ray header, or "".
+	Trace string
+	// Tail says that the caller wants the end of the log with the answer, and so
+	// waits until all is over.
+	Tail bool
 }
 
 // Result is what became of it.
@@ -47,8 +52,28 @@ func (e *Engine) on(ctx context.Context, c *service.Call, f *fn.Function, v *fn.
 	if err != nil {
 		return Result{}, err
 	}
+	if !inv.Tail && inv.sink == nil && len(v.Layers) > 0 {
+		return e.runAhead(leave, func(answered func(Result)) (Result, error) { return e.run(ctx, c, v, inv, answered) })
+	}
 	defer leave()
-	return e.run(ctx, c, v, inv)
+	return e.run(ctx, c, v, inv, nil)
+}
+
+// runAhead returns the answer as soon as there is one, while extensions, which
+// come in layers, still work on behind it. leave is called when all is over.
+func (e *Engine) runAhead(leave func(), run func(answered func(Result)) (Result, error)) (Result, error) {
+	type outcome struct {
+		Result
+		err error
+	}
+	answers := make(chan outcome, 2) // the early one, and the last word
+	go func() {
+		defer leave()
+		out, err := run(func(r Result) { answers <- outcome{Result: r} })
+		answers <- outcome{out, err}
+	}()
+	got := <-answers
+	return got.Result, got.err
 }
 
 // Target loads the function and the version that serves this event.
@@ -96,7 +121,7 @@ func (e *Engine) enter(ctx context.Context, version fn.Ref, reserved *int32) (le
 
 // run gives the event to an environment of the version. An init that takes too
 // long is begun again, once, with the function's own timeout, as Lambda does.
-func (e *Engine) run(ctx context.Context, c *service.Call, v *fn.Config, inv Invocation) (Result, error) {
+func (e *Engine) run(ctx context.Context, c *service.Call, v *fn.Config, inv Invocation, answered func(Result)) (Result, error) {
 	g, err := e.Guard()
 	if err != nil {
 		return Result{}, err
@@ -105,52 +130,94 @@ func (e *Engine) run(ctx context.Context, c *service.Call, v *fn.Config, inv Inv
 	if err != nil {
 		return Result{}, err
 	}
-	out, outcome, err := e.once(ctx, g, l, v, inv, initTimeout)
+	try := attempt{engine: e, guard: g, live: l, v: v, inv: inv, answered: answered, init: initTimeout}
+	out, outcome, err := try.once(ctx)
 	if err == nil && outcome == pool.InitTimedOut {
-		out, _, err = e.once(ctx, g, l, v, inv, v.Timeout())
+		try.init, try.last = v.Timeout(), true
+		out, _, err = try.once(ctx)
 	}
 	return out, err
 }
 
-// once is one try in one environment.
-func (e *Engine) once(ctx context.Context, g *host.Guard, l *live, v *fn.Config, inv Invocation, init time.Duration) (Result, pool.Outcome, error) {
-	env, st, cold, err := e.acquire(ctx, g, inv.Ref, v, l, init)
+// attempt is one try in one environment.
+type attempt struct {
+	engine   *Engine
+	guard    *host.Guard
+	live     *live
+	v        *fn.Config
+	inv      Invocation
+	answered func(Result) // see Engine.runAhead; may be nil
+	init     time.Duration
+	last     bool
+}
+
+func (a *attempt) once(ctx context.Context) (Result, pool.Outcome, error) {
+	e := a.engine
+	env, st, _, err := e.acquire(ctx, a.guard, a.inv.Ref, a.v, a.live, a.init)
 	if err != nil {
 		return Result{}, 0, err
 	}
-	m := measure{requestID: inv.RequestID, version: v.Version, memoryMB: v.MemoryMB}
-	if cold {
-		m.runtimeTag = v.Runtime
+	m := measure{requestID: a.inv.RequestID, version: a.v.Version, memoryMB: a.v.MemoryMB}
+	var open []string
+	begin := func() {
+		now := e.deps.Clock.Now()
+		open = opening(a.v, m, now)
+		addAll(st, now, open)
 	}
-	open := opening(v, m, e.deps.Clock.Now())
-	addAll(st, e.deps.Clock.Now(), open)
 	// An invocation that was begun is ended, whoever waits for it or not.
-	r, err := env.Invoke(context.WithoutCancel(ctx), pool.Invocation{
-		RequestID: inv.RequestID, Payload: inv.Payload, Timeout: v.Timeout(), FunctionARN: inv.Ref.ARN(),
-		TraceID: e.traceID(), ClientContext: inv.clientContext, CognitoIdentity: inv.Cognito, Sink: inv.sink,
-	})
-	g.Pool.Release(env, err == nil && r.Outcome.Healthy())
+	r, err := env.Invoke(context.WithoutCancel(ctx), a.event(begin))
+	a.guard.Pool.Release(env, err == nil && r.Outcome.Healthy())
 	if err != nil {
 		if errors.Is(err, pool.ErrClosed) {
 			err = errClosed
 		}
 		return Result{}, 0, err
 	}
+	if r.Outcome == pool.InitTimedOut && !a.last {
+		return Result{}, r.Outcome, nil
+	}
+	if open == nil { // init failed: the invocation fails with it
+		begin()
+	}
 	e.meters.ended(r)
-	now := e.deps.Clock.Now()
-	said := judge(r, v, inv.RequestID, now)
+	return a.conclude(r, m, st, open), r.Outcome, nil
+}
+
+// event is what the environment gets.
+func (a *attempt) event(begin func()) pool.Invocation {
+	trace := traceHeader(a.inv.Trace)
+	if trace == "" {
+		trace = a.engine.traceID()
+	}
+	inv := pool.Invocation{
+		RequestID: a.inv.RequestID, Payload: a.inv.Payload, Timeout: a.v.Timeout(), FunctionARN: a.inv.Ref.ARN(),
+		TraceID: trace, ClientContext: a.inv.clientContext, CognitoIdentity: a.inv.Cognito, Begun: begin, Sink: a.inv.sink,
+	}
+	if a.answered != nil {
+		inv.Answered = func(r pool.Result) {
+			said := judge(r, a.v, a.inv.RequestID, a.engine.deps.Clock.Now())
+			a.answered(Result{Payload: said.payload, FunctionError: said.functionError, Version: a.v.Version, contentType: r.ContentType})
+		}
+	}
+	return inv
+}
+
+// conclude words the result and ends the invocation's part of the log.
+func (a *attempt) conclude(r pool.Result, m measure, st *logship.Stream, open []string) Result {
+	now := a.engine.deps.Clock.Now()
+	said := judge(r, a.v, a.inv.RequestID, now)
 	m.duration, m.init, m.peakBytes, m.status, m.errorType = r.Duration, r.InitDuration, r.PeakMemoryBytes, said.status, said.errorType
 	body := r.LogTail
 	if said.logLine != "" {
 		st.Add(now, said.logLine)
 		body += said.logLine
 	}
-	shut := closing(v, m, now)
+	shut := closing(a.v, m, now)
 	addAll(st, now, shut)
 	return Result{
-		Payload: said.payload, FunctionError: said.functionError, Version: v.Version, Tail: logResult(open, body, shut),
+		Payload: said.payload, FunctionError: said.functionError, Version: a.v.Version, Tail: logResult(open, body, shut),
 		contentType: r.ContentType,
-	}, r.Outcome, nil
+	}
 }
 
 func addAll(st *logship.Stream, at time.Time, lines []string) {

@@ -66,6 +66,9 @@ func judge(r pool.Result, g *fn.Config, requestID string, now time.Time) verdict
 	case pool.OutOfMemory:
 		return failure(typeMemory, "RequestId: "+requestID+" Error: Runtime exited with error: signal: killed", statusError)
 	}
+	if r.Outcome == pool.ExtensionFailed {
+		return failure(r.ErrorType, "RequestId: "+requestID+" Error: "+r.Reason, statusError)
+	}
 	if strings.HasPrefix(g.Runtime, "provided") && r.Outcome == pool.InitExited && r.Exit.Status == noProgramExit {
 		return failure(invalidEntry, "RequestId: "+requestID+" Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]", statusError)
 	}
@@ -93,15 +96,14 @@ func failure(kind, message, status string) verdict {
 
 // measure is what the report says about an invocation.
 type measure struct {
-	requestID  string
-	version    string
-	duration   time.Duration
-	init       time.Duration // 0 where it was warm
-	memoryMB   int32
-	peakBytes  int64
-	status     string
-	errorType  string
-	runtimeTag string
+	requestID string
+	version   string
+	duration  time.Duration
+	init      time.Duration // 0 where it was warm
+	memoryMB  int32
+	peakBytes int64
+	status    string
+	errorType string
 }
 
 func milliseconds(d time.Duration) float64 {
@@ -137,7 +139,8 @@ func reportLine(m measure) string {
 	case statusTimeout:
 		b.WriteString("Status: timeout\t")
 	case statusError:
-		if strings.HasPrefix(m.errorType, "Runtime.") && m.errorType != typeUnknownErr {
+		named := strings.HasPrefix(m.errorType, "Runtime.") || strings.HasPrefix(m.errorType, "Extension.")
+		if named && m.errorType != typeUnknownErr {
 			fmt.Fprintf(&b, "Status: error\tError Type: %s\t", m.errorType)
 		}
 	}
@@ -145,11 +148,11 @@ func reportLine(m measure) string {
 }
 
 // platformRecord is one system log line of the JSON format.
-func platformRecord(now time.Time, kind string, record map[string]any) string {
+func platformRecord(now time.Time, kind string, record any) string {
 	raw, _ := json.Marshal(struct {
-		Time   string         `json:"time"`
-		Type   string         `json:"type"`
-		Record map[string]any `json:"record"`
+		Time   string `json:"time"`
+		Type   string `json:"type"`
+		Record any    `json:"record"`
 	}{now.UTC().Format(logTimeLayout), kind, record})
 	return string(raw)
 }
@@ -157,9 +160,6 @@ func platformRecord(now time.Time, kind string, record map[string]any) string {
 // opening are the system lines before the function's own.
 func opening(g *fn.Config, m measure, now time.Time) []string {
 	if g.LogFormat != api.LogFormatJson {
-		if m.runtimeTag != "" {
-			return []string{"INIT_START Runtime Version: " + m.runtimeTag, startLine(m)}
-		}
 		return []string{startLine(m)}
 	}
 	if g.SystemLevel == api.SystemLogLevelWarn {
