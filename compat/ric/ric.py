@@ -109,8 +109,9 @@ def logs(f, _):
 
 
 def tells_the_context(f, _):
-    failed, c, _, out = f.call("context", context={"custom": {"k": "v"}, "client": {"installation_id": "i"}, "env": {"platform": "x"}})
-    equal(failed, None)
+    app = {"installation_id": "i", "app_title": "t", "app_version_name": "1", "app_version_code": "1", "app_package_name": "p"}
+    failed, c, _, out = f.call("context", context={"custom": {"k": "v"}, "client": app, "env": {"platform": "x"}})
+    equal((failed, c if failed else None), (None, None))
     equal((c["request"], c["name"], c["version"]), (out["ResponseMetadata"]["RequestId"], f.name, "$LATEST"))
     equal((c["arn"], c["group"]), (f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{f.name}", "/aws/lambda/" + f.name))
     equal((c["memory"], c["custom"], c["region"], c["own"]), (MEMORY_MB, "v", REGION, "mine"))
