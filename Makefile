@@ -97,6 +97,10 @@ kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store; a
 kill: ## kill -9 under load, 20 times on each store
 	@$(MAKE) kill-short MOLN_KILL_ROUNDS=20
 
+.PHONY: soak
+soak: build ## functions that work, fail, hang and crash, for MOLN_SOAK (an hour): nothing may be left of them
+	MOLN_SOAK=$${MOLN_SOAK:-1h} $(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestSoak' -v -timeout 3h | grep -v '^=== '
+
 .PHONY: linear
 linear: build ## conditional writes, transactions and reads through kill -9, MOLN_LINEAR_HISTORIES times on each store
 	MOLN_LINEAR_HISTORIES=$${MOLN_LINEAR_HISTORIES:-20} $(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestLinearizable' -v -timeout 30m | grep -v '^=== '

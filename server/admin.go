@@ -42,6 +42,7 @@ func (s *Server) admin() http.Handler {
 	})
 	mux.HandleFunc("GET /_moln/metrics", s.guard(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", observe.ContentType)
+		s.measure()
 		s.metrics.WritePrometheus(w)
 	}))
 	mux.HandleFunc("GET /_moln/audit", s.guard(s.auditPage))
