@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -495,14 +496,21 @@ func (p *Pool) Release(e *Env, healthy bool) {
 	}
 }
 
-// Drop kills the idle environments of a key, as when the function changes. Those
-// in use are the caller's to release as unhealthy.
+// Drop kills the idle environments of a key and of those below it, which begin
+// with it and a slash, as when the function changes. Those in use are the
+// caller's to release as unhealthy.
 func (p *Pool) Drop(key string) {
 	p.mu.Lock()
-	victims := p.idle[key]
-	delete(p.idle, key)
+	var victims []*Env
+	of := func(k string) bool { return k == key || strings.HasPrefix(k, key+"/") }
+	for k, list := range p.idle {
+		if of(k) {
+			victims = append(victims, list...)
+			delete(p.idle, k)
+		}
+	}
 	for e := range p.all {
-		if e.keptFor == key {
+		if of(e.keptFor) {
 			e.keptFor = ""
 		}
 	}

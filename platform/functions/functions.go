@@ -37,9 +37,12 @@ type Request struct {
 	Payload     []byte
 	Kind        Kind
 	// Trace is the X-Amzn-Trace-Id header of the request that caused it, or "".
+	// Loops are seen by it.
 	Trace string
 	// ClientContext is the base64 text of the X-Amz-Client-Context header.
 	ClientContext string
+	// Tenant is whose event it is, for functions that keep tenants apart.
+	Tenant string
 }
 
 // Response is a synchronous invocation's result.

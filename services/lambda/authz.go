@@ -53,10 +53,12 @@ func subject(in any) (name, qualifier *string) {
 		p, _ := f.Interface().(*string)
 		return p
 	}
-	if name = get("FunctionName"); name == nil {
-		return get("Resource"), nil
+	for _, member := range []string{"Resource", "ResourceArn"} {
+		if name = get(member); name != nil {
+			return name, nil
+		}
 	}
-	return name, get("Qualifier")
+	return get("FunctionName"), get("Qualifier")
 }
 
 // checkOn is a check on a function, with its policy and tags where it exists.

@@ -109,9 +109,9 @@ func TestTraceHeader(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.node("fn", `exports.handler = async () => [process.env._X_AMZN_TRACE_ID, process.env.AWS_XRAY_DAEMON_ADDRESS, process.env._AWS_XRAY_DAEMON_PORT, process.env.AWS_LAMBDA_INITIALIZATION_TYPE, process.env.TZ];`)
 	for given, want := range map[string]string{
-		"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:0": `^Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:0$`,
-		"Root=none":     `^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$`,
-		"Sampled=1\r\n": `^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$`,
+		"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:0": `^Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:[0-9a-f]{8}:1$`,
+		"Root=none":     `^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=1:[0-9a-f]{8}:1$`,
+		"Sampled=1\r\n": `^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=1:[0-9a-f]{8}:1$`,
 	} {
 		c := w.call()
 		c.HTTP = &service.HTTP{Request: &http.Request{Header: http.Header{"X-Amzn-Trace-Id": {given}}}}

@@ -45,11 +45,11 @@ func (s *Service) createFunction(ctx context.Context, c *service.Call, in *api.C
 	if err := s.store.Create(ctx, r, f); err != nil {
 		return nil, err
 	}
-	out := fn.Describe(r.Place, &f.Latest, env, false)
+	out := s.describe(r, &f.Latest, env, false)
 	if f.Published > 0 {
 		v := f.Latest
 		v.Version = strconv.FormatInt(f.Published, 10)
-		out = fn.Describe(r.Place, &v, env, true)
+		out = s.describe(r, &v, env, true)
 	}
 	return &out, nil
 }
@@ -69,9 +69,6 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 	if smithy.Val(in.CodeSigningConfigArn) != "" {
 		return nil, nil, fn.Unsupported("CodeSigningConfigArn")
 	}
-	if in.TenancyConfig != nil {
-		return nil, nil, fn.Unsupported("TenancyConfig")
-	}
 	refused := refusals{
 		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, tracing: in.TracingConfig,
 		snapStart: in.SnapStart, image: in.ImageConfig, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
@@ -87,6 +84,9 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 		Name: r.Name, Version: fn.Latest, TimeoutS: fn.TimeoutDefault, MemoryMB: fn.MemoryDefaultMB, EphemeralMB: fn.EphemeralDefault,
 		Architectures: []string{api.ArchitectureX8664}, LogFormat: api.LogFormatText,
 		Modified: c.Now, Revision: s.deps.Ident.UUID(),
+	}
+	if in.TenancyConfig != nil {
+		g.Tenancy = *in.TenancyConfig.TenantIsolationMode
 	}
 	if len(in.Architectures) == 1 {
 		g.Architectures = in.Architectures
@@ -161,13 +161,22 @@ func invalidInput(_ *smithy.Operation, in any, v []smithy.Violation) error {
 	return nil
 }
 
+// describe is fn.Describe with what the host knows.
+func (s *Service) describe(r fn.Ref, g *fn.Config, env map[string]string, qualified bool) api.FunctionConfiguration {
+	out := fn.Describe(r.Place, g, env, qualified)
+	if choice, err := s.engine.Resolve(g.Runtime); err == nil {
+		out.RuntimeVersionConfig = &api.RuntimeVersionConfig{RuntimeVersionArn: new(run.VersionARN(r.Region, g.Runtime, choice))}
+	}
+	return out
+}
+
 // show describes a version with its variables, as far as the caller may see them.
 func (s *Service) show(ctx context.Context, c *service.Call, r fn.Ref, g *fn.Config, qualified bool) (*api.FunctionConfiguration, error) {
 	env, refused, err := s.variables.Shown(ctx, c, r, g)
 	if err != nil {
 		return nil, err
 	}
-	out := fn.Describe(r.Place, g, env, qualified)
+	out := s.describe(r, g, env, qualified)
 	if refused != nil {
 		out.Environment = &api.EnvironmentResponse{Error: refused}
 	}
@@ -189,10 +198,11 @@ func (s *Service) getFunctionConfiguration(ctx context.Context, c *service.Call,
 // showAs describes a version under the name it was asked for by.
 func (s *Service) showAs(ctx context.Context, c *service.Call, r fn.Ref, g *fn.Config) (*api.FunctionConfiguration, error) {
 	out, err := s.show(ctx, c, r, g, r.Qualifier != "")
-	if err == nil {
-		out.FunctionArn = new(r.ARN())
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	out.FunctionArn = new(r.ARN())
+	return out, nil
 }
 
 func (s *Service) getFunction(ctx context.Context, c *service.Call, in *api.GetFunctionInput) (*api.GetFunctionOutput, error) {

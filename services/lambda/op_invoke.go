@@ -8,6 +8,7 @@ import (
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/service"
@@ -20,15 +21,12 @@ func (s *Service) invokeFunction(ctx context.Context, c *service.Call, in *api.I
 	if err != nil {
 		return nil, err
 	}
-	if smithy.Val(in.TenantId) != "" {
-		return nil, fn.Invalid("The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again.")
-	}
 	if smithy.Val(in.DurableExecutionName) != "" {
 		return nil, fn.Unsupported("durable executions")
 	}
 	inv := run.Invocation{
 		Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c), Trace: traceOf(c),
-		Tail: smithy.Val(in.LogType) == api.LogTypeTail,
+		Tail: smithy.Val(in.LogType) == api.LogTypeTail, Tenant: smithy.Val(in.TenantId),
 	}
 	kind := smithy.Val(in.InvocationType)
 	if err := inv.Normalise(smithy.Val(in.ClientContext), kind == api.InvocationTypeEvent); err != nil {
@@ -36,10 +34,9 @@ func (s *Service) invokeFunction(ctx context.Context, c *service.Call, in *api.I
 	}
 	switch kind {
 	case api.InvocationTypeDryRun:
-		_, _, err := s.engine.Target(ctx, r)
-		return &api.InvokeOutput{StatusCode: new(int32(http.StatusNoContent))}, err
+		return &api.InvokeOutput{StatusCode: new(int32(http.StatusNoContent))}, s.admit(ctx, &inv)
 	case api.InvocationTypeEvent:
-		if _, _, err := s.engine.Target(ctx, r); err != nil {
+		if err := s.admit(ctx, &inv); err != nil && !fault.Is(err, "RecursiveInvocationException") {
 			return nil, err
 		}
 		return &api.InvokeOutput{StatusCode: new(int32(http.StatusAccepted))}, s.events.Enqueue(ctx, c, inv)
@@ -56,6 +53,16 @@ func (s *Service) invokeFunction(ctx context.Context, c *service.Call, in *api.I
 		out.LogResult = new(res.Tail)
 	}
 	return out, nil
+}
+
+// admit says whether what is to run later, or never, could run. Loops are ended
+// when it does, so that the event is not lost without a word.
+func (s *Service) admit(ctx context.Context, inv *run.Invocation) error {
+	f, v, err := s.engine.Target(ctx, inv.Ref)
+	if err != nil {
+		return err
+	}
+	return s.engine.Admit(f, v, inv)
 }
 
 // traceOf is the X-Ray header the caller sent.
@@ -81,9 +88,6 @@ func cognitoOf(c *service.Call) string {
 // InvokeFunction implements functions.Runner: an invocation on behalf of
 // another service, judged as req.Caller against the function's policy.
 func (s *Service) InvokeFunction(ctx context.Context, req functions.Request) (functions.Response, error) {
-	if req.Depth >= service.MaxDepth {
-		return functions.Response{}, api.ErrRecursiveInvocationException("The request has passed %d services and is taken for a loop.", req.Depth)
-	}
 	account, region := req.Account, req.Region
 	if a, err := arn.Parse(req.FunctionARN); err == nil && strings.HasPrefix(a.Resource, fn.FunctionARNPrefix) {
 		account, region = a.Account, a.Region
@@ -93,7 +97,12 @@ func (s *Service) InvokeFunction(ctx context.Context, req functions.Request) (fu
 		return functions.Response{}, err
 	}
 	c := s.deps.System(r.Account, r.Region).As(req.Caller)
-	c.Depth = req.Depth + 1
+	if c.Depth = req.Depth + 1; c.Depth > service.MaxDepth {
+		if f, err := s.store.Function(ctx, r); err != nil || f.RecursiveLoop() != api.RecursiveLoopAllow {
+			return functions.Response{}, run.Recursive()
+		}
+		c.Depth = 1
+	}
 	// Each event has an id of its own; the request that caused it is noted.
 	c.Note("invoked for request " + req.RequestID)
 	check, err := s.checkOn(ctx, r, nil)
@@ -104,12 +113,12 @@ func (s *Service) InvokeFunction(ctx context.Context, req functions.Request) (fu
 	if err := c.Judge(ctx, check); err != nil {
 		return functions.Response{}, err
 	}
-	inv := run.Invocation{Ref: r, RequestID: s.deps.Ident.UUID(), Payload: req.Payload, Trace: req.Trace}
+	inv := run.Invocation{Ref: r, RequestID: s.deps.Ident.UUID(), Payload: req.Payload, Trace: req.Trace, Tenant: req.Tenant}
 	if err := inv.Normalise(req.ClientContext, req.Kind == functions.Async); err != nil {
 		return functions.Response{}, err
 	}
 	if req.Kind == functions.Async {
-		if _, _, err := s.engine.Target(ctx, r); err != nil {
+		if err := s.admit(ctx, &inv); err != nil && !fault.Is(err, "RecursiveInvocationException") {
 			return functions.Response{}, err
 		}
 		return functions.Response{RequestID: inv.RequestID}, s.events.Enqueue(ctx, c, inv)

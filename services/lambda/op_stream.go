@@ -23,16 +23,12 @@ func (s *Service) invokeStream(ctx context.Context, c *service.Call, in *api.Inv
 	if err != nil {
 		return nil, err
 	}
-	if smithy.Val(in.TenantId) != "" {
-		return nil, fn.Invalid("The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again.")
-	}
-	inv := run.Invocation{Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c), Trace: traceOf(c)}
+	inv := run.Invocation{Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c), Trace: traceOf(c), Tenant: smithy.Val(in.TenantId)}
 	if err := inv.Normalise(smithy.Val(in.ClientContext), false); err != nil {
 		return nil, err
 	}
 	if smithy.Val(in.InvocationType) == api.ResponseStreamingInvocationTypeDryRun {
-		_, _, err := s.engine.Target(ctx, r)
-		return &api.InvokeWithResponseStreamOutput{StatusCode: new(int32(http.StatusNoContent))}, err
+		return &api.InvokeWithResponseStreamOutput{StatusCode: new(int32(http.StatusNoContent))}, s.admit(ctx, &inv)
 	}
 	stream, err := s.engine.Stream(ctx, c, inv)
 	if err != nil {

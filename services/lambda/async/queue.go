@@ -46,6 +46,9 @@ type Event struct {
 	// Failures is how often the function has failed on it.
 	Failures int `json:"failures,omitempty"`
 	Depth    int `json:"depth,omitempty"`
+	// Trace and Tenant are the invocation's.
+	Trace  string `json:"trace,omitempty"`
+	Tenant string `json:"tenant,omitempty"`
 }
 
 func (e Event) ref() fn.Ref {
@@ -88,7 +91,7 @@ func (q *Queue) Enqueue(ctx context.Context, c *service.Call, inv run.Invocation
 	}
 	e := Event{
 		Account: inv.Ref.Account, Region: inv.Ref.Region, Name: inv.Ref.Name, Qualifier: inv.Ref.Qualifier,
-		RequestID: inv.RequestID, Payload: inv.Payload, Accepted: c.Now, Depth: c.Depth,
+		RequestID: inv.RequestID, Payload: inv.Payload, Accepted: c.Now, Depth: c.Depth, Trace: inv.Trace, Tenant: inv.Tenant,
 	}
 	return q.deps.Sched.Enqueue(ctx, sched.Job{Kind: EventKind, Payload: e.Encode()})
 }
@@ -156,7 +159,7 @@ func (q *Queue) invoke(ctx context.Context, e Event) (run.Result, error) {
 	}
 	c := q.deps.System(e.Account, e.Region)
 	c.RequestID, c.Depth = e.RequestID, e.Depth
-	return q.engine.Invoke(ctx, c, run.Invocation{Ref: e.ref(), RequestID: e.RequestID, Payload: e.Payload})
+	return q.engine.Invoke(ctx, c, run.Invocation{Ref: e.ref(), RequestID: e.RequestID, Payload: e.Payload, Trace: e.Trace, Tenant: e.Tenant})
 }
 
 // refused says that trying again would change nothing.

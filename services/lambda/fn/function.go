@@ -54,9 +54,15 @@ type Config struct {
 	SystemLevel   string   `json:"systemLevel,omitempty"`
 	Code          Code     `json:"code"`
 	// Layers are in the order they are put over each other.
-	Layers   []LayerUse `json:"layers,omitempty"`
-	Modified time.Time  `json:"modified"`
-	Revision string     `json:"revision"`
+	Layers []LayerUse `json:"layers,omitempty"`
+	// Tenancy is PER_TENANT where tenants share no environment; it never changes.
+	Tenancy string `json:"tenancy,omitempty"`
+	// RuntimeUpdates is when the runtime's version may change, "" for Auto;
+	// RuntimeARN is the version that it is bound to, "" for none.
+	RuntimeUpdates string    `json:"runtimeUpdates,omitempty"`
+	RuntimeARN     string    `json:"runtimeARN,omitempty"`
+	Modified       time.Time `json:"modified"`
+	Revision       string    `json:"revision"`
 }
 
 // Function is everything about a function that is not versioned, and $LATEST.
@@ -65,6 +71,7 @@ type Function struct {
 	// Published is the number of the newest version ever published.
 	Published int64             `json:"published,omitempty"`
 	Reserved  *int32            `json:"reserved,omitempty"`
+	Recursion string            `json:"recursion,omitempty"` // "" is Terminate
 	Tags      map[string]string `json:"tags,omitempty"`
 	// Provisioned is what is to be ready, by qualifier: a version or an alias.
 	Provisioned map[string]Provision `json:"provisioned,omitempty"`
@@ -85,6 +92,14 @@ func (f *Function) ProvisionedTotal(except string) int64 {
 		}
 	}
 	return total
+}
+
+// RecursiveLoop is what becomes of the function's loops.
+func (f *Function) RecursiveLoop() string {
+	if f.Recursion == "" {
+		return api.RecursiveLoopTerminate
+	}
+	return f.Recursion
 }
 
 // Alias names one version, or two by weight.
@@ -163,6 +178,9 @@ func Describe(p Place, g *Config, env map[string]string, qualified bool) api.Fun
 	if g.LogFormat == api.LogFormatJson {
 		out.LoggingConfig.ApplicationLogLevel = new(g.AppLevel)
 		out.LoggingConfig.SystemLogLevel = new(g.SystemLevel)
+	}
+	if g.Tenancy != "" {
+		out.TenancyConfig = &api.TenancyConfig{TenantIsolationMode: new(g.Tenancy)}
 	}
 	if g.KMSKey != "" {
 		out.KMSKeyArn = new(g.KMSKey)

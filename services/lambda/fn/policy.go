@@ -1,9 +1,11 @@
 package fn
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strings"
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/aws/policy"
@@ -13,10 +15,13 @@ import (
 const policyBytesMax = 20 << 10
 
 // ResourcePolicy is a function's policy as stored: statements in the order
-// they were added, as AWS words them.
+// they were added, as AWS words them, or as they came in a whole document.
 type ResourcePolicy struct {
-	Statements []statement `json:"statements"`
-	Revision   string      `json:"revision"`
+	Statements []json.RawMessage `json:"statements"`
+	Revision   string            `json:"revision"`
+	// Version and ID are a document's own, "" for the usual ones.
+	Version string `json:"version,omitempty"`
+	ID      string `json:"id,omitempty"`
 }
 
 // statement is one permission.
@@ -31,11 +36,18 @@ type statement struct {
 
 // Document is the policy as GetPolicy shows it.
 func (p *ResourcePolicy) Document() ([]byte, error) {
+	version, id := p.Version, p.ID
+	if version == "" {
+		version = string(policy.Version2012)
+	}
+	if id == "" {
+		id = "default"
+	}
 	return json.Marshal(struct {
-		Version   string      `json:"Version"`
-		ID        string      `json:"Id"`
-		Statement []statement `json:"Statement"`
-	}{string(policy.Version2012), "default", p.Statements})
+		Version   string            `json:"Version"`
+		ID        string            `json:"Id"`
+		Statement []json.RawMessage `json:"Statement"`
+	}{version, id, p.Statements})
 }
 
 // Compile makes the policy one that can be judged.
@@ -53,7 +65,10 @@ func (p *ResourcePolicy) Compile(name string) (*policy.Policy, error) {
 
 // Index finds a statement, or is -1.
 func (p *ResourcePolicy) Index(sid string) int {
-	return slices.IndexFunc(p.Statements, func(s statement) bool { return s.Sid == sid })
+	return slices.IndexFunc(p.Statements, func(raw json.RawMessage) bool {
+		var s struct{ Sid string }
+		return json.Unmarshal(raw, &s) == nil && s.Sid == sid
+	})
 }
 
 var (
@@ -112,7 +127,11 @@ func (p *ResourcePolicy) Add(s statement) error {
 	if p.Index(s.Sid) >= 0 {
 		return Conflict("The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", s.Sid)
 	}
-	p.Statements = append(slices.Clone(p.Statements), s)
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	p.Statements = append(slices.Clone(p.Statements), raw)
 	doc, err := p.Document()
 	if err != nil {
 		return err
@@ -150,4 +169,50 @@ func (p *ResourcePolicy) Remove(sid string) error {
 	}
 	p.Statements = slices.Delete(slices.Clone(p.Statements), i, i+1)
 	return nil
+}
+
+// ParsePolicy reads a whole document that is to be the policy of r. It must say
+// who may do what with r, and with nothing else.
+func ParsePolicy(r Ref, text string) (*ResourcePolicy, error) {
+	if len(text) > policyBytesMax {
+		return nil, api.ErrPolicyLengthExceededException("The final policy size (%d) is bigger than the limit (%d).", len(text), policyBytesMax)
+	}
+	if _, err := policy.Parse([]byte(text), policy.Resource); err != nil {
+		return nil, Invalid("The policy is not valid: %s", err)
+	}
+	var doc struct {
+		Version, ID string
+		Statement   oneOrMany[json.RawMessage]
+	}
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, Invalid("The policy is not valid: %s", err)
+	}
+	for _, raw := range doc.Statement {
+		var s struct{ Resource, Action oneOrMany[string] }
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return nil, Invalid("The policy is not valid: %s", err)
+		}
+		for _, name := range s.Resource {
+			if name != r.ARN() {
+				return nil, Invalid("The policy is not valid: the Resource of its statements must be %s, not %s.", r.ARN(), name)
+			}
+		}
+		for _, action := range s.Action {
+			if service, _, _ := strings.Cut(action, ":"); !strings.EqualFold(service, "lambda") {
+				return nil, Invalid("The policy is not valid: %s is not an action of Lambda.", action)
+			}
+		}
+	}
+	return &ResourcePolicy{Statements: doc.Statement, Version: doc.Version, ID: doc.ID}, nil
+}
+
+// oneOrMany is a list that may be written as its only member.
+type oneOrMany[T any] []T
+
+func (l *oneOrMany[T]) UnmarshalJSON(raw []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")) {
+		return json.Unmarshal(raw, (*[]T)(l))
+	}
+	*l = make([]T, 1)
+	return json.Unmarshal(raw, &(*l)[0])
 }

@@ -185,6 +185,9 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 	if err != nil {
 		return nil, err
 	}
+	if err := checkVersion(r, v, choice); err != nil {
+		return nil, err
+	}
 	ses, err := e.Assume(ctx, e.deps.System(r.Account, r.Region), r, v.Role)
 	if err != nil {
 		return nil, err
@@ -326,13 +329,17 @@ func awsHosts(region string) map[string]string {
 
 // open makes a log stream for an environment of a version, and the template of
 // the environment that writes to it.
-func (e *Engine) open(r fn.Ref, v *fn.Config, l *live, init time.Duration) (*pool.Template, *logship.Stream) {
+func (e *Engine) open(inv Invocation, v *fn.Config, l *live, init time.Duration) (*pool.Template, *logship.Stream) {
+	r := inv.Ref
 	st := e.shipper.Open(&logship.Stream{
 		Group: v.Group(), Subject: r.Unqualified().ARN(),
 		Name: e.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.deps.Ident.Hex(16),
 		Call: func() *service.Call { return e.deps.System(r.Account, r.Region).As(l.session.Principal) },
 	})
 	t := l.template
+	if inv.Tenant != "" {
+		t.Key += "/" + inv.Tenant // tenants share nothing
+	}
 	t.Env = maps.Clone(t.Env)
 	t.Env["AWS_LAMBDA_LOG_STREAM_NAME"] = st.Name
 	t.Log = func(rec pool.LogRecord) { st.Add(rec.Time, rec.Line) }
@@ -342,8 +349,8 @@ func (e *Engine) open(r fn.Ref, v *fn.Config, l *live, init time.Duration) (*poo
 }
 
 // acquire gets an environment and the log stream it writes to.
-func (e *Engine) acquire(ctx context.Context, g *host.Guard, r fn.Ref, v *fn.Config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
-	t, st := e.open(r, v, l, init)
+func (e *Engine) acquire(ctx context.Context, g *host.Guard, inv Invocation, v *fn.Config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
+	t, st := e.open(inv, v, l, init)
 	wait, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
 	env, cold, err := g.Pool.Acquire(wait, t)
@@ -354,7 +361,7 @@ func (e *Engine) acquire(ctx context.Context, g *host.Guard, r fn.Ref, v *fn.Con
 	case errors.Is(err, pool.ErrClosed):
 		return nil, nil, false, api.ErrServiceException("moln is shutting down.")
 	case err != nil:
-		return nil, nil, false, fmt.Errorf("environment for %s: %w", r.ARN(), err)
+		return nil, nil, false, fmt.Errorf("environment for %s: %w", inv.Ref.ARN(), err)
 	}
 	if !cold {
 		return env, e.streamOf(env, st), false, nil

@@ -21,8 +21,9 @@ type Invocation struct {
 	clientContext string // JSON
 	Cognito       string // JSON
 	sink          runtimeapi.Sink
-	// Trace is the caller's X-Ray header, or "".
-	Trace string
+	// Trace is the X-Ray header that the event came with, Tenant whose it is; both
+	// may be "".
+	Trace, Tenant string
 	// Tail says that the caller wants the end of the log with the answer, and so
 	// waits until all is over.
 	Tail bool
@@ -48,6 +49,9 @@ func (e *Engine) Invoke(ctx context.Context, c *service.Call, inv Invocation) (R
 
 // on runs one event on a version of its function.
 func (e *Engine) on(ctx context.Context, c *service.Call, f *fn.Function, v *fn.Config, inv Invocation) (Result, error) {
+	if err := e.Admit(f, v, &inv); err != nil {
+		return Result{}, err
+	}
 	leave, err := e.enter(ctx, fn.At(inv.Ref.Place, inv.Ref.Name, v.Version), f.Reserved)
 	if err != nil {
 		return Result{}, err
@@ -153,7 +157,7 @@ type attempt struct {
 
 func (a *attempt) once(ctx context.Context) (Result, pool.Outcome, error) {
 	e := a.engine
-	env, st, _, err := e.acquire(ctx, a.guard, a.inv.Ref, a.v, a.live, a.init)
+	env, st, _, err := e.acquire(ctx, a.guard, a.inv, a.v, a.live, a.init)
 	if err != nil {
 		return Result{}, 0, err
 	}
@@ -185,13 +189,9 @@ func (a *attempt) once(ctx context.Context) (Result, pool.Outcome, error) {
 
 // event is what the environment gets.
 func (a *attempt) event(begin func()) pool.Invocation {
-	trace := traceHeader(a.inv.Trace)
-	if trace == "" {
-		trace = a.engine.traceID()
-	}
 	inv := pool.Invocation{
 		RequestID: a.inv.RequestID, Payload: a.inv.Payload, Timeout: a.v.Timeout(), FunctionARN: a.inv.Ref.ARN(),
-		TraceID: trace, ClientContext: a.inv.clientContext, CognitoIdentity: a.inv.Cognito, Begun: begin, Sink: a.inv.sink,
+		TraceID: a.engine.traceOf(a.inv), TenantID: a.inv.Tenant, ClientContext: a.inv.clientContext, CognitoIdentity: a.inv.Cognito, Begun: begin, Sink: a.inv.sink,
 	}
 	if a.answered != nil {
 		inv.Answered = func(r pool.Result) {
@@ -224,11 +224,4 @@ func addAll(st *logship.Stream, at time.Time, lines []string) {
 	for _, text := range lines {
 		st.Add(at, text)
 	}
-}
-
-// traceID is a new root for X-Ray headers; nothing is sampled.
-func (e *Engine) traceID() string {
-	id := e.deps.Ident
-	stamp := hexSeconds(e.deps.Clock.Now())
-	return "Root=1-" + stamp + "-" + id.Hex(12) + ";Parent=" + id.Hex(8) + ";Sampled=0"
 }

@@ -41,7 +41,7 @@ func (e *Engine) Provision(ctx context.Context, c *service.Call, r fn.Ref, v *fn
 	}
 	keep := func(l *live) (int, error) {
 		return g.Pool.Keep(ctx, l.key, n, func() *pool.Template {
-			t, st := e.open(r, v, l, initTimeout)
+			t, st := e.open(Invocation{Ref: r}, v, l, initTimeout)
 			t.Env["AWS_LAMBDA_INITIALIZATION_TYPE"], t.Identity.InitType = initProvisioned, initProvisioned
 			t.Made = func(env *pool.Env) { e.remember(env, st) }
 			return t

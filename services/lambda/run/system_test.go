@@ -48,14 +48,3 @@ func TestSystemEvents(t *testing.T) {
 		}
 	}
 }
-
-func FuzzTraceHeader(f *testing.F) {
-	f.Add("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:0")
-	f.Add("Sampled=1;Root=")
-	f.Fuzz(func(t *testing.T, given string) {
-		once := traceHeader(given)
-		if twice := traceHeader(once); twice != once {
-			t.Errorf("%q becomes %q", once, twice)
-		}
-	})
-}
