@@ -45,6 +45,9 @@ func TestTenants(t *testing.T) {
 	if out, err := ask("plain", ""); err != nil || string(out.Payload) != `{"tenant":true}` {
 		t.Errorf("%v, %v", out, err)
 	}
+	must(w, api.PublishVersion, &api.PublishVersionInput{FunctionName: new("f")})
+	warm, err := do(w, api.PutProvisionedConcurrencyConfig, &api.PutProvisionedConcurrencyConfigInput{FunctionName: new("f"), Qualifier: new("1"), ProvisionedConcurrentExecutions: new(int32(1))})
+	wantFault(t, warm, err, "InvalidParameterValueException", "tenancy")
 	event, err := do(w, api.Invoke, &api.InvokeInput{FunctionName: new("f"), InvocationType: new("Event")})
 	wantFault(t, event, err, "InvalidParameterValueException", "Add a valid tenant ID")
 	must(w, api.UpdateFunctionConfiguration, &api.UpdateFunctionConfigurationInput{FunctionName: new("f"), Timeout: new(int32(9))})

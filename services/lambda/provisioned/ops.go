@@ -51,6 +51,9 @@ func (k *Keeper) put(ctx context.Context, c *service.Call, in *api.PutProvisione
 	}
 	p := fn.Provision{Executions: n, Modified: c.Now}
 	_, _, err = k.store.Change(ctx, r, func(tx *kv.Tx, f *fn.Function) error {
+		if f.Latest.Tenancy != "" {
+			return fn.Invalid("Provisioned concurrency is not supported for functions that are enabled with tenancy configuration.")
+		}
 		if err := clash(tx, r, f); err != nil {
 			return err
 		}
