@@ -146,3 +146,37 @@ def credentials():
     me = client("sts", (got[0], got[2], got[1])).get_caller_identity()["Arn"]
     contains(me, ":assumed-role/")
     refused("AccessDenied", 403, client("s3", (got[0], got[2], got[1])).list_buckets)
+
+
+STREAMER = """
+exports.handler = awslambda.streamifyResponse(async (event, out) => {
+  out.write('first ');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  if (event.fail) throw new TypeError('told to fail');
+  out.end('last');
+});
+"""
+
+
+def streamer():
+    lam, name = client("lambda", read_timeout=60), unique("function")
+    lam.create_function(FunctionName=name, Runtime="nodejs20.x", Handler="main.handler", Role=role(), Code={"ZipFile": zipped(main_js=STREAMER)}, Timeout=10)
+    return lam, name
+
+
+@test
+def response_stream():
+    lam, f = streamer()
+    out = lam.invoke_with_response_stream(FunctionName=f, Payload=b"{}", LogType="Tail")
+    equal((out["StatusCode"], out["ExecutedVersion"]), (200, "$LATEST"))
+    events = [(time.monotonic(), e) for e in out["EventStream"]]
+    chunks = [(at, e["PayloadChunk"]["Payload"]) for at, e in events if "PayloadChunk" in e]
+    equal(b"".join(c for _, c in chunks), b"first last")
+    equal(chunks[-1][0] - chunks[0][0] > 0.15, True)
+    end = events[-1][1]["InvokeComplete"]
+    equal("ErrorCode" in end, False)
+    contains(base64.b64decode(end["LogResult"]).decode(), "REPORT RequestId")
+    out = lam.invoke_with_response_stream(FunctionName=f, Payload=b'{"fail":1}')
+    end = list(out["EventStream"])[-1]["InvokeComplete"]
+    equal((end["ErrorCode"], json.loads(end["ErrorDetails"])["errorMessage"]), ("Unhandled", "told to fail"))
+    equal(lam.invoke(FunctionName=f, Payload=b"{}")["Payload"].read(), b"first last")

@@ -170,7 +170,7 @@ async function lambda (code) {
   const FunctionName = unique('function')
   await lam.createFunction({ FunctionName, Runtime: 'nodejs20.x', Handler: 'index.handler', Role: Role.Arn, Code: { ZipFile: zip.toBuffer() } })
   await sdk.waitUntilFunctionActiveV2({ client: lam, maxWaitTime: 30, minDelay: 1 }, { FunctionName })
-  return { lam, FunctionName }
+  return { lam, sdk, FunctionName }
 }
 
 test('lambda', async () => {
@@ -202,6 +202,43 @@ async function restAPI () {
   await gw.putMethod({ restApiId, resourceId, httpMethod: 'ANY', authorizationType: 'NONE' })
   return { gw, at: { restApiId, resourceId, httpMethod: 'ANY' }, restApiId, host: `${restApiId}.execute-api.${region}.amazonaws.com` }
 }
+
+test('lambda streams', async () => {
+  const { lam, sdk, FunctionName } = await lambda(`exports.handler = awslambda.streamifyResponse(async (event, out) => {
+    out.write('first ')
+    await new Promise(resolve => setTimeout(resolve, 400))
+    if (event.fail) throw new TypeError('told to fail')
+    for (let i = 0; i < (event.megabytes || 0); i++) {
+      if (!out.write(Buffer.alloc(1 << 20, 97))) await new Promise(resolve => out.once('drain', resolve))
+    }
+    out.end('last')
+  })`)
+  const ask = async event => {
+    const { EventStream, ...out } = await lam.send(new sdk.InvokeWithResponseStreamCommand({ FunctionName, Payload: JSON.stringify(event), LogType: 'Tail' }))
+    let text = ''
+    let size = 0
+    let end
+    const times = []
+    for await (const { PayloadChunk, InvokeComplete } of EventStream) {
+      if (PayloadChunk) {
+        times.push(Date.now())
+        size += PayloadChunk.Payload.length
+        text = (text + Buffer.from(PayloadChunk.Payload)).slice(-20)
+      }
+      if (InvokeComplete) end = InvokeComplete
+    }
+    return { out, text, size, end, spread: times.at(-1) - times[0] }
+  }
+  const good = await ask({})
+  assert.deepEqual([good.text, good.out.StatusCode, good.out.ExecutedVersion, good.end.ErrorCode], ['first last', 200, '$LATEST', undefined])
+  assert.ok(good.spread > 200, `the chunks came within ${good.spread} ms`)
+  assert.match(Buffer.from(good.end.LogResult, 'base64').toString(), /REPORT RequestId/)
+  const large = await ask({ megabytes: 20 })
+  assert.equal(large.size, (20 << 20) + 'first last'.length)
+  const bad = await ask({ fail: true })
+  assert.deepEqual([bad.text, bad.end.ErrorCode, JSON.parse(bad.end.ErrorDetails).errorType], ['first ', 'Unhandled', 'TypeError'])
+  await refused('ResourceNotFoundException', 404, lam.send(new sdk.InvokeWithResponseStreamCommand({ FunctionName: unique('none') })))
+})
 
 test('apigateway with a mock', async () => {
   const { gw, at, restApiId, host } = await restAPI()
