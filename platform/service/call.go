@@ -119,6 +119,20 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, c *Call, p Proof) error
 }
 
+// RequestAuthenticator is a Backend that verifies the signature of a data
+// plane's request; the gateway is one.
+type RequestAuthenticator interface {
+	// AuthenticateRequest returns who signed c's HTTP request; the error is the
+	// fault that the caller sees, also where there is no signature.
+	AuthenticateRequest(ctx context.Context, c *Call, s SignedRequest) (identity.Principal, error)
+}
+
+// SignedRequest is what the signature of a data plane's request must be for.
+type SignedRequest struct {
+	Service, Region string // of the credential's scope
+	Body            []byte // the whole; unsigned payloads are not taken
+}
+
 // Proof is a signature over a text, as upload forms carry it where requests
 // have a signed header.
 type Proof struct {
@@ -231,6 +245,16 @@ func (c *Call) Authenticate(ctx context.Context, p Proof) error {
 		return errors.New("service: call has no backend that knows credentials")
 	}
 	return backend.Authenticate(ctx, c, p)
+}
+
+// AuthenticateRequest returns who signed the HTTP request of c, a data plane's.
+// It leaves c as it is.
+func (c *Call) AuthenticateRequest(ctx context.Context, s SignedRequest) (identity.Principal, error) {
+	backend, ok := c.backend.(RequestAuthenticator)
+	if !ok {
+		return identity.Anonymous(), errors.New("service: call has no backend that knows credentials")
+	}
+	return backend.AuthenticateRequest(ctx, c, s)
 }
 
 // Serve carries out an operation that a data plane's request means, as c.Caller:

@@ -101,11 +101,22 @@ func requestKeys(keys policy.Keys, in any) {
 		tagKeys(keys, in.Tags)
 	case *api.UntagResourceInput:
 		keys["aws:tagkeys"] = in.TagKeys
+	case *api.CreateFunctionUrlConfigInput:
+		authTypeKey(keys, in.AuthType)
+	case *api.UpdateFunctionUrlConfigInput:
+		authTypeKey(keys, in.AuthType)
 	case *api.AddPermissionInput:
 		keys["lambda:principal"] = []string{smithy.Val(in.Principal)}
 		if in.FunctionUrlAuthType != nil {
 			keys["lambda:functionurlauthtype"] = []string{*in.FunctionUrlAuthType}
 		}
+	}
+}
+
+// authTypeKey gives lambda:FunctionUrlAuthType.
+func authTypeKey(keys policy.Keys, authType *string) {
+	if authType != nil {
+		keys["lambda:functionurlauthtype"] = []string{*authType}
 	}
 }
 

@@ -1,9 +1,9 @@
 // Package lambda is AWS Lambda: functions with their versions, aliases,
 // policies and settings, and the running of them in sandboxes of this host. Here
 // are the operations; beneath it fn has names and records, code the packages, layers
-// the layers, variables the environment variables, run the invocations, async the
-// events that nobody waits for, target where records are sent, cfn the resources of
-// templates.
+// the layers, variables the environment variables, run the invocations, url the
+// addresses in the web, async the events that nobody waits for, target where
+// records are sent, cfn the resources of templates.
 //
 // It does not start processes (engine/pool and the sandbox drivers do), knows
 // no interpreter by itself (runtimes does), and keeps no queue (engine/sched
@@ -17,6 +17,7 @@
 //	alias      a name for a version, or for two by weight
 //	policy     statements by function and qualifier ("" is the function itself)
 //	layer      versions of content for /opt, each with a policy; numbers never reused
+//	URL        an HTTP address of a function or alias
 //	invoke configuration  retries and age of asynchronous events, by qualifier
 //
 // # Keys
@@ -28,6 +29,8 @@
 //	account region "a" name alias        -> alias, JSON
 //	account region "p" name qualifier    -> policy, JSON
 //	account region "i" name qualifier    -> invoke configuration, JSON
+//	account region "u" name qualifier    -> URL, JSON
+//	"url" id                             -> what the URL of this id is of, JSON
 //	account region "l" layer             -> number of its newest version, JSON
 //	account region "lv" layer number     -> layer version, JSON
 //	account region "lp" layer number     -> layer version's policy, JSON

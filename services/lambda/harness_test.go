@@ -205,9 +205,15 @@ func (w *world) Judge(_ context.Context, c *service.Call, check service.Check) e
 	if check.Account != "" {
 		owner = check.Account
 	}
+	for k, v := range check.Context {
+		keys[k] = v
+	}
 	d := policy.Evaluate(policy.Request{
 		Principal: c.Caller.Principal, Action: check.Action, Resource: check.Resource, ResourceAccount: owner, Context: keys,
 	}, set)
+	if !d.Allowed && check.Fault != nil {
+		return check.Fault(d)
+	}
 	if w.denied[check.Action] || !d.Allowed {
 		return fault.New("AccessDeniedException", 403, "%s", d.Message(c.Caller.ARN, check.Action, check.Resource))
 	}

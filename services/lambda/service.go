@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 
@@ -15,6 +16,7 @@ import (
 	"moln.dev/moln/services/lambda/layers"
 	"moln.dev/moln/services/lambda/provisioned"
 	"moln.dev/moln/services/lambda/run"
+	"moln.dev/moln/services/lambda/url"
 	"moln.dev/moln/services/lambda/variables"
 )
 
@@ -34,6 +36,7 @@ type Service struct {
 	events    *async.Queue
 	keeper    *provisioned.Keeper
 	mappings  *esm.Service
+	urls      *url.URLs
 }
 
 // New makes the service. It starts nothing; the first use, or the worker, looks
@@ -53,6 +56,7 @@ func New(d service.Deps, opts Options) *Service {
 	s.events = async.New(d, s.store, s.engine)
 	s.keeper = provisioned.New(d, s.store, s.engine)
 	s.mappings = esm.New(d, s.engine)
+	s.urls = url.New(d, s.store, s.engine, func(ctx context.Context, r fn.Ref) (service.Check, error) { return s.checkOn(ctx, r, nil) })
 	return s
 }
 
@@ -62,10 +66,10 @@ func (s *Service) Close() error { return s.engine.Close() }
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: slices.Concat(table.Bind(s), s.events.Operations(), s.keeper.Operations(), s.mappings.Operations()),
+		Schema: &api.Schema, Operations: slices.Concat(table.Bind(s), s.events.Operations(), s.keeper.Operations(), s.mappings.Operations(), s.urls.Operations()),
 		Authorize: s.authorize, Invalid: invalidInput,
 		Resources: cfn.Resources(),
-		Endpoints: []service.Endpoint{s.codeEndpoint()},
+		Endpoints: []service.Endpoint{s.codeEndpoint(), s.urls.Endpoint()},
 		Workers: []service.Worker{
 			{Name: "environments", Run: s.warmUp},
 			{Name: "provisioned concurrency", Run: s.keeper.Run},

@@ -64,6 +64,11 @@ func Resources() []service.ResourceType {
 			Create:  createAliasResource, Update: updateAliasResource, Delete: deleteAliasResource,
 		},
 		{
+			Name: "AWS::Lambda::Url", New: func() any { return new(urlProperties) },
+			Replace: []string{"TargetFunctionArn", "Qualifier"},
+			Create:  createURLResource, Update: updateURLResource, Delete: deleteURLResource,
+		},
+		{
 			Name: "AWS::Lambda::Permission", New: func() any { return new(permissionProperties) },
 			Create: createPermissionResource, Delete: deletePermissionResource,
 		},

@@ -52,6 +52,9 @@ func (s Store) DeleteAlias(ctx context.Context, r Ref, name string) error {
 		if err := dropProvision(tx, r, name); err != nil {
 			return err
 		}
+		if err := DropURL(tx, At(r.Place, r.Name, name)); err != nil {
+			return err
+		}
 		for _, key := range [][]byte{r.AliasKey(r.Name, name), r.PolicyKey(r.Name, name), r.EventKey(r.Name, name)} {
 			if err := tx.Delete(key); err != nil {
 				return err

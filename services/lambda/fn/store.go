@@ -292,6 +292,9 @@ func (s Store) DeleteFunction(ctx context.Context, r Ref) (dropped []blob.Ref, e
 			}
 			dropped = append(dropped, more...)
 		}
+		if err := dropURLs(tx, r); err != nil {
+			return err
+		}
 		for _, kind := range []string{"v", "a", "p", "i"} {
 			all := kv.Prefix(tuple.Key(r.Account, r.Region, kind, r.Name))
 			if err := tx.DeleteRange(all.Start, all.End); err != nil {

@@ -35,7 +35,7 @@ type Result struct {
 	FunctionError string
 	Version       string
 	Tail          string // base64
-	contentType   string
+	ContentType   string // as the runtime said
 }
 
 // Invoke runs one event to its end.
@@ -196,7 +196,7 @@ func (a *attempt) event(begin func()) pool.Invocation {
 	if a.answered != nil {
 		inv.Answered = func(r pool.Result) {
 			said := judge(r, a.v, a.inv.RequestID, a.engine.deps.Clock.Now())
-			a.answered(Result{Payload: said.payload, FunctionError: said.functionError, Version: a.v.Version, contentType: r.ContentType})
+			a.answered(Result{Payload: said.payload, FunctionError: said.functionError, Version: a.v.Version, ContentType: r.ContentType})
 		}
 	}
 	return inv
@@ -216,7 +216,7 @@ func (a *attempt) conclude(r pool.Result, m measure, st *logship.Stream, open []
 	addAll(st, now, shut)
 	return Result{
 		Payload: said.payload, FunctionError: said.functionError, Version: a.v.Version, Tail: logResult(open, body, shut),
-		contentType: r.ContentType,
+		ContentType: r.ContentType,
 	}
 }
 

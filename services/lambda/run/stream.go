@@ -66,7 +66,7 @@ func (e *Engine) Stream(ctx context.Context, c *service.Call, inv Invocation) (*
 	case s.ContentType = <-k.begun: // and ended at once
 		s.Streamed = true
 	default:
-		s.ContentType = s.res.contentType
+		s.ContentType = s.res.ContentType
 		if s.res.FunctionError == "" {
 			s.whole = s.res.Payload
 		}
