@@ -225,10 +225,10 @@ func TestHandlerForms(t *testing.T) {
 	}{
 		{"esm by suffix", "nodejs20.x", "app.handler", map[string]string{"app.mjs": `import fs from "fs"; await 0; export const handler = async () => typeof fs.statSync`}, nil, `"function"`},
 		{"esm by package", "nodejs20.x", "src/app.handler", map[string]string{"src/app.js": `export const handler = async () => import.meta.url`, "package.json": `{"type":"module"}`}, nil, `"file:///var/task/src/app.js"`},
-		{"default export", "nodejs20.x", "app.handler", map[string]string{"app.mjs": `export default { handler: async () => 1 }`}, nil, `1`},
+		{"default export", "nodejs20.x", "app.default.handler", map[string]string{"app.mjs": `export default { handler: async () => 1 }`}, nil, `1`},
 		{"nested", "nodejs20.x", "app.a.b.run", map[string]string{"app.cjs": `exports.a = { b: { run: async () => 2 } }`}, nil, `2`},
 		{"json log", "nodejs20.x", "app.handler", map[string]string{"app.js": `exports.handler = async () => { console.debug("no"); console.warn({a: 1}) }`},
-			map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"}, `null`},
+			map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}, `null`},
 		{"python package", "python3.11", "pkg/app.run", map[string]string{"pkg/__init__.py": "", "pkg/app.py": "from . import other\ndef run(e, c): return other.x", "pkg/other.py": "x = 3"}, nil, `3`},
 		{"python path", "python3.11", "app.run", map[string]string{"app.py": "import lib\ndef run(e, c): return lib.x", "sub/lib.py": "x = 4"},
 			map[string]string{"PYTHONPATH": "/var/task/sub"}, `4`},

@@ -10,7 +10,7 @@ const fs = require('fs');
 const path = require('path');
 const Module = require('module');
 const { Writable } = require('stream');
-const { format } = require('util');
+const { format, types } = require('util');
 const { pathToFileURL } = require('url');
 
 const API = '/2018-06-01/runtime/';
@@ -18,6 +18,7 @@ const CALLBACK_ARGUMENTS = 3;
 const FRAME_TEXT = 0xa55a0003;
 const FRAME_JSON = 0xa55a0002;
 const LEVELS = { TRACE: 4, DEBUG: 8, INFO: 12, WARN: 16, ERROR: 20, FATAL: 24 };
+const NEVER_SETTLED = 'The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes';
 const EXIT_UNCAUGHT = 129;
 const EXIT_REJECTION = 128;
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -28,6 +29,7 @@ let host = process.env.AWS_LAMBDA_RUNTIME_API;
 let logFD = parseInt(process.env._LAMBDA_TELEMETRY_LOG_FD, 10);
 delete process.env._LAMBDA_TELEMETRY_LOG_FD;
 let current = null; // the invocation under way
+const logged = { id: undefined, tenant: undefined }; // what log records name: the last invocation
 let handler = null;
 let modern = false; // nodejs24 and later: no callbacks
 
@@ -118,37 +120,55 @@ function emit(level, text, json) {
   writeAll(logFD, frame);
 }
 
-function log(level, args) {
-  const id = current ? current.id : undefined;
-  const now = new Date().toISOString();
-  if (process.env.AWS_LAMBDA_LOG_FORMAT !== 'JSON') {
-    emit(level, now + '\t' + id + '\t' + level + '\t' + format(...args), false);
-    return;
+// stacked makes JSON of errors, wherever they stand in a value.
+function stacked(_, value) {
+  if (!(value instanceof Error)) return value;
+  return {
+    errorType: (value.constructor && value.constructor.name) || 'UnknownError',
+    errorMessage: value.message,
+    stackTrace: typeof value.stack === 'string' ? value.stack.split('\n') : value.stack,
+    ...value,
+  };
+}
+
+function jsonRecord(now, level, args) {
+  const record = { timestamp: now, level, requestId: logged.id };
+  if (logged.tenant !== undefined) record.tenantId = logged.tenant;
+  if (args.length === 1) {
+    record.message = args[0];
+    try {
+      return JSON.stringify(record, stacked);
+    } catch (e) {
+      record.message = format(args[0]);
+      return JSON.stringify(record);
+    }
   }
-  const record = { timestamp: now, level, requestId: id };
+  record.message = format(...args);
   const failed = args.find((a) => a instanceof Error);
-  record.message = args.length === 1 && !failed ? args[0] : format(...args);
-  if (failed) {
-    record.errorType = failed.name;
-    record.errorMessage = failed.message;
-    record.stackTrace = String(failed.stack).split('\n');
-  }
-  let text;
-  try {
-    text = JSON.stringify(record);
-  } catch (e) {
-    record.message = format(...args);
-    text = JSON.stringify(record);
-  }
-  emit(level, text, true);
+  if (failed) Object.assign(record, stacked('', failed));
+  return JSON.stringify(record, stacked);
+}
+
+const inJSON = () => String(process.env.AWS_LAMBDA_LOG_FORMAT).toUpperCase() === 'JSON';
+
+function log(level, args) {
+  const now = new Date().toISOString();
+  if (inJSON()) emit(level, jsonRecord(now, level, args), true);
+  else emit(level, now + '\t' + logged.id + '\t' + level + '\t' + format(...args), false);
+}
+
+// logError logs what ends an invocation, or the process.
+function logError(title, e) {
+  const error = e instanceof Error ? e : new Error(e);
+  if (inJSON()) log('ERROR', [error]);
+  else log('ERROR', [title, describe(error)]);
 }
 
 function patchConsole() {
-  const least = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON'
-    ? LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || 'INFO').toUpperCase()] || 0 : 0;
-  const to = (level) => (...args) => { if (LEVELS[level] >= least) log(level, args); };
+  const least = LEVELS[String(process.env.AWS_LAMBDA_LOG_LEVEL).toUpperCase()] || 0;
+  const to = (level) => (message, ...more) => { if (LEVELS[level] >= least) log(level, [message, ...more]); };
   console.log = to('INFO');
-  console.info = to('INFO');
+  console.info = console.log;
   console.debug = to('DEBUG');
   console.warn = to('WARN');
   console.error = to('ERROR');
@@ -158,32 +178,44 @@ function patchConsole() {
 
 // ---- errors ---------------------------------------------------------------
 
-const isError = (e) => e instanceof Error
-  || (e && typeof e === 'object' && typeof e.message === 'string' && typeof e.stack === 'string');
+const texts = (e) => e.name && e.message && e.stack && typeof e.name === 'string'
+  && typeof e.message === 'string' && typeof e.stack === 'string';
+const isError = (e) => types.isNativeError(e) || (e && texts(e));
+const noDelete = (text) => (text === undefined || text === null ? undefined : String(text).replace(/\x7f/g, '%7F'));
 
 function errorBody(e) {
-  if (!isError(e)) {
-    return { errorType: typeof e, errorMessage: String(e), trace: [] };
+  try {
+    if (!isError(e)) return { errorType: typeof e, errorMessage: e.toString(), trace: [] };
+    return { errorType: noDelete(e.name), errorMessage: noDelete(e.message), trace: noDelete(e.stack).split('\n') };
+  } catch (failed) {
+    return { errorType: 'handled', errorMessage: 'callback called with an error whose message, name or stack cannot be read' };
   }
-  return { errorType: e.name, errorMessage: e.message, trace: String(e.stack || '').split('\n') };
 }
 
+// describe is an error's text in the log: what JSON leaves out, and all its own.
 function describe(e) {
-  if (!isError(e)) return '\t' + JSON.stringify(errorBody(e));
-  const all = { errorType: e.name, errorMessage: e.message };
-  for (const key of Object.keys(e)) all[key] = e[key];
-  all.stack = String(e.stack || '').split('\n');
+  const whole = (_, value) => {
+    if (!(value instanceof Error)) return value;
+    const all = { errorType: value.name, errorMessage: value.message, code: value.code, ...value };
+    if (typeof value.stack === 'string') all.stack = value.stack.split('\n');
+    return all;
+  };
   try {
-    return '\t' + JSON.stringify(all);
+    return '\t' + JSON.stringify(e, whole);
   } catch (failed) {
     return '\t' + JSON.stringify(errorBody(e));
   }
 }
 
+// RuntimeError is a failure the platform has a name for. Where an error of the
+// function's is behind it, its frames tell where.
 class RuntimeError extends Error {
-  constructor(name, message) {
+  constructor(name, message, cause) {
     super(message);
-    this.name = 'Runtime.' + name;
+    Object.defineProperty(this, 'name', { value: 'Runtime.' + name, configurable: true, writable: true });
+    const frames = String((cause || this).stack).split('\n').filter((line) => /^\s+at /.test(line));
+    this.stack = [this.name + ': ' + this.message, ...frames].join('\n');
+    Object.defineProperty(this, 'stack', { enumerable: false });
   }
 }
 
@@ -218,32 +250,26 @@ async function loadModule(root, name) {
   return require(require.resolve(name, { paths: [root] }));
 }
 
+const isAsync = (f) => Boolean(f.constructor) && f.constructor.name === 'AsyncFunction';
+
 async function loadHandler(root, spec) {
-  if (!spec || spec.includes('..')) {
+  if (spec === undefined || spec.includes('..')) {
     throw new RuntimeError('MalformedHandlerName', "'" + spec + "' is not a valid handler name. Use absolute paths when specifying root directories in handler names.");
   }
   const dir = spec.slice(0, spec.lastIndexOf('/') + 1);
   const rest = spec.slice(dir.length);
   const dot = rest.indexOf('.');
-  if (dot <= 0 || dot === rest.length - 1) {
-    throw new RuntimeError('MalformedHandlerName', 'Bad handler');
-  }
+  if (dot < 0) throw new RuntimeError('MalformedHandlerName', 'Bad handler');
   let found;
   try {
     found = await loadModule(root, dir + rest.slice(0, dot));
   } catch (e) {
-    if (e instanceof SyntaxError) throw Object.assign(new RuntimeError('UserCodeSyntaxError', String(e)), { stack: e.stack });
-    if (e && (e.code === 'MODULE_NOT_FOUND' || e.code === 'ERR_MODULE_NOT_FOUND')) {
-      throw Object.assign(new RuntimeError('ImportModuleError', String(e)), { stack: e.stack });
-    }
-    throw e;
+    if (e instanceof SyntaxError) throw new RuntimeError('UserCodeSyntaxError', String(e), e);
+    if (e && e.code === 'MODULE_NOT_FOUND') throw new RuntimeError('ImportModuleError', String(e), e);
+    throw e; // a missing ES module, too, keeps its own name
   }
-  let value = found;
-  for (const part of rest.slice(dot + 1).split('.')) {
-    value = value === undefined || value === null ? undefined
-      : value[part] !== undefined ? value[part] : value.default && value.default[part];
-  }
-  if (value === undefined || value === null) throw new RuntimeError('HandlerNotFound', spec + ' is undefined or not exported');
+  const value = rest.slice(dot + 1).split('.').reduce((object, part) => object && object[part], found);
+  if (!value) throw new RuntimeError('HandlerNotFound', spec + ' is undefined or not exported');
   if (typeof value !== 'function') throw new RuntimeError('HandlerNotFound', spec + ' is not a function');
   if (value[STREAMING] !== undefined && value[STREAMING] !== null && value[STREAMING] !== false) {
     if (value[STREAMING] !== 'response') throw new RuntimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
@@ -251,6 +277,9 @@ async function loadHandler(root, spec) {
   }
   if (modern && value.length >= CALLBACK_ARGUMENTS) {
     throw new RuntimeError('CallbackHandlerDeprecated', 'this runtime does not call back: make the handler async, or return a promise.');
+  }
+  if (value.length === CALLBACK_ARGUMENTS && !isAsync(value) && process.env.AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING === undefined) {
+    console.warn('Callback-based handlers work up to Node.js 22 only: make the handler async. AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING turns this warning off.');
   }
   return value;
 }
@@ -296,7 +325,7 @@ function succeed(inv, value) {
 
 function fail(inv, e) {
   if (current !== inv) return;
-  log('ERROR', ['Invoke Error', describe(e)]);
+  logError('Invoke Error', e);
   const body = errorBody(e);
   post('error', JSON.stringify(body), errorHeaders(body));
 }
@@ -308,7 +337,14 @@ function whenIdle(inv, then) {
 
 function contextOf(inv, headers) {
   const deadline = +headers['lambda-runtime-deadline-ms'];
-  const parsed = (name) => (headers[name] ? JSON.parse(utf8(headers[name])) : undefined);
+  const parsed = (name, title) => {
+    if (!headers[name]) return undefined;
+    try {
+      return JSON.parse(utf8(headers[name]));
+    } catch (e) {
+      throw new Error('Cannot parse ' + title + ' as json: ' + e);
+    }
+  };
   const env = process.env;
   const context = {
     callbackWaitsForEmptyEventLoop: true,
@@ -317,8 +353,8 @@ function contextOf(inv, headers) {
     memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-    clientContext: parsed('lambda-runtime-client-context'),
-    identity: parsed('lambda-runtime-cognito-identity'),
+    clientContext: parsed('lambda-runtime-client-context', 'ClientContext'),
+    identity: parsed('lambda-runtime-cognito-identity', 'CognitoIdentity'),
     invokedFunctionArn: utf8(headers['lambda-runtime-invoked-function-arn']),
     awsRequestId: inv.id,
     getRemainingTimeInMillis: () => deadline - Date.now(),
@@ -329,25 +365,21 @@ function contextOf(inv, headers) {
     delete context.callbackWaitsForEmptyEventLoop;
     return context;
   }
-  context.succeed = (value) => succeed(inv, value);
-  context.fail = (e) => fail(inv, e === undefined || e === null ? 'handled' : e);
-  context.done = (e, value) => (e === undefined || e === null ? succeed(inv, value) : fail(inv, e));
-  return context;
-}
-
-function callbackOf(inv, context) {
-  let called = false;
-  return (e, value) => {
-    if (called || current !== inv) return;
-    called = true;
-    if (e !== undefined && e !== null) {
-      fail(inv, e);
-    } else if (context.callbackWaitsForEmptyEventLoop === false) {
-      succeed(inv, value);
-    } else {
-      whenIdle(inv, () => succeed(inv, value));
-    }
+  // The first call of any of these is the answer.
+  const once = (f) => (...args) => {
+    if (inv.called) return;
+    f(...args);
+    inv.called = true;
   };
+  const done = (e, value) => (e === undefined || e === null ? succeed(inv, value) : fail(inv, e));
+  context.succeed = once((value) => succeed(inv, value));
+  context.fail = once((e) => fail(inv, e === undefined || e === null ? 'handled' : e));
+  context.done = once(done);
+  inv.callback = once((e, value) => {
+    if ((e !== undefined && e !== null) || !context.callbackWaitsForEmptyEventLoop) done(e, value);
+    else whenIdle(inv, () => succeed(inv, value));
+  });
+  return context;
 }
 
 // receive takes an event. While the handler runs, our socket must not keep the
@@ -355,6 +387,8 @@ function callbackOf(inv, context) {
 function receive(response) {
   const inv = { id: response.headers['lambda-runtime-aws-request-id'] };
   current = inv;
+  logged.id = inv.id;
+  logged.tenant = response.headers['lambda-runtime-aws-tenant-id'];
   const trace = response.headers['lambda-runtime-trace-id'];
   if (trace) process.env._X_AMZN_TRACE_ID = trace;
   else delete process.env._X_AMZN_TRACE_ID;
@@ -376,26 +410,28 @@ function run(inv, event, context) {
     runStreaming(inv, event, context);
     return;
   }
-  // A handler that neither calls back nor waits for anything has answered null.
-  whenIdle(inv, () => succeed(inv, null));
+  // When nothing is left to wait for, an async handler has failed; another that
+  // has not called back has answered null.
+  whenIdle(inv, () => {
+    if (modern) process.exit(0);
+    if (!isAsync(handler)) succeed(inv, null);
+    else fail(inv, new RuntimeError('NodeJsExit', NEVER_SETTLED));
+  });
   let result;
   try {
-    result = modern ? handler(event, context) : handler(event, context, callbackOf(inv, context));
+    result = modern ? handler(event, context) : handler(event, context, inv.callback);
   } catch (e) {
-    fail(inv, e);
+    if (modern) fail(inv, e);
+    else inv.callback(e);
     return;
   }
   if (!result || typeof result.then !== 'function') {
     if (modern) succeed(inv, result);
     return;
   }
-  if (current === inv) {
-    whenIdle(inv, () => {
-      if (modern) process.exit(0);
-      fail(inv, new RuntimeError('NodeJsExit', 'the event loop is empty and the promise of the handler was never settled.'));
-    });
-  }
-  result.then((value) => succeed(inv, value), (e) => fail(inv, e));
+  const failed = (e) => fail(inv, e === undefined || e === null ? 'handled' : e);
+  if (modern) result.then((value) => succeed(inv, value), failed);
+  else result.then(context.succeed, context.fail);
 }
 
 // ---- streamed responses ---------------------------------------------------
@@ -557,7 +593,7 @@ function runStreaming(inv, event, context) {
   };
   const failed = (e) => {
     if (current !== inv) return;
-    log('ERROR', ['Invoke Error', describe(e)]);
+    logError('Invoke Error', e);
     stream.on('error', () => {}); // it is told already
     stream._fail(e);
     stream.destroy();
@@ -581,9 +617,9 @@ function runStreaming(inv, event, context) {
 }
 
 // die reports an error nobody caught, and ends the process.
-function die(e, status) {
+function die(title, e, status) {
   const inv = current;
-  log('ERROR', [inv ? 'Invoke Error' : 'Uncaught Exception', describe(e)]);
+  logError(title, e);
   const body = errorBody(e);
   const target = inv ? API + 'invocation/' + inv.id + '/error' : API + 'init/error';
   current = null;
@@ -601,15 +637,13 @@ function die(e, status) {
   socket.write(request('POST', target, JSON.stringify(body), errorHeaders(body), () => process.reallyExit(status)));
 }
 
-process.on('uncaughtException', (e) => die(e, EXIT_UNCAUGHT));
+process.on('uncaughtException', (e) => die('Uncaught Exception', e, EXIT_UNCAUGHT));
 process.on('unhandledRejection', (reason, promise) => {
-  const e = new RuntimeError('UnhandledPromiseRejection', String(reason));
+  const e = new RuntimeError('UnhandledPromiseRejection', String(reason), isError(reason) ? reason : undefined);
   e.reason = reason;
-  e.promise = String(promise);
-  if (isError(reason)) e.stack = e.name + ': ' + e.message + '\n' + String(reason.stack).split('\n').slice(1).join('\n');
-  die(e, EXIT_REJECTION);
+  e.promise = promise;
+  die('Unhandled Promise Rejection', e, EXIT_REJECTION);
 });
-
 
 async function init(root, spec) {
   modern = /nodejs(\d+)/.test(process.env.AWS_EXECUTION_ENV || '') && +RegExp.$1 >= 24;
@@ -619,7 +653,7 @@ async function init(root, spec) {
     process.chdir(root);
     handler = await loadHandler(root, spec);
   } catch (e) {
-    log('ERROR', [isError(e) && e.name.startsWith('Runtime.') ? 'Uncaught Exception' : 'Init Error', describe(e)]);
+    logError('Uncaught Exception', e);
     const body = errorBody(e);
     socket.write(request('POST', API + 'init/error', JSON.stringify(body), errorHeaders(body), () => process.reallyExit(1)));
     return;

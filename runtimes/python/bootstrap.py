@@ -81,9 +81,11 @@ def emit(level, text, as_json=False):
 
 class RequestID(logging.Filter):
     current = ""
+    tenant = None
 
     def filter(self, record):
         record.aws_request_id = RequestID.current
+        record.tenant_id = RequestID.tenant
         return True
 
 
@@ -95,33 +97,45 @@ class LogHandler(logging.Handler):
             self.handleError(record)
 
 
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
+
+
 class JSONFormatter(logging.Formatter):
-    standard = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "aws_request_id"}
+    """One object a record; what a caller added to the record comes last."""
+
+    standard = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) - {"taskName"} | {"aws_request_id", "tenant_id"}
 
     def format(self, record):
-        out = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)), "level": record.levelname,
+        # Levels of one's own take the name of the next lower one there is.
+        record.levelname = logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10)
+        out = {"timestamp": time.strftime(STAMP, time.gmtime(record.created)), "level": record.levelname,
                "message": record.getMessage(), "logger": record.name}
-        if record.exc_info:
+        if record.exc_info and record.exc_info[0]:
             kind, value, trace = record.exc_info
-            out["stackTrace"] = traceback.format_list(traceback.extract_tb(trace))
-            out["errorType"] = kind.__name__ if kind else None
-            out["errorMessage"] = str(value)
+            out.update(stackTrace=traceback.format_tb(trace), errorType=kind.__name__, errorMessage=str(value))
+        out["requestId"] = record.aws_request_id
+        if record.exc_info:
+            out["location"] = "%s:%s:%s" % (record.pathname, record.funcName, record.lineno)
+        if record.tenant_id is not None:
+            out["tenantId"] = record.tenant_id
         for name, value in record.__dict__.items():
-            if name not in self.standard:
+            if name not in self.standard and name not in out and value is not None:
                 out[name] = value
-        if record.aws_request_id:
-            out["requestId"] = record.aws_request_id
-        return json.dumps(out, default=str)
+        return json.dumps(out, ensure_ascii=False)
+
+
+def log_format():
+    return (os.environ.get("AWS_LAMBDA_LOG_FORMAT") or "").upper()
 
 
 def setup_logging():
     handler = LogHandler()
     root = logging.getLogger()
-    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    if level in LEVELS:
+        root.setLevel({"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(level, level))
+    if log_format() == "JSON":
         handler.setFormatter(JSONFormatter())
-        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
-        if level in LEVELS:
-            root.setLevel({"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(level, level))
     else:
         formatter = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
         formatter.converter = time.gmtime
@@ -138,27 +152,39 @@ class RuntimeFault(Exception):
         self.kind, self.message, self.frames = "Runtime." + kind, message, list(frames)
 
 
-def frames_of(error, own):
-    """The stack of an error without the first frames, which are ours."""
-    return traceback.format_list(traceback.extract_tb(error.__traceback__)[own:])
+def frames_of(error):
+    """The stack of an error without the frames on top that are ours."""
+    frames = [(f.filename, f.lineno, f.name, f.line) for f in traceback.extract_tb(error.__traceback__)]
+    own = 0
+    while own < len(frames) and frames[own][0] == __file__:
+        own += 1
+    return traceback.format_list(frames[own:] or frames)
 
 
-def error_body(error, request_id, own):
+def error_body(error, request_id):
     if isinstance(error, RuntimeFault):
         return {"errorMessage": error.message, "errorType": error.kind, "requestId": request_id, "stackTrace": error.frames}
     return {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": request_id,
-            "stackTrace": frames_of(error, own)}
+            "stackTrace": frames_of(error)}
+
+
+def indent(line):
+    """The line with no-break spaces for the spaces it begins with."""
+    rest = line.lstrip(" ")
+    return "\u00a0" * (len(line) - len(rest)) + rest
 
 
 def log_error(body):
-    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
-        record = dict(body, timestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), log_level="ERROR")
-        emit("ERROR", json.dumps(record), True)
+    if log_format() == "JSON":
+        record = {"timestamp": time.strftime(STAMP, time.gmtime()), "log_level": "ERROR"}
+        record.update(body)
+        emit("ERROR", json.dumps(record, ensure_ascii=False), True)
         return
-    text = "[ERROR] %s: %s" % (body["errorType"], body["errorMessage"])
-    if body["stackTrace"]:
-        text += "\nTraceback (most recent call last):\n" + "".join(body["stackTrace"]).rstrip("\n").replace("  ", "\u00a0\u00a0")
-    emit("ERROR", text)
+    lines = ["[ERROR] " + (body["errorType"] + ": " + body["errorMessage"] if body["errorMessage"] else body["errorType"])]
+    lines.append("Traceback (most recent call last):")
+    for frame in body["stackTrace"]:
+        lines += [indent(line) for line in frame.splitlines()] or [""]
+    emit("ERROR", "\n".join(lines))
 
 
 def error_headers(body):
@@ -171,17 +197,19 @@ def load_handler(spec):
     if not dot:
         raise RuntimeFault("MalformedHandlerName", "Bad handler '%s': not enough values to unpack (expected 2, got 1)" % spec)
     import importlib
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise RuntimeFault("BuiltInModuleConflict", "Cannot use built-in module %s as a handler module" % module_name)
     try:
         module = importlib.import_module(module_name.replace("/", "."))
     except ImportError as e:
         raise RuntimeFault("ImportModuleError", "Unable to import module '%s': %s" % (module_name, e))
     except SyntaxError as e:
-        frame = '  File "%s" Line %s\n    %s\n' % (e.filename, e.lineno, (e.text or "").strip())
+        frame = '  File "%s" Line %s\n    %s' % (e.filename, e.lineno, e.text)
         raise RuntimeFault("UserCodeSyntaxError", "Syntax error in module '%s': %s" % (module_name, e), [frame])
-    found = getattr(module, name, None)
-    if found is None:
-        raise RuntimeFault("HandlerNotFound", "Handler '%s' missing on module '%s'" % (name, module_name))
-    return found
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise RuntimeFault("HandlerNotFound", "Handler '%s' missing on module '%s'" % (name, module_name)) from None
 
 
 class Struct:
@@ -204,10 +232,17 @@ class Client(Struct):
     pass
 
 
+def parsed(text, name):
+    try:
+        return json.loads(text)
+    except ValueError as e:
+        raise RuntimeFault("LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (name, e))
+
+
 def client_context(text):
     if not text:
         return None
-    given = json.loads(text)
+    given = parsed(text, "Client Context")
     client = given.get("client")
     return ClientContext(
         custom=given.get("custom"), env=given.get("env"),
@@ -227,7 +262,7 @@ class LambdaContext:
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         self.client_context = client_context(headers.get("lambda-runtime-client-context"))
-        identity = json.loads(headers.get("lambda-runtime-cognito-identity") or "{}")
+        identity = parsed(headers.get("lambda-runtime-cognito-identity") or "{}", "Cognito Identity")
         self.identity = CognitoIdentity(cognito_identity_id=identity.get("cognitoIdentityId"),
                                         cognito_identity_pool_id=identity.get("cognitoIdentityPoolId"))
         self._deadline_ms = int(headers.get("lambda-runtime-deadline-ms", 0))
@@ -239,17 +274,42 @@ class LambdaContext:
         emit("INFO", str(message))
 
 
+# The runtimes from Python 3.12 on answer in UTF-8, those before escape it.
+ESCAPED = frozenset("AWS_Lambda_python3.%d" % minor for minor in range(6, 12))
+
+
+class Decimals:
+    """Decimal numbers keep their digits: they are encoded as marks, which are
+    replaced by the digits afterwards."""
+
+    def __init__(self):
+        self.mark = None
+
+    def default(self, value):
+        decimal = sys.modules.get("decimal")
+        if not decimal or not isinstance(value, decimal.Decimal):
+            raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+        if value.is_nan():
+            return float("nan")
+        if not self.mark:
+            self.mark = os.urandom(16).hex()
+        return self.mark + str(value)
+
+    def restore(self, text):
+        if not self.mark:
+            return text
+        import re
+        return re.sub('"%s([^"]*)"' % self.mark, r"\1", text)
+
+
 def encode(value):
-    if isinstance(value, (bytes, bytearray)):
-        raise TypeError("Object of type bytes is not JSON serializable")
-    return json.dumps(value, ensure_ascii=False, default=decimal_default).encode("utf-8")
-
-
-def decimal_default(value):
-    decimal = sys.modules.get("decimal")
-    if decimal and isinstance(value, decimal.Decimal):
-        return float(value)
-    raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+    """The answer's bytes, and their type."""
+    if isinstance(value, bytes):
+        return value, "application/unknown"
+    decimals = Decimals()
+    escaped = os.environ.get("AWS_EXECUTION_ENV") in ESCAPED
+    text = json.dumps(value, ensure_ascii=escaped, default=decimals.default)
+    return decimals.restore(text).encode("utf-8"), "application/json"
 
 
 def handle(handler, headers, body):
@@ -261,21 +321,23 @@ def handle(handler, headers, body):
         os.environ["_X_AMZN_TRACE_ID"] = trace
     else:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
+    RequestID.tenant = headers.get("lambda-runtime-aws-tenant-id")
     try:
+        context = LambdaContext(headers)
         try:
             event = json.loads(body)
-            context = LambdaContext(headers)
         except ValueError as e:
             raise RuntimeFault("UnmarshalError", "Unable to unmarshal input: %s" % e)
         result = handler(event, context)
         try:
-            return "response", encode(result), "Content-Type: application/json\r\n"
-        except (TypeError, ValueError) as e:
+            answer, kind = encode(result)
+        except Exception as e:
             raise RuntimeFault("MarshalError", "Unable to marshal response: %s" % e)
+        return "response", answer, "Content-Type: %s\r\n" % kind
     except Exception as e:
-        failed = error_body(e, request_id, 1)
+        failed = error_body(e, request_id)
         log_error(failed)
-        return "error", json.dumps(failed).encode(), error_headers(failed)
+        return "error", json.dumps(failed, ensure_ascii=False).encode("utf-8", "replace"), error_headers(failed)
 
 
 def init(channel, spec):
@@ -283,7 +345,8 @@ def init(channel, spec):
     try:
         return load_handler(spec)
     except Exception as e:
-        failed = error_body(e, "", 3)
+        failed = error_body(e, "")
+        logging.warning("LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code.")
         log_error(failed)
         sys.stdout.flush()
         channel.send(channel.post(API + "init/error", json.dumps(failed).encode(), error_headers(failed)))
