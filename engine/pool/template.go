@@ -30,6 +30,9 @@ type Template struct {
 	Launch runtimes.Launch
 	// CodeDir and LayerDir appear at /var/task and /opt; "" for none.
 	CodeDir, LayerDir string
+	// Root is a directory that becomes the root of the environment, and Dir the
+	// directory in it where the launch begins; "" for the host's programs.
+	Root, Dir string
 	// Env is the function's whole environment: the caller's variables and the
 	// platform's. The launch's own are added where Env does not name them.
 	Env         map[string]string
@@ -113,6 +116,8 @@ func (t *Template) spec(generic bool) sandbox.Spec {
 		Listen:      append([]string{runtimes.Address}, t.Listen...),
 		Pipes:       runtimes.LogPipes,
 		Late:        generic,
+		Root:        t.Root,
+		Dir:         t.Dir,
 		MemoryBytes: t.MemoryBytes,
 		TmpBytes:    t.TmpBytes,
 		CPUWeight:   t.CPUWeight,

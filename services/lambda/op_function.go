@@ -31,15 +31,7 @@ func (s *Service) createFunction(ctx context.Context, c *service.Call, in *api.C
 	if _, err := s.store.Function(ctx, r); err == nil {
 		return nil, fn.Conflict("Function already exist: %s", r.Name)
 	}
-	p, err := s.packages.Fetch(ctx, c, sourceOf(in.Code), "CreateFunction")
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	if f.Latest.Code, err = s.packages.Admit(ctx, p, true); err != nil {
-		return nil, err
-	}
-	if err := layers.CheckSize(f.Latest.Code.Unpacked, f.Latest.Layers); err != nil {
+	if err := s.takeCode(ctx, c, r, &f.Latest, in); err != nil {
 		return nil, err
 	}
 	if err := s.store.Create(ctx, r, f); err != nil {
@@ -55,23 +47,20 @@ func (s *Service) createFunction(ctx context.Context, c *service.Call, in *api.C
 }
 
 func sourceOf(in *api.FunctionCode) code.Source {
-	return code.Source{Zip: in.ZipFile, Bucket: in.S3Bucket, Key: in.S3Key, Version: in.S3ObjectVersion, Mode: in.S3ObjectStorageMode, Image: in.ImageUri, KMSKey: in.SourceKMSKeyArn}
+	return code.Source{Zip: in.ZipFile, Bucket: in.S3Bucket, Key: in.S3Key, Version: in.S3ObjectVersion, Mode: in.S3ObjectStorageMode, KMSKey: in.SourceKMSKeyArn}
 }
 
 // newFunction checks everything but the code.
 func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in *api.CreateFunctionInput) (*fn.Function, map[string]string, error) {
-	if smithy.Val(in.PackageType) == api.PackageTypeImage || in.Code.ImageUri != nil {
-		return nil, nil, fn.Unsupported("container images: package the function as a zip file")
-	}
-	if in.Handler == nil || in.Runtime == nil {
-		return nil, nil, fn.Invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+	if err := checkPackage(in); err != nil {
+		return nil, nil, err
 	}
 	if smithy.Val(in.CodeSigningConfigArn) != "" {
 		return nil, nil, fn.Unsupported("CodeSigningConfigArn")
 	}
 	refused := refusals{
 		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, tracing: in.TracingConfig,
-		snapStart: in.SnapStart, image: in.ImageConfig, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
+		snapStart: in.SnapStart, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig, publishTo: in.PublishTo, architecture: in.Architectures,
 	}
 	if err := refused.check(); err != nil {
@@ -226,6 +215,9 @@ func (s *Service) getFunction(ctx context.Context, c *service.Call, in *api.GetF
 		Configuration: shown, Tags: maps.Clone(f.Tags),
 		Code: &api.FunctionCodeLocation{RepositoryType: new("S3"), Location: new(s.codeLocation(c, g))},
 	}
+	if i := g.Image; i != nil {
+		out.Code = &api.FunctionCodeLocation{RepositoryType: new("ECR"), ImageUri: new(i.URI), ResolvedImageUri: new(i.Resolved)}
+	}
 	if f.Reserved != nil {
 		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: f.Reserved}
 	}
@@ -338,6 +330,23 @@ func (s *Service) deleteFunction(ctx context.Context, c *service.Call, in *api.D
 	return out, nil
 }
 
+// newCode gets the code that an update names, and gives what puts it in place.
+func (s *Service) newCode(ctx context.Context, c *service.Call, r fn.Ref, f *fn.Function, in *api.UpdateFunctionCodeInput, dry bool) (func(*fn.Config), error) {
+	if f.Latest.Image != nil {
+		return s.updateImage(ctx, c, r, f, in)
+	}
+	if in.ImageUri != nil {
+		return nil, fn.Invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
+	}
+	p, err := s.packages.Fetch(ctx, c, code.Source{Zip: in.ZipFile, Bucket: in.S3Bucket, Key: in.S3Key, Version: in.S3ObjectVersion, Mode: in.S3ObjectStorageMode, KMSKey: in.SourceKMSKeyArn}, "UpdateFunctionCode")
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	fresh, err := s.packages.Admit(ctx, p, !dry)
+	return func(g *fn.Config) { g.Code = fresh }, err
+}
+
 func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *api.UpdateFunctionCodeInput) (*api.FunctionConfiguration, error) {
 	r, err := fn.LatestRef(c, in.FunctionName)
 	if err != nil {
@@ -353,13 +362,8 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 	if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
 		return nil, fn.StaleRevision()
 	}
-	p, err := s.packages.Fetch(ctx, c, code.Source{Zip: in.ZipFile, Bucket: in.S3Bucket, Key: in.S3Key, Version: in.S3ObjectVersion, Mode: in.S3ObjectStorageMode, Image: in.ImageUri, KMSKey: in.SourceKMSKeyArn}, "UpdateFunctionCode")
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
 	dry := smithy.Val(in.DryRun)
-	fresh, err := s.packages.Admit(ctx, p, !dry)
+	replace, err := s.newCode(ctx, c, r, f, in, dry)
 	if err != nil {
 		return nil, err
 	}
@@ -367,8 +371,8 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 		if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
 			return fn.StaleRevision()
 		}
-		f.Latest.Code = fresh
-		if err := layers.CheckSize(fresh.Unpacked, f.Latest.Layers); err != nil {
+		replace(&f.Latest)
+		if err := layers.CheckSize(f.Latest.Code.Unpacked, f.Latest.Layers); err != nil {
 			return err
 		}
 		if len(in.Architectures) == 1 {
@@ -402,7 +406,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	}
 	refused := refusals{
 		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, tracing: in.TracingConfig,
-		snapStart: in.SnapStart, image: in.ImageConfig, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
+		snapStart: in.SnapStart, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig,
 	}
 	if err := refused.check(); err != nil {
@@ -410,6 +414,9 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	}
 	f, err := s.store.Function(ctx, r)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkConfiguration(f, in); err != nil {
 		return nil, err
 	}
 	set := settings{
@@ -430,6 +437,9 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		}
 		if err := set.apply(&f.Latest); err != nil {
 			return err
+		}
+		if f.Latest.Image != nil {
+			f.Latest.Image.Override(in.ImageConfig)
 		}
 		if in.Environment != nil || in.KMSKeyArn != nil {
 			f.Latest.Env, f.Latest.DataKey, f.Latest.KMSKey = trial.Env, trial.DataKey, trial.KMSKey

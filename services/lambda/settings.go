@@ -136,7 +136,6 @@ type refusals struct {
 	deadLetter   *api.DeadLetterConfig
 	tracing      *api.TracingConfig
 	snapStart    *api.SnapStart
-	image        *api.ImageConfig
 	capacity     *api.CapacityProviderConfig
 	durable      *api.DurableConfig
 	runtime      *api.FunctionRuntimeConfig
@@ -159,8 +158,6 @@ func (r refusals) check() error {
 		return fn.Unsupported("TracingConfig.Mode %s: only PassThrough", *r.tracing.Mode)
 	case r.snapStart != nil && r.snapStart.ApplyOn != nil && *r.snapStart.ApplyOn != api.SnapStartApplyOnNone:
 		return fn.Unsupported("SnapStart.ApplyOn %s: only None", *r.snapStart.ApplyOn)
-	case r.image != nil && (r.image.WorkingDirectory != nil || len(r.image.Command)+len(r.image.EntryPoint) > 0):
-		return fn.Unsupported("ImageConfig: functions are packages of type Zip")
 	case r.capacity != nil:
 		return fn.Unsupported("CapacityProviderConfig")
 	case r.durable != nil:

@@ -49,5 +49,11 @@ func (s *Service) sweepOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.packages.Sweep(alive, run.RealNow())
+	if err := s.packages.Sweep(alive, run.RealNow()); err != nil {
+		return err
+	}
+	if alive, err = s.store.Images(ctx); err != nil {
+		return err
+	}
+	return s.engine.Images().Sweep(alive, run.RealNow())
 }

@@ -19,6 +19,7 @@ type codeProperties struct {
 	S3Bucket        *string
 	S3Key           *string
 	S3ObjectVersion *string
+	ImageUri        *string
 }
 
 // functionProperties are AWS::Lambda::Function's. What the operations refuse in
@@ -43,6 +44,7 @@ type functionProperties struct {
 	VpcConfig                    *api.VpcConfig
 	DeadLetterConfig             *api.DeadLetterConfig
 	PackageType                  *string
+	ImageConfig                  *api.ImageConfig
 	ReservedConcurrentExecutions *int32
 	Tags                         []struct{ Key, Value string }
 }
@@ -94,7 +96,7 @@ func (p *functionProperties) code() (*api.FunctionCode, error) {
 	if p.Code == nil {
 		return nil, fn.Invalid("Please provide a source for function code.")
 	}
-	out := &api.FunctionCode{S3Bucket: p.Code.S3Bucket, S3Key: p.Code.S3Key, S3ObjectVersion: p.Code.S3ObjectVersion}
+	out := &api.FunctionCode{S3Bucket: p.Code.S3Bucket, S3Key: p.Code.S3Key, S3ObjectVersion: p.Code.S3ObjectVersion, ImageUri: p.Code.ImageUri}
 	if p.Code.ZipFile == nil {
 		return out, nil
 	}
@@ -131,7 +133,7 @@ func createFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 		FunctionName: &name, Code: code, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, Description: p.Description,
 		MemorySize: p.MemorySize, Timeout: p.Timeout, Environment: p.Environment, EphemeralStorage: p.EphemeralStorage,
 		Architectures: p.Architectures, LoggingConfig: p.LoggingConfig, TracingConfig: p.TracingConfig, SnapStart: p.SnapStart,
-		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers, KMSKeyArn: p.KmsKeyArn,
+		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers, KMSKeyArn: p.KmsKeyArn, ImageConfig: p.ImageConfig,
 	}
 	if tags := p.tags(r.Tags); len(tags) > 0 {
 		in.Tags = tags
@@ -168,8 +170,8 @@ func updateFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 		if err != nil {
 			return err
 		}
-		in := &api.UpdateFunctionCodeInput{FunctionName: &name, ZipFile: code.ZipFile, S3Bucket: code.S3Bucket, S3Key: code.S3Key, S3ObjectVersion: code.S3ObjectVersion, Architectures: p.Architectures}
-		if len(in.Architectures) == 0 {
+		in := &api.UpdateFunctionCodeInput{FunctionName: &name, ZipFile: code.ZipFile, S3Bucket: code.S3Bucket, S3Key: code.S3Key, S3ObjectVersion: code.S3ObjectVersion, ImageUri: code.ImageUri, Architectures: p.Architectures}
+		if len(in.Architectures) == 0 && in.ImageUri == nil {
 			in.Architectures = []string{api.ArchitectureX8664}
 		}
 		if _, err := service.Invoke(ctx, c, api.UpdateFunctionCode, in); err != nil {
@@ -213,6 +215,9 @@ func (p *functionProperties) configuration(name string) *api.UpdateFunctionConfi
 	}
 	in.LoggingConfig = &logging
 	in.KMSKeyArn = or(p.KmsKeyArn, "")
+	if smithy.Val(p.PackageType) == api.PackageTypeImage {
+		in.ImageConfig = or(p.ImageConfig, api.ImageConfig{})
+	}
 	if in.Layers = p.Layers; in.Layers == nil {
 		in.Layers = []string{}
 	}

@@ -52,7 +52,7 @@ func New(blobs *blob.Store, dir string) *Packages {
 type Source struct {
 	Zip                  []byte
 	Bucket, Key, Version *string
-	Mode, Image, KMSKey  *string
+	Mode, KMSKey         *string
 }
 
 // Parcel is a package on its way in.
@@ -77,8 +77,6 @@ func (p *Parcel) Close() {
 func (k *Packages) Fetch(ctx context.Context, c *service.Call, src Source, operation string) (*Parcel, error) {
 	fromS3 := src.Bucket != nil || src.Key != nil
 	switch {
-	case src.Image != nil:
-		return nil, fn.Unsupported("container images: package the function as a zip file")
 	case smithy.Val(src.KMSKey) != "":
 		return nil, fn.Unsupported("SourceKMSKeyArn")
 	case smithy.Val(src.Mode) != "" && *src.Mode != api.S3ObjectStorageModeCopy:

@@ -53,6 +53,9 @@ type Config struct {
 	AppLevel      string   `json:"appLevel,omitempty"`
 	SystemLevel   string   `json:"systemLevel,omitempty"`
 	Code          Code     `json:"code"`
+	// Image is what the version is made of in place of Code's blob; nil: a
+	// package.
+	Image *Image `json:"image,omitempty"`
 	// Layers are in the order they are put over each other.
 	Layers []LayerUse `json:"layers,omitempty"`
 	// Tenancy is PER_TENANT where tenants share no environment; it never changes.
@@ -185,6 +188,7 @@ func Describe(p Place, g *Config, env map[string]string, qualified bool) api.Fun
 	if g.KMSKey != "" {
 		out.KMSKeyArn = new(g.KMSKey)
 	}
+	describeImage(&out, g.Image)
 	if len(env) > 0 {
 		out.Environment = &api.EnvironmentResponse{Variables: maps.Clone(env)}
 	}
@@ -210,5 +214,5 @@ func SameContent(a, b *Config) bool {
 		a.TimeoutS == b.TimeoutS && a.MemoryMB == b.MemoryMB && a.EphemeralMB == b.EphemeralMB &&
 		a.LogFormat == b.LogFormat && a.LogGroup == b.LogGroup && a.AppLevel == b.AppLevel &&
 		a.SystemLevel == b.SystemLevel && a.Code.SHA256 == b.Code.SHA256 &&
-		slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.LayerARNs(), b.LayerARNs())
+		a.Image.same(b.Image) && slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.LayerARNs(), b.LayerARNs())
 }

@@ -122,7 +122,10 @@ func mergedKey(sum string, r Ref, number int64) []byte {
 
 // blobs are everything that a version needs to run.
 func (g *Config) blobs() []Code {
-	out := []Code{g.Code}
+	var out []Code
+	if g.Image == nil {
+		out = append(out, g.Code)
+	}
 	for _, l := range g.Layers {
 		out = append(out, l.Code)
 	}

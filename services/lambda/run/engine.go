@@ -17,11 +17,13 @@ import (
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/pool"
+	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/runtimes"
 	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/host"
+	"moln.dev/moln/services/lambda/image"
 	"moln.dev/moln/services/lambda/logship"
 	"moln.dev/moln/services/lambda/variables"
 )
@@ -49,6 +51,7 @@ type Engine struct {
 	variables variables.Box
 	host      *host.Host
 	shipper   *logship.Shipper
+	images    *image.Images
 	limits    limiter
 	meters    *meters
 
@@ -80,7 +83,7 @@ func New(d service.Deps, st fn.Store, packages *code.Packages, h *host.Host) *En
 	return &Engine{
 		deps: d, store: st, packages: packages, variables: variables.Box{Seal: d.Seal, IDs: d.Ident}, host: h, shipper: logship.New(d.Log), slots: map[fn.Ref]*slot{},
 		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[fn.Ref]int{}, provisioned: map[fn.Ref]int{}},
-		meters: newMeters(d.Meter),
+		meters: newMeters(d.Meter), images: image.New(d),
 	}
 }
 
@@ -181,22 +184,11 @@ func (e *Engine) prepare(ctx context.Context, c *service.Call, g *host.Guard, r 
 }
 
 func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn.Ref, v *fn.Config) (*live, error) {
-	choice, err := e.Resolve(v.Runtime)
+	m, err := e.material(ctx, r, v)
 	if err != nil {
-		return nil, err
-	}
-	if err := checkVersion(r, v, choice); err != nil {
 		return nil, err
 	}
 	ses, err := e.Assume(ctx, e.deps.System(r.Account, r.Region), r, v.Role)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := e.packages.Open(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	layerDir, err := e.packages.OpenLayers(ctx, v)
 	if err != nil {
 		return nil, err
 	}
@@ -207,10 +199,11 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 	l := &live{
 		// The session makes the key new whenever the credentials are.
 		key:      strings.Join([]string{r.Account, r.Region, r.Name, v.Version, v.Revision, ses.AccessKeyID}, "/"),
-		revision: v.Revision, until: ses.Expires.Add(-sessionMargin - v.Timeout()), session: ses, choice: choice,
+		revision: v.Revision, until: ses.Expires.Add(-sessionMargin - v.Timeout()), session: ses, choice: m.choice,
 	}
 	l.template = pool.Template{
-		Key: l.key, Launch: choice.Launch, CodeDir: dir, LayerDir: layerDir, Handler: v.Handler, Env: e.environment(r, v, ses, own, g),
+		Key: l.key, Launch: m.choice.Launch, CodeDir: m.codeDir, LayerDir: m.layerDir, Root: m.root, Dir: m.dir, Extensions: m.extensions,
+		Handler: m.handler, Env: e.environment(r, v, ses, own, g),
 		MemoryBytes: v.MemoryBytes(), TmpBytes: int64(v.EphemeralMB) << 20, InitTimeout: initTimeout, Network: g.Network,
 		CPUWeight: cpuMilli(v.MemoryMB),
 		Identity: pool.Identity{
@@ -233,6 +226,34 @@ const memoryPerCore = 1769
 
 // cpuMilli is a function's share of cores, in thousandths of one.
 func cpuMilli(memoryMB int32) int { return int(memoryMB) * 1000 / memoryPerCore }
+
+// material is what a version is made of, on this host.
+type material struct {
+	choice            runtimes.Choice
+	handler           string
+	codeDir, layerDir string   // of a package
+	root, dir         string   // of an image
+	extensions        []string // of an image
+}
+
+// material finds what a version is made of.
+func (e *Engine) material(ctx context.Context, r fn.Ref, v *fn.Config) (m material, err error) {
+	if v.Image != nil {
+		return e.imageMaterial(ctx, r, v)
+	}
+	m.handler = v.Handler
+	if m.choice, err = e.Resolve(v.Runtime); err != nil {
+		return m, err
+	}
+	if err := checkVersion(r, v, m.choice); err != nil {
+		return m, err
+	}
+	if m.codeDir, err = e.packages.Open(ctx, v); err != nil {
+		return m, err
+	}
+	m.layerDir, err = e.packages.OpenLayers(ctx, v)
+	return m, err
+}
 
 // environment is the function's whole environment. What the owner set cannot
 // replace what the platform reserves, and replaces everything else.
@@ -263,7 +284,7 @@ func (e *Engine) environment(r fn.Ref, v *fn.Config, ses service.Session, own ma
 	if v.LogFormat == api.LogFormatJson {
 		platform["AWS_LAMBDA_LOG_LEVEL"] = v.AppLevel
 	}
-	if !strings.HasPrefix(v.Runtime, "provided") {
+	if v.Image == nil && !strings.HasPrefix(v.Runtime, "provided") {
 		platform["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + v.Runtime
 	}
 	maps.Copy(env, platform)
@@ -360,6 +381,10 @@ func (e *Engine) acquire(ctx context.Context, g *host.Guard, inv Invocation, v *
 		return nil, nil, false, fn.Throttled(reasonConcurrent)
 	case errors.Is(err, pool.ErrClosed):
 		return nil, nil, false, api.ErrServiceException("moln is shutting down.")
+	case errors.Is(err, sandbox.ErrNoRoot):
+		return nil, nil, false, api.ErrServiceException("moln cannot run container images here: the sandbox gives functions no root of their own.")
+	case v.Image != nil && notStarted(err) != nil:
+		return nil, st, true, err
 	case err != nil:
 		return nil, nil, false, fmt.Errorf("environment for %s: %w", inv.Ref.ARN(), err)
 	}
