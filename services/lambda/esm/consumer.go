@@ -131,6 +131,8 @@ func (c *consumer) read(ctx context.Context) error {
 			continue
 		case fault.Is(err, "ResourceNotFoundException"):
 			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err != nil:
 			c.trouble(err)
 			if err := clock.Sleep(ctx, c.deps.Clock, pause); err != nil {

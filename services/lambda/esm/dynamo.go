@@ -46,6 +46,10 @@ type dynamo struct {
 	hashKey string
 }
 
+func openDynamo(p *poller) Stream {
+	return &dynamo{arn: p.m.Source, now: p.now, open: func(ctx context.Context) (*service.Call, time.Time, error) { return p.session(ctx, p.m) }}
+}
+
 // call is a call by the role.
 func (d *dynamo) call(ctx context.Context) (*service.Call, error) {
 	d.mu.Lock()

@@ -83,6 +83,7 @@ func (s *Service) sweep(ctx context.Context, alone bool, start func(workID, *min
 			if taken {
 				mctx, cancel := context.WithCancel(minding)
 				m := &minder{kick: make(chan struct{}, 1), cancel: cancel}
+				m.seen.Store(w.Generation)
 				s.mu.Lock()
 				s.minders[w.id] = m
 				s.mu.Unlock()

@@ -40,7 +40,7 @@ type poller struct {
 
 func (s *Service) newPoller(m *Mapping, abandon <-chan struct{}) (*poller, error) {
 	p := &poller{Service: s, m: m, abandon: abandon, saying: make(chan struct{}, 1), reading: map[string]bool{}}
-	p.stream = &dynamo{arn: m.Source, now: s.deps.Clock.Now, open: p.openSession}
+	p.stream = s.open(p)
 	for _, text := range m.Filters {
 		f, err := eventpattern.Parse([]byte(text), eventpattern.Filter)
 		if err != nil {

@@ -29,6 +29,8 @@ type Service struct {
 	runner Runner
 	holder string // this node's name in leases
 	meters *meters
+	// open is the stream that a poller reads.
+	open func(p *poller) Stream
 
 	mu      sync.Mutex
 	minders map[workID]*minder
@@ -38,6 +40,7 @@ type Service struct {
 func New(d service.Deps, r Runner) *Service {
 	return &Service{
 		deps: d, store: store{d.KV}, runner: r, holder: d.Ident.UUID(), meters: newMeters(d.Meter), minders: map[workID]*minder{},
+		open: openDynamo,
 	}
 }
 
@@ -142,9 +145,4 @@ func (s *Service) Tags(ctx context.Context, p fn.Place, uuid string) (map[string
 	out := map[string]string{}
 	maps.Copy(out, m.Tags)
 	return out, nil
-}
-
-// openSession is a session for the poller's stream.
-func (p *poller) openSession(ctx context.Context) (*service.Call, time.Time, error) {
-	return p.session(ctx, p.m)
 }
