@@ -11,6 +11,16 @@ import (
 //go:embed node/bootstrap.js
 var nodeBootstrap []byte
 
+// nodeRehearsal is the function that a waiting bootstrap tries itself out with.
+//
+//go:embed node/rehearsal.js
+var nodeRehearsal []byte
+
+// pythonRehearsal is as nodeRehearsal.
+//
+//go:embed python/moln_rehearsal.py
+var pythonRehearsal []byte
+
 //go:embed python/bootstrap.py
 var pythonBootstrap []byte
 
@@ -88,12 +98,12 @@ func (i Interpreter) Launch() Launch {
 	case Node:
 		file := RuntimeDir + "/bootstrap.js"
 		l.Command = []string{i.Path, sandbox.PathRef(file)}
-		l.Files = map[string][]byte{file: nodeBootstrap}
+		l.Files = map[string][]byte{file: nodeBootstrap, RuntimeDir + "/rehearsal.js": nodeRehearsal}
 		l.Env["NODE_PATH"] = "/opt/nodejs/node" + i.majorText() + "/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules"
 	case Python:
 		file := RuntimeDir + "/bootstrap.py"
 		l.Command = []string{i.Path, "-s", sandbox.PathRef(file)}
-		l.Files = map[string][]byte{file: pythonBootstrap}
+		l.Files = map[string][]byte{file: pythonBootstrap, RuntimeDir + "/moln_rehearsal.py": pythonRehearsal}
 		l.Env["PYTHONDONTWRITEBYTECODE"] = "1"
 	case Ruby:
 		i.launchRuby(&l)

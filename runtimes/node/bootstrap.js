@@ -24,6 +24,8 @@ const EXIT_REJECTION = 128;
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 const TRAILER_BYTES_MAX = 48 << 10;
+const REHEARSAL = path.join(__dirname, 'rehearsal.js');
+const REHEARSALS = 3;
 
 let host = process.env.AWS_LAMBDA_RUNTIME_API;
 let logFD = parseInt(process.env._LAMBDA_TELEMETRY_LOG_FD, 10);
@@ -225,14 +227,17 @@ const errorHeaders = (body) => 'Content-Type: application/json\r\nLambda-Runtime
 
 // ---- loading the handler --------------------------------------------------
 
-function isESM(file) {
-  if (file.endsWith('.mjs')) return true;
-  if (!file.endsWith('.js')) return false;
-  for (let dir = path.dirname(file); path.basename(dir) !== 'node_modules'; dir = path.dirname(dir)) {
-    try {
-      return JSON.parse(fs.readFileSync(path.join(dir, 'package.json'), 'utf8')).type === 'module';
-    } catch (e) {
-      if (e.code !== 'ENOENT' && e.code !== 'ENOTDIR') return false;
+function isESM(script) {
+  if (script.endsWith('.mjs')) return true;
+  if (!script.endsWith('.js')) return false;
+  for (let dir = path.dirname(script); path.basename(dir) !== 'node_modules'; dir = path.dirname(dir)) {
+    const file = path.join(dir, 'package.json');
+    if (fs.existsSync(file)) { // an exception would be dear, and most have none
+      try {
+        return JSON.parse(fs.readFileSync(file, 'utf8')).type === 'module';
+      } catch (e) {
+        return false;
+      }
     }
     if (dir === path.dirname(dir)) break;
   }
@@ -670,11 +675,41 @@ function assign(response) {
   init(order.taskRoot, order.handler);
 }
 
+// rehearse loads a handler and answers events of nobody's, so that what a first
+// invocation runs through has been compiled before there is one. It leaves nothing
+// behind: no state, no module, no listener, and no word on the real socket.
+async function rehearse() {
+  const real = socket;
+  let answered;
+  socket = { ref() {}, unref() {}, write() { answered(); } };
+  modern = false;
+  patchConsole(); // init does it again, for the function's own log level
+  handler = await loadHandler(path.dirname(REHEARSAL), path.basename(REHEARSAL, '.js') + '.handler');
+  for (let i = 0; i < REHEARSALS; i++) {
+    const over = new Promise((resolve) => { answered = resolve; });
+    waiting.length = 0;
+    waiting.push(receive);
+    received = Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 0\r\n'
+      + 'Lambda-Runtime-Deadline-Ms: 0\r\nLambda-Runtime-Trace-Id: 0\r\nContent-Length: 2\r\n\r\n{}');
+    take();
+    await over;
+  }
+  waiting.length = 0;
+  received = Buffer.alloc(0);
+  current = null;
+  handler = null;
+  delete process.env._X_AMZN_TRACE_ID;
+  delete require.cache[REHEARSAL];
+  module.children.length = 0;
+  process.removeAllListeners('beforeExit');
+  socket = real;
+}
+
 connect();
 if (process.env.MOLN_POOL === '1') {
   require('tls'); // what functions load first is cheap to have ready
   require('https');
-  socket.write(request('GET', '/moln/assign', '', '', assign));
+  rehearse().then(() => socket.write(request('GET', '/moln/assign', '', '', assign)));
 } else {
   init(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
 }

@@ -1,0 +1,1 @@
+exports.handler = async (event, context) => ({ event, id: context.awsRequestId });
