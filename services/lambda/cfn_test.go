@@ -112,3 +112,32 @@ func TestDependentResources(t *testing.T) {
 		t.Errorf("the version is still there: %v", err)
 	}
 }
+
+func TestFunctionResourceBeside(t *testing.T) {
+	w := newWorld(t, Options{})
+	ctx, c := t.Context(), w.call()
+	const base = `"Code":{"ZipFile":"exports.handler = async () => 1"},"Handler":"index.handler","Runtime":"nodejs20.x","Role":"` + goodRole + `"`
+	rt, r := resource(t, "AWS::Lambda::Function", "Fn", `{`+base+`,"RecursiveLoop":"Allow","TenancyConfig":{"TenantIsolationMode":"PER_TENANT"},"RuntimeManagementConfig":{"UpdateRuntimeOn":"FunctionUpdate"}}`)
+	if err := rt.Create(ctx, c, r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Attributes["SnapStartResponse.ApplyOn"] != "None" {
+		t.Errorf("attributes %v", r.Attributes)
+	}
+	state := func() string {
+		loop := must(w, api.GetFunctionRecursionConfig, &api.GetFunctionRecursionConfigInput{FunctionName: &r.PhysicalID})
+		updates := must(w, api.GetRuntimeManagementConfig, &api.GetRuntimeManagementConfigInput{FunctionName: &r.PhysicalID})
+		return *loop.RecursiveLoop + " " + *updates.UpdateRuntimeOn
+	}
+	if got := state(); got != "Allow FunctionUpdate" {
+		t.Error(got)
+	}
+	_, next := resource(t, "AWS::Lambda::Function", "Fn", `{`+base+`,"TenancyConfig":{"TenantIsolationMode":"PER_TENANT"}}`)
+	r.Old, r.Properties = r.Properties, next.Properties
+	if err := rt.Update(ctx, c, r); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(); got != "Terminate Auto" {
+		t.Error(got)
+	}
+}

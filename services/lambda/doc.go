@@ -60,6 +60,6 @@
 //
 // A function is Active when CreateFunction answers. Retired runtimes run on the
 // nearest interpreter that this host has, with a line about it in the log.
-// CPU is not divided by memory size. Code for another architecture is taken,
-// and fails when it is native. Concurrency is counted per process.
+// CPU is not divided by memory size. Code for another architecture is taken
+// unless it is native. Concurrency is counted per process.
 package lambda

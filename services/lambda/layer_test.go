@@ -3,6 +3,7 @@ package lambda
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -213,4 +214,27 @@ func TestLayerResources(t *testing.T) {
 	if l := must(w, api.ListLayers, &api.ListLayersInput{}); len(l.Layers) != 0 {
 		t.Errorf("left %+v", l)
 	}
+}
+
+func TestOtherMachine(t *testing.T) {
+	w := newWorld(t, Options{})
+	other, machine := "arm64", byte(183)
+	if runtime.GOARCH == "arm64" {
+		other, machine = "x86_64", 62
+	}
+	program := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 11) + string([]byte{machine, 0, 0, 0})
+	create := func(files ...string) (*api.FunctionConfiguration, error) {
+		return do(w, api.CreateFunction, &api.CreateFunctionInput{
+			FunctionName: new("f"), Runtime: new("nodejs20.x"), Role: new(goodRole), Handler: new("index.handler"), Architectures: []string{other},
+			Code: &api.FunctionCode{ZipFile: zipOf(t, files...)},
+		})
+	}
+	out, err := create("index.js", "", "native.node", program)
+	wantFault(t, out, err, "InvalidParameterValueException", "moln does not support Architectures ["+other+"] for this code")
+	if out, err := create("index.js", "exports.handler = async () => 1"); err != nil || out.Architectures[0] != other {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	arn := w.layer("native", "lib/native.so", program)
+	changed, err := do(w, api.UpdateFunctionConfiguration, &api.UpdateFunctionConfigurationInput{FunctionName: new("f"), Layers: []string{arn}})
+	wantFault(t, changed, err, "InvalidParameterValueException", "moln does not support Architectures")
 }

@@ -14,7 +14,6 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/fn"
-	"moln.dev/moln/services/lambda/layers"
 	"moln.dev/moln/services/lambda/run"
 )
 
@@ -372,11 +371,11 @@ func (s *Service) updateFunctionCode(ctx context.Context, c *service.Call, in *a
 			return fn.StaleRevision()
 		}
 		replace(&f.Latest)
-		if err := layers.CheckSize(f.Latest.Code.Unpacked, f.Latest.Layers); err != nil {
-			return err
-		}
 		if len(in.Architectures) == 1 {
 			f.Latest.Architectures = slices.Clone(in.Architectures)
+		}
+		if err := checkFit(&f.Latest); err != nil {
+			return err
 		}
 		f.Latest.Modified, f.Latest.Revision = c.Now, s.deps.Ident.UUID()
 		return nil
@@ -446,7 +445,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		}
 		if in.Layers != nil {
 			f.Latest.Layers = trial.Layers
-			if err := layers.CheckSize(f.Latest.Code.Unpacked, f.Latest.Layers); err != nil {
+			if err := checkFit(&f.Latest); err != nil {
 				return err
 			}
 		}

@@ -9,7 +9,6 @@ import (
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/image"
-	"moln.dev/moln/services/lambda/layers"
 )
 
 const (
@@ -57,7 +56,7 @@ func (s *Service) takeCode(ctx context.Context, c *service.Call, r fn.Ref, g *fn
 		if g.Code, err = s.packages.Admit(ctx, p, true); err != nil {
 			return err
 		}
-		return layers.CheckSize(g.Code.Unpacked, g.Layers)
+		return checkFit(g)
 	}
 	if len(in.Architectures) == 0 {
 		g.Architectures = []string{image.Architecture()}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/layers"
 )
@@ -26,5 +27,14 @@ func (s *Service) useLayers(ctx context.Context, c *service.Call, g *fn.Config, 
 		return err
 	}
 	g.Layers = uses
-	return layers.CheckSize(g.Code.Unpacked, uses)
+	return checkFit(g)
+}
+
+// checkFit says whether a version's code and layers fit together, and on this
+// host.
+func checkFit(g *fn.Config) error {
+	if err := layers.CheckSize(g.Code.Unpacked, g.Layers); err != nil {
+		return err
+	}
+	return code.CheckMachine(g)
 }

@@ -41,6 +41,9 @@ type functionProperties struct {
 	SnapStart                    *api.SnapStart
 	Layers                       []string
 	KmsKeyArn                    *string
+	TenancyConfig                *api.TenancyConfig
+	RecursiveLoop                *string
+	RuntimeManagementConfig      *runtimeProperties
 	VpcConfig                    *api.VpcConfig
 	DeadLetterConfig             *api.DeadLetterConfig
 	PackageType                  *string
@@ -53,7 +56,7 @@ func Resources() []service.ResourceType {
 	return []service.ResourceType{
 		{
 			Name: "AWS::Lambda::Function", New: func() any { return new(functionProperties) },
-			Replace: []string{"FunctionName", "PackageType"},
+			Replace: []string{"FunctionName", "PackageType", "TenancyConfig"},
 			Create:  createFunctionResource, Update: updateFunctionResource, Delete: deleteFunctionResource,
 		},
 		{
@@ -133,7 +136,8 @@ func createFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 		FunctionName: &name, Code: code, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, Description: p.Description,
 		MemorySize: p.MemorySize, Timeout: p.Timeout, Environment: p.Environment, EphemeralStorage: p.EphemeralStorage,
 		Architectures: p.Architectures, LoggingConfig: p.LoggingConfig, TracingConfig: p.TracingConfig, SnapStart: p.SnapStart,
-		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers, KMSKeyArn: p.KmsKeyArn, ImageConfig: p.ImageConfig,
+		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers, KMSKeyArn: p.KmsKeyArn, TenancyConfig: p.TenancyConfig,
+		ImageConfig: p.ImageConfig,
 	}
 	if tags := p.tags(r.Tags); len(tags) > 0 {
 		in.Tags = tags
@@ -143,7 +147,10 @@ func createFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 		return err
 	}
 	r.PhysicalID = name
-	r.Attributes = map[string]any{"Arn": *out.FunctionArn}
+	r.Attributes = functionAttributes(*out.FunctionArn)
+	if err := setBeside(ctx, c, name, p, new(functionProperties)); err != nil {
+		return err
+	}
 	return setReserved(ctx, c, name, p.ReservedConcurrentExecutions, nil)
 }
 
@@ -164,7 +171,7 @@ func updateFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 	p, old := r.Properties.(*functionProperties), r.Old.(*functionProperties)
 	name := r.PhysicalID
 	arn := fn.FunctionARN(fn.PlaceOf(c), name)
-	r.Attributes = map[string]any{"Arn": arn}
+	r.Attributes = functionAttributes(arn)
 	if !reflect.DeepEqual(p.Code, old.Code) || !reflect.DeepEqual(p.Architectures, old.Architectures) {
 		code, err := p.code()
 		if err != nil {
@@ -183,6 +190,9 @@ func updateFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 			return err
 		}
 	}
+	if err := setBeside(ctx, c, name, p, old); err != nil {
+		return err
+	}
 	if err := setReserved(ctx, c, name, p.ReservedConcurrentExecutions, old.ReservedConcurrentExecutions); err != nil {
 		return err
 	}
@@ -194,6 +204,7 @@ func (p *functionProperties) sameConfiguration(old *functionProperties) bool {
 	x, y := *p, *old
 	for _, f := range []*functionProperties{&x, &y} {
 		f.Code, f.Architectures, f.Tags, f.ReservedConcurrentExecutions = nil, nil, nil, nil
+		f.RecursiveLoop, f.RuntimeManagementConfig = nil, nil
 	}
 	return reflect.DeepEqual(x, y)
 }

@@ -148,11 +148,12 @@ func (k *Packages) receive(body io.Reader) (*Parcel, error) {
 // Admit checks and unpacks a package and stores its bytes (L1).
 func (k *Packages) Admit(ctx context.Context, p *Parcel, store bool) (fn.Code, error) {
 	out := fn.Code{SHA256: p.sha256(), Bytes: p.bytes}
-	var err error
 	var bad archive.Fault
-	if out.Unpacked, err = k.unpack(p, p.bytes, p.sum[:]); errors.As(err, &bad) {
+	content, err := k.unpack(p, p.bytes, p.sum[:])
+	if errors.As(err, &bad) {
 		return fn.Code{}, fn.Invalid("%s", bad)
 	}
+	out.Unpacked, out.X86, out.ARM = content.Bytes, content.Machines.X86, content.Machines.ARM
 	if err != nil || !store {
 		return out, err
 	}
@@ -166,7 +167,7 @@ func (k *Packages) path(sum []byte) string {
 }
 
 // unpack makes the directory of a package, unless it is there.
-func (k *Packages) unpack(r io.ReaderAt, size int64, sum []byte) (int64, error) {
+func (k *Packages) unpack(r io.ReaderAt, size int64, sum []byte) (archive.Content, error) {
 	if k.Dir == "" {
 		return archive.Unpack(r, size, "")
 	}
@@ -177,14 +178,14 @@ func (k *Packages) unpack(r io.ReaderAt, size int64, sum []byte) (int64, error) 
 		return archive.Unpack(r, size, "")
 	}
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
-		return 0, err
+		return archive.Content{}, err
 	}
-	var n int64
+	var content archive.Content
 	err := k.make(final, func(temp string) (err error) {
-		n, err = archive.Unpack(r, size, temp)
+		content, err = archive.Unpack(r, size, temp)
 		return err
 	})
-	return n, err
+	return content, err
 }
 
 func (k *Packages) lock(sum string) (unlock func()) {

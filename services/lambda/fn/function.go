@@ -25,10 +25,13 @@ const (
 
 // Code is a function's package.
 type Code struct {
-	SHA256   string   `json:"sha256"` // base64, as CodeSha256
-	Bytes    int64    `json:"bytes"`
-	Unpacked int64    `json:"unpacked"`
-	Blob     blob.Ref `json:"blob"`
+	SHA256   string `json:"sha256"` // base64, as CodeSha256
+	Bytes    int64  `json:"bytes"`
+	Unpacked int64  `json:"unpacked"`
+	// X86 and ARM say that there are programs or libraries for such machines.
+	X86  bool     `json:"x86,omitempty"`
+	ARM  bool     `json:"arm,omitempty"`
+	Blob blob.Ref `json:"blob"`
 }
 
 // Config is a version: $LATEST or a published one.

@@ -39,52 +39,59 @@ type Fault string
 
 func (e Fault) Error() string { return string(e) }
 
+// Content is what a package turned out to hold.
+type Content struct {
+	Bytes    int64 // unpacked
+	Machines Machines
+}
+
 // Unpack checks a package and, where dir is not "", writes it there. Every byte
-// is read, so that a damaged package is refused and not met later. It returns
-// the unpacked size, and a Fault where the package is to blame.
-func Unpack(r io.ReaderAt, size int64, dir string) (int64, error) {
+// is read, so that a damaged package is refused and not met later. Its error is
+// a Fault where the package is to blame.
+func Unpack(r io.ReaderAt, size int64, dir string) (Content, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
-		return 0, errUnzip
+		return Content{}, errUnzip
 	}
 	if len(z.File) == 0 {
-		return 0, ErrEmpty
+		return Content{}, ErrEmpty
 	}
 	if len(z.File) > entriesMax {
-		return 0, Fault(fmt.Sprintf("The package has %d entries, more than %d.", len(z.File), entriesMax))
+		return Content{}, Fault(fmt.Sprintf("The package has %d entries, more than %d.", len(z.File), entriesMax))
 	}
 	u := unpacker{dir: dir, left: UnpackedMax}
 	if dir != "" {
 		if u.root, err = os.OpenRoot(dir); err != nil {
-			return 0, err
+			return Content{}, err
 		}
 		defer u.root.Close()
 	}
 	for _, f := range z.File {
 		if err := u.entry(f); err != nil {
-			return 0, err
+			return Content{}, err
 		}
 	}
 	for _, link := range u.links {
 		if err := u.link(link); err != nil {
-			return 0, err
+			return Content{}, err
 		}
 	}
 	for _, link := range u.links {
 		if err := u.stays(link); err != nil {
-			return 0, err
+			return Content{}, err
 		}
 	}
-	return UnpackedMax - u.left, nil
+	return Content{Bytes: UnpackedMax - u.left, Machines: u.machines}, nil
 }
 
 // unpacker writes entries below root, which cannot be left (os.Root). Links
 // come last, so that no entry is written through one.
 type unpacker struct {
-	dir   string
-	root  *os.Root
-	left  int64
-	links []*zip.File
+	dir      string
+	root     *os.Root
+	left     int64
+	links    []*zip.File
+	machines Machines
 }
 
 func (u *unpacker) entry(f *zip.File) error {
@@ -142,7 +149,9 @@ func (u *unpacker) file(f *zip.File, name string) error {
 		defer file.Close()
 		out = file
 	}
-	n, err := io.Copy(out, io.LimitReader(in, u.left+1))
+	head := &header{to: out}
+	n, err := io.Copy(head, io.LimitReader(in, u.left+1))
+	u.machines.add(head.first())
 	if u.left -= n; u.left < 0 {
 		return ErrBig
 	}

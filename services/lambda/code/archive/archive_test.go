@@ -100,8 +100,8 @@ func TestUnpackKeeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if n, err := Unpack(bytes.NewReader(b.Bytes()), int64(b.Len()), dir); err != nil || n != 6 {
-		t.Fatalf("%d bytes, %v", n, err)
+	if n, err := Unpack(bytes.NewReader(b.Bytes()), int64(b.Len()), dir); err != nil || n.Bytes != 6 {
+		t.Fatalf("%+v bytes, %v", n, err)
 	}
 	for name, want := range map[string]os.FileMode{"bin/run": 0o555, "lib/data": 0o444} {
 		st, err := os.Stat(filepath.Join(dir, name))
@@ -124,4 +124,28 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("an error of ours: %v", err)
 		}
 	})
+}
+
+func TestMachines(t *testing.T) {
+	elf := func(machine byte) string {
+		return "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 11) + string([]byte{machine, 0, 0})
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, text := range map[string]string{"a": elf(183), "b": "\x7fELF", "c": "text"} {
+		f, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Unpack(bytes.NewReader(b.Bytes()), int64(b.Len()), t.TempDir())
+	if want := (Machines{ARM: true}); err != nil || got.Machines != want {
+		t.Errorf("%+v, %v", got, err)
+	}
 }
