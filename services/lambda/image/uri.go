@@ -36,7 +36,7 @@ func parse(uri, own, account, region string) (source, bool) {
 	s := source{account: account, region: region}
 	if m := awsHost.FindStringSubmatch(host); m != nil {
 		s.account, s.region = m[1], m[2]
-	} else if !found || host != own {
+	} else if !found || own == "" || host != own {
 		return source{}, false
 	}
 	name, s.digest, found = strings.Cut(name, "@")
