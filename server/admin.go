@@ -49,6 +49,7 @@ func (s *Server) admin() http.Handler {
 	mux.HandleFunc("GET /_moln/operations", s.guard(s.operations))
 	mux.HandleFunc("POST /_moln/clock", s.guard(s.advanceClock))
 	mux.HandleFunc("POST /_moln/scrub", s.guard(s.scrub))
+	mux.HandleFunc("POST /_moln/inspect", s.guard(s.inspectFunction))
 	mux.HandleFunc("GET /_moln/usage", s.guard(s.usage))
 	box := s.guard(s.mailbox.Handler().ServeHTTP)
 	mux.HandleFunc(mail.MailboxPath, box)

@@ -29,6 +29,7 @@ import (
 	"moln.dev/moln/platform/mail"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/platform/tokens"
+	"moln.dev/moln/services/lambda"
 )
 
 // shutdownGrace is how long requests in flight may take to end.
@@ -51,6 +52,7 @@ type Server struct {
 	ca       *authority
 	mailbox  *mail.Mailer
 	funcs    functions.Broker
+	inspect  func(context.Context, lambda.Inspection) (lambda.Inspected, error)
 	tokens   tokens.Broker
 
 	clockMu sync.Mutex

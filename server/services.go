@@ -54,6 +54,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 	})
 	s.closers = append(s.closers, functions.Close)
 	s.funcs.Bind(functions)
+	s.inspect = functions.Inspect
 
 	tables := dynamodb.New(s.deps("dynamodb"))
 	objects := s3.New(s.deps("s3"))

@@ -28,6 +28,7 @@ type cli struct {
 	Exec     execCmd     `cmd:"" help:"Run a command with that environment set, through moln's proxy where a tool knows no endpoints."`
 	Doctor   doctorCmd   `cmd:"" help:"Say which runtimes and sandboxes this host offers, and what is missing."`
 	Image    imageCmd    `cmd:"" help:"Bring container images into moln's registry: moln image load app.tar app:latest."`
+	Invoke   invokeCmd   `cmd:"" help:"Invoke a function of a running moln, and print its answer and the end of its log."`
 	Runtimes runtimesCmd `cmd:"" help:"List AWS's runtime identifiers, what runs each on this host, and how to add what is missing."`
 	Why      whyCmd      `cmd:"" help:"Show why requests were denied, with the least policy that would allow them."`
 	Clock    clockCmd    `cmd:"" help:"Show the account's clock, or move it forward: moln clock advance 1h."`

@@ -650,7 +650,42 @@ process.on('unhandledRejection', (reason, promise) => {
   die('Unhandled Promise Rejection', e, EXIT_REJECTION);
 });
 
+
+// inspect opens the debugger, and waits for a client. A thread of its own, which
+// runs while this one is stopped, carries the debugger's connections to the
+// platform: it keeps one open, and the first bytes on it are a client's.
+function inspect(order) {
+  delete process.env.MOLN_INSPECT;
+  const [platform, port] = order.split(',');
+  const inspector = require('inspector');
+  inspector.open(+port, '127.0.0.1');
+  if (!inspector.url()) inspector.open(0, '127.0.0.1');
+  const carrier = `
+    const net = require('net');
+    const { platform, inspector } = require('worker_threads').workerData;
+    (function offer() {
+      const out = net.connect(platform);
+      out.on('error', () => {});
+      out.once('data', (first) => {
+        offer();
+        const inner = net.connect(inspector);
+        inner.on('error', () => out.destroy());
+        out.on('error', () => inner.destroy());
+        inner.write(first);
+        out.pipe(inner);
+        inner.pipe(out);
+      });
+    })();`;
+  const [to, at] = [platform.lastIndexOf(':'), new URL(inspector.url())];
+  const { Worker } = require('worker_threads');
+  new Worker(carrier, { eval: true, env: {}, execArgv: [], workerData: {
+    platform: { host: platform.slice(0, to), port: +platform.slice(to + 1) }, inspector: { host: at.hostname, port: +at.port },
+  } }).unref();
+  inspector.waitForDebugger();
+}
+
 async function init(root, spec) {
+  if (process.env.MOLN_INSPECT) inspect(process.env.MOLN_INSPECT);
   modern = /nodejs(\d+)/.test(process.env.AWS_EXECUTION_ENV || '') && +RegExp.$1 >= 24;
   patchConsole();
   try {

@@ -344,6 +344,9 @@ def handle(handler, headers, body):
 def init(channel, spec):
     """Load the handler, or report why not and end the process."""
     try:
+        order = os.environ.pop("MOLN_INSPECT", None)
+        if order:
+            inspect(order)
         return load_handler(spec)
     except Exception as e:
         failed = error_body(e, "")
@@ -353,6 +356,56 @@ def init(channel, spec):
         channel.send(channel.post(API + "init/error", json.dumps(failed).encode(), error_headers(failed)))
         channel.receive()
         os._exit(1)
+
+
+def inspect(order):
+    """Open debugpy and wait for a client. Threads that the debugger does not stop
+    carry its connections to the platform: one is kept open, and the first bytes
+    on it are a client's."""
+    platform, _, port = order.partition(",")
+    try:
+        import debugpy
+    except ImportError as e:
+        raise RuntimeFault("DebuggerMissing", "debugpy cannot be imported (%s): put it into the function's package or a layer" % e)
+    import threading
+    try:
+        debugger = debugpy.listen(("127.0.0.1", int(port)))
+    except Exception:
+        debugger = debugpy.listen(("127.0.0.1", 0))
+
+    def start(run, *args):
+        thread = threading.Thread(target=run, args=args, daemon=True)
+        thread.pydev_do_not_trace = thread.is_pydev_daemon_thread = True
+        thread.start()
+
+    def copy(source, sink, data=b""):
+        try:
+            while True:
+                sink.sendall(data)
+                data = source.recv(1 << 16)
+                if not data:
+                    break
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def offer():
+        host, _, at = platform.rpartition(":")
+        while True:
+            out = socket.create_connection((host, int(at)))
+            first = out.recv(1 << 16)
+            if not first:
+                return
+            inner = socket.create_connection(debugger)
+            start(copy, inner, out)
+            start(copy, out, inner, first)
+
+    start(offer)
+    debugpy.wait_for_client()
 
 
 def extend_path(root):

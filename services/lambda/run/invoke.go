@@ -153,6 +153,7 @@ type attempt struct {
 	answered func(Result) // see Engine.runAhead; may be nil
 	init     time.Duration
 	last     bool
+	bound    bool // it ends when its caller does
 }
 
 func (a *attempt) once(ctx context.Context) (Result, pool.Outcome, error) {
@@ -172,7 +173,11 @@ func (a *attempt) once(ctx context.Context) (Result, pool.Outcome, error) {
 		addAll(st, now, open)
 	}
 	// An invocation that was begun is ended, whoever waits for it or not.
-	r, err := env.Invoke(context.WithoutCancel(ctx), a.event(begin))
+	whole := context.WithoutCancel(ctx)
+	if a.bound {
+		whole = ctx
+	}
+	r, err := env.Invoke(whole, a.event(begin))
 	a.guard.Pool.Release(env, err == nil && r.Outcome.Healthy())
 	if err != nil {
 		if errors.Is(err, pool.ErrClosed) {
