@@ -128,7 +128,9 @@ func mappingThroughKill(t *testing.T, args ...string) {
 func makeMapping(t *testing.T, c *client) {
 	t.Helper()
 	ctx := t.Context()
-	var made struct{ TableDescription struct{ LatestStreamArn string } }
+	var made struct {
+		TableDescription struct{ LatestStreamArn string }
+	}
 	for _, name := range []string{"seen", mappingSource} {
 		in := fields{
 			"TableName": name, "BillingMode": "PAY_PER_REQUEST",
