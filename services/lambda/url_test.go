@@ -340,3 +340,31 @@ func TestURLStream(t *testing.T) {
 		t.Errorf("%d %q %v", resp.StatusCode, text, resp.Header)
 	}
 }
+
+func TestURLResource(t *testing.T) {
+	w := newWorld(t, Options{Sandbox: "none"})
+	w.node("f", "1")
+	ctx, c := t.Context(), w.call()
+	rt, r := resource(t, "AWS::Lambda::Url", "Url", `{"TargetFunctionArn":"arn:aws:lambda:eu-west-1:123456789012:function:f","AuthType":"NONE","InvokeMode":"RESPONSE_STREAM","Cors":{"AllowOrigins":["*"],"MaxAge":9}}`)
+	if err := rt.Create(ctx, c, r); err != nil {
+		t.Fatal(err)
+	}
+	got := must(w, api.GetFunctionUrlConfig, &api.GetFunctionUrlConfigInput{FunctionName: new("f")})
+	if r.PhysicalID != *got.FunctionArn || r.Attributes["FunctionUrl"] != *got.FunctionUrl || *got.InvokeMode != "RESPONSE_STREAM" || *got.Cors.MaxAge != 9 {
+		t.Errorf("%s %v %+v", r.PhysicalID, r.Attributes, got)
+	}
+	_, next := resource(t, "AWS::Lambda::Url", "Url", `{"TargetFunctionArn":"arn:aws:lambda:eu-west-1:123456789012:function:f","AuthType":"AWS_IAM"}`)
+	r.Old, r.Properties = r.Properties, next.Properties
+	if err := rt.Update(ctx, c, r); err != nil {
+		t.Fatal(err)
+	}
+	now := must(w, api.GetFunctionUrlConfig, &api.GetFunctionUrlConfigInput{FunctionName: new("f")})
+	if *now.AuthType != "AWS_IAM" || *now.InvokeMode != "BUFFERED" || now.Cors != nil || *now.FunctionUrl != *got.FunctionUrl {
+		t.Errorf("what the template left out stayed: %+v", now)
+	}
+	for range 2 { // gone already is no error
+		if err := rt.Delete(ctx, c, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -17,5 +17,5 @@
 //
 // A URL is http://ID.lambda-url.REGION.localhost:PORT/, or below the name that
 // this moln's endpoint has; any host name that begins so leads to it, that of
-// AWS too. A streamed response is as fast as its reader.
+// AWS too, and so does the path /_aws/lambda-url/ID/. A streamed response is as fast as its reader.
 package url

@@ -72,6 +72,7 @@ type asked struct {
 	body      []byte
 	id        string // of the URL
 	host      string // no port
+	path      string // escaped
 	sourceIP  string
 	requestID string
 	traceID   string
@@ -89,11 +90,11 @@ const (
 func eventOf(a *asked) ([]byte, error) {
 	r := a.http
 	e := event{
-		Version: formatVersion, RouteKey: defaultRoute, RawPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
+		Version: formatVersion, RouteKey: defaultRoute, RawPath: a.path, RawQuery: r.URL.RawQuery,
 		Cookies: cookiesOf(r.Header), Headers: headersOf(a), Query: queryOf(r.URL.RawQuery),
 		RequestContext: requestContext{
 			AccountID: "anonymous", APIID: a.id, DomainName: a.host, DomainPrefix: a.id, RequestID: a.requestID,
-			HTTP:     httpContext{Method: r.Method, Path: r.URL.EscapedPath(), Protocol: r.Proto, SourceIP: a.sourceIP, UserAgent: r.UserAgent()},
+			HTTP:     httpContext{Method: r.Method, Path: a.path, Protocol: r.Proto, SourceIP: a.sourceIP, UserAgent: r.UserAgent()},
 			RouteKey: defaultRoute, Stage: defaultRoute, Time: a.now.UTC().Format(timeForm), TimeEpoch: a.now.UnixMilli(),
 		},
 	}

@@ -31,18 +31,30 @@ const (
 	streamRoom    = 32 << 10
 )
 
-// idOf reads the host name of a URL: ID.lambda-url.anything.
-func idOf(host string) (string, bool) {
-	id, rest, ok := strings.Cut(host, ".")
-	return id, ok && len(id) == idLen && strings.HasPrefix(rest, "lambda-url.")
+// pathPrefix is where URLs are below moln's own endpoint, for clients that do
+// not find their host names.
+const pathPrefix = "/_aws/lambda-url/"
+
+// targetOf reads the two forms of addresses: ID.lambda-url.anything as the host,
+// or the path /_aws/lambda-url/ID/. path is what the function sees.
+func targetOf(host, path string) (id, rest string, byHost, ok bool) {
+	id, domain, _ := strings.Cut(host, ".")
+	if len(id) == idLen && strings.HasPrefix(domain, "lambda-url.") {
+		return id, path, true, true
+	}
+	if path, ok = strings.CutPrefix(path, pathPrefix); !ok {
+		return "", "", false, false
+	}
+	id, rest, _ = strings.Cut(path, "/")
+	return id, "/" + rest, false, len(id) == idLen
 }
 
 // Endpoint is the data plane.
 func (u *URLs) Endpoint() service.Endpoint {
 	return service.Endpoint{
 		Name: "lambda-url",
-		Match: func(_ *http.Request, host string) bool {
-			_, ok := idOf(host)
+		Match: func(r *http.Request, host string) bool {
+			_, _, _, ok := targetOf(host, r.URL.EscapedPath())
 			return ok
 		},
 		Serve: u.serve,
@@ -56,7 +68,7 @@ func (u *URLs) serve(w http.ResponseWriter, r *http.Request, c *service.Call) {
 		host = name
 	}
 	host = strings.ToLower(host)
-	id, _ := idOf(host)
+	id, path, byHost, _ := targetOf(host, r.URL.EscapedPath())
 	ref, found, ok, err := u.store.URLByID(r.Context(), id)
 	switch {
 	case err != nil:
@@ -71,7 +83,10 @@ func (u *URLs) serve(w http.ResponseWriter, r *http.Request, c *service.Call) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	x := &exchange{urls: u, w: w, call: c, ref: ref, url: &found, asked: asked{http: r, id: id, host: host, requestID: c.RequestID, now: c.Now}}
+	if !byHost {
+		host = id + ".lambda-url." + ref.Region + ".on.aws"
+	}
+	x := &exchange{urls: u, w: w, call: c, ref: ref, url: &found, asked: asked{http: r, id: id, host: host, path: path, requestID: c.RequestID, now: c.Now}}
 	if err := x.run(); err != nil {
 		share(found.Cors, r, w.Header())
 		fail(w, c, err)
@@ -156,6 +171,7 @@ func (x *exchange) authorize() error {
 			return err
 		}
 		x.caller = p
+		x.call.Caller = p // the record tells who it was
 	}
 	check, err := x.urls.check(ctx, x.ref)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestEvent(t *testing.T) {
 	r := httptest.NewRequest("POST", "http://abc.lambda-url.eu-west-1.localhost:4566/a%20b/c?x=1&y=2&x=3&z&bad=%zz", nil)
 	r.Header = http.Header{"Cookie": {"a=1; b=2", "c=3"}, "X-Two": {"p", "q"}, "Content-Type": {"application/json"}, "User-Agent": {"tester"}, "Connection": {"close"}}
 	a := &asked{
-		http: r, body: []byte(`{"k":"<&>"}`), id: "abc", host: "abc.lambda-url.eu-west-1.localhost", sourceIP: "10.0.0.1",
+		http: r, body: []byte(`{"k":"<&>"}`), id: "abc", host: "abc.lambda-url.eu-west-1.localhost", path: "/a%20b/c", sourceIP: "10.0.0.1",
 		requestID: "req", traceID: "Root=1-2", now: time.UnixMilli(1583348638390), caller: identity.Anonymous(),
 	}
 	raw, err := eventOf(a)
@@ -215,13 +215,26 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s: %s", endpoint, got)
 		}
 	}
+}
+
+func TestTarget(t *testing.T) {
 	id := ident.NewSeeded(1, clock.System()).Of(idAlphabet, idLen)
-	if got, ok := idOf(id + ".lambda-url.us-east-1.on.aws"); !ok || got != id {
-		t.Errorf("%s %t", got, ok)
-	}
-	for _, host := range []string{"x.lambda-url.us-east-1.on.aws", id + ".execute-api.us-east-1.amazonaws.com", id, "localhost"} {
-		if _, ok := idOf(host); ok {
-			t.Errorf("%s is taken for a URL", host)
+	for _, tc := range []struct {
+		host, path, rest string
+		byHost, ok       bool
+	}{
+		{id + ".lambda-url.us-east-1.on.aws", "/a%20b", "/a%20b", true, true},
+		{id + ".lambda-url.us-east-1.localhost", "/", "/", true, true},
+		{"localhost", pathPrefix + id + "/a%20b", "/a%20b", false, true},
+		{"localhost", pathPrefix + id, "/", false, true},
+		{"localhost", pathPrefix + "short/x", "", false, false},
+		{"x.lambda-url.us-east-1.on.aws", "/", "", false, false},
+		{id + ".execute-api.us-east-1.amazonaws.com", "/", "", false, false},
+		{id, "/", "", false, false}, {"localhost", "/", "", false, false},
+	} {
+		got, rest, byHost, ok := targetOf(tc.host, tc.path)
+		if ok != tc.ok || ok && (got != id || rest != tc.rest || byHost != tc.byHost) {
+			t.Errorf("%s %s: %s %s %t %t", tc.host, tc.path, got, rest, byHost, ok)
 		}
 	}
 }
