@@ -5,14 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"moln.dev/moln/engine/sandbox/ocisandbox"
+	"moln.dev/moln/engine/sandbox/procsandbox"
 )
 
 // ---- an extension in Go: this test's own program ---------------------------
@@ -87,10 +92,15 @@ func (x *goExt) register() {
 	}
 }
 
-// subscribe listens for telemetry, and prints the types of what comes.
+// subscribe listens for telemetry, and prints what comes.
 func (x *goExt) subscribe() {
+	l, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		fmt.Println("ext:", err)
+		os.Exit(7)
+	}
 	go func() {
-		_ = http.ListenAndServe("sandbox.localdomain:4243", http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		_ = http.Serve(l, http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
 			var events []json.RawMessage
 			_ = json.NewDecoder(q.Body).Decode(&events)
 			for _, e := range events {
@@ -98,15 +108,8 @@ func (x *goExt) subscribe() {
 			}
 		}))
 	}()
-	for { // until it listens
-		response, err := http.Post("http://sandbox.localdomain:4243", "application/json", strings.NewReader("[]"))
-		if err == nil {
-			_ = response.Body.Close()
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	status, text := x.call("PUT", "/2022-07-01/telemetry", os.Getenv("EXT_TELEMETRY"), "")
+	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	status, text := x.call("PUT", "/2022-07-01/telemetry", strings.ReplaceAll(os.Getenv("EXT_TELEMETRY"), "PORT", port), "")
 	fmt.Println("ext: subscribed", status, text)
 }
 
@@ -327,6 +330,55 @@ func TestExtensionOutlastsTheDeadline(t *testing.T) {
 	}
 }
 
+// An environment that was frozen between its invocations is thawed for its end.
+func TestExtensionIsFrozen(t *testing.T) {
+	h := newHost(t, nil)
+	tmpl := h.extended(t, echo, onlyGo, map[string]string{
+		"EXT_TELEMETRY": `{"types":["platform"],"buffering":{"timeoutMs":30000},"destination":{"protocol":"HTTP","URI":"http://sandbox:PORT"}}`,
+	})
+	for range 2 {
+		env, _, err := h.pool.Acquire(t.Context(), tmpl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := env.Invoke(t.Context(), Invocation{RequestID: "req-1", Payload: []byte("1"), Timeout: 5 * time.Second})
+		if err != nil || r.Outcome != Succeeded {
+			t.Fatalf("%+v %v\n%s", r, err, h.logged())
+		}
+		h.pool.Release(env, true)
+		for frozen := false; !frozen; time.Sleep(time.Millisecond) {
+			env.mu.Lock()
+			frozen = env.frozen
+			env.mu.Unlock()
+		}
+	}
+	h.pool.Drop(tmpl.Key)
+	h.waitFor(t, "ext: SHUTDOWN   spindown true")
+	// What was buffered came before the end.
+	h.order(t, "ext: INVOKE", "ext: INVOKE", "platform.initStart", "platform.report", "platform.report", "ext: SHUTDOWN")
+}
+
+// An extension that does not register keeps the runtime from starting, until init
+// has taken too long.
+func TestExtensionNeverRegisters(t *testing.T) {
+	h := newHost(t, nil)
+	tmpl := h.extended(t, echo, map[string]string{"idle": "#!/bin/sh\nexec /bin/sleep 100\n"}, nil)
+	tmpl.InitTimeout = 500 * time.Millisecond
+	if r := h.call(t, tmpl, "{}", 5*time.Second); r.Outcome != InitTimedOut || strings.Contains(h.logged(), "loading") {
+		t.Errorf("%v\n%s", r.Outcome, h.logged())
+	}
+}
+
+// A runtime that uses up the memory beside an extension is told as such.
+func TestExtensionOutOfMemory(t *testing.T) {
+	h := newHost(t, nil)
+	tmpl := h.extended(t, `exports.handler = async () => { const all = []; for (;;) { all.push(Buffer.alloc(1 << 24, 1)); await new Promise((r) => setTimeout(r, 5)); } };`, onlyGo, nil)
+	tmpl.MemoryBytes = 192 << 20
+	if r := h.call(t, tmpl, "{}", 20*time.Second); r.Outcome != OutOfMemory {
+		t.Errorf("%v %v\n%s", r.Outcome, r.Exit, h.logged())
+	}
+}
+
 func TestRuntimeCrashIsTold(t *testing.T) {
 	h := newHost(t, nil)
 	tmpl := h.extended(t, `exports.handler = async () => process.exit(3);`, onlyGo, nil)
@@ -376,10 +428,29 @@ func TestInternalExtension(t *testing.T) {
 }
 
 func TestTelemetry(t *testing.T) {
-	h := newHost(t, nil)
+	t.Run("ns", func(t *testing.T) { testTelemetry(t, newHost(t, nil)) })
+	t.Run("process", func(t *testing.T) {
+		testTelemetry(t, newHost(t, func(c *Config) { c.Driver = procsandbox.Driver{} }))
+	})
+	for _, name := range []string{"crun", "runc"} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath(name); err != nil {
+				t.Skip(err)
+			}
+			d, err := ocisandbox.New(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = d.Close() })
+			testTelemetry(t, newHost(t, func(c *Config) { c.Driver = d }))
+		})
+	}
+}
+
+func testTelemetry(t *testing.T, h *host) {
 	tmpl := h.extended(t, echo, onlyGo, map[string]string{
 		"EXT_TELEMETRY": `{"schemaVersion":"2022-12-13","types":["platform","function"],"buffering":{"timeoutMs":25},
-			"destination":{"protocol":"HTTP","URI":"http://sandbox.localdomain:4243/in"}}`,
+			"destination":{"protocol":"HTTP","URI":"http://sandbox.localdomain:PORT/in"}}`,
 	})
 	if r := h.call(t, tmpl, `"hello"`, 5*time.Second); r.Outcome != Succeeded {
 		t.Fatalf("%+v\n%s", r, h.logged())
