@@ -245,7 +245,7 @@ const (
 	shutdownInternal     = 500 * time.Millisecond
 	shutdownExternal     = 2000 * time.Millisecond
 	runtimeShare         = 30 // percent
-	telemetryLast        = 100 * time.Millisecond
+	telemetryLast        = 300 * time.Millisecond
 	shutdownEventMessage = "SHUTDOWN"
 )
 

@@ -72,6 +72,7 @@ func (e *Env) tellInitStart() {
 // tellInit tells how init went, and with it how each extension stands, and ends
 // the time for subscriptions.
 func (e *Env) tellInit(r *Result) {
+	e.logs.drain() // what init wrote comes first
 	status, errorType := r.status()
 	e.tele.Platform(telemetry.InitRuntimeDone, telemetry.InitDoneRecord{
 		InitializationType: e.initType(), Phase: phaseInit, Status: status, ErrorType: errorType,
@@ -110,6 +111,9 @@ func (e *Env) tellStart(inv Invocation) {
 func (e *Env) tellRuntimeDone(inv Invocation, r Result) {
 	if e.unheard() {
 		return
+	}
+	if !e.tele.Idle() {
+		e.logs.drain()
 	}
 	took := r.RuntimeDuration
 	if took == 0 {
