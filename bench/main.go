@@ -4,7 +4,7 @@
 //	go run ./bench items start    some
 //	go run ./bench -json all      for machines
 //
-// Parts: codecs, items, dynamodb, shares, invoke, api, start, s3; and large and
+// Parts: codecs, items, dynamodb, shares, lambda, api, start, s3; and large and
 // s3-large, which take much time and disk and are no part of all. Each case runs several times, in
 // turn with the cases it is compared to, and shows the median of its runs: on a
 // shared machine the ratios of one run say more than its absolute figures.
@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"moln.dev/moln/bench/target"
+	"moln.dev/moln/engine/sandbox/crew"
+	"moln.dev/moln/engine/sandbox/nssandbox"
 )
 
 // bench is one run of the program.
@@ -51,13 +53,15 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"codecs", (*bench).codecs}, {"items", (*bench).items}, {"dynamodb", (*bench).dynamodb},
-		{"shares", (*bench).shares}, {"invoke", (*bench).invoke}, {"api", (*bench).api}, {"start", (*bench).start},
+		{"shares", (*bench).shares}, {"lambda", (*bench).lambda}, {"api", (*bench).api}, {"start", (*bench).start},
 		{"s3", (*bench).objects},
 		{"large", (*bench).large}, {"s3-large", (*bench).manyObjects},
 	}
 }
 
 func main() {
+	nssandbox.Main() // the part lambda starts sandboxes of its own
+	crew.Main()
 	if len(os.Args) == 4 && os.Args[1] == filesCommand {
 		fmt.Fprintln(os.Stderr, serveFiles(os.Args[2], os.Args[3]))
 		os.Exit(1)
@@ -75,7 +79,7 @@ func run(ctx context.Context) error {
 	asJSON := flag.Bool("json", false, "print JSON")
 	flag.IntVar(&b.runs, "runs", 5, "runs of each case")
 	flag.DurationVar(&b.period, "period", 2*time.Second, "length of one case in one run")
-	flag.StringVar(&b.peers, "peers", "dynalite,dynamodb-local,moto,postgresql,minio,versitygw", "what to compare items, dynamodb and s3 with; brought by npm, mvn, pip and go into .deps")
+	flag.StringVar(&b.peers, "peers", "dynalite,dynamodb-local,moto,postgresql,minio,versitygw,serverless-offline", "what to compare items, dynamodb, lambda and s3 with; brought by npm, mvn, pip and go into .deps")
 	flag.IntVar(&b.items10k, "large", 1000, "items of the large table, in units of 10,000")
 	flag.IntVar(&b.objects1k, "objects", 1000, "objects of the large bucket, in units of 1,000")
 	markdown := flag.Bool("markdown", false, "print tables to paste into bench/README.md")
@@ -133,7 +137,7 @@ next:
 				continue next
 			}
 		}
-		return nil, fmt.Errorf("no part %q; there are all, codecs, items, dynamodb, shares, invoke, api, start, s3, large, s3-large", name)
+		return nil, fmt.Errorf("no part %q; there are all, codecs, items, dynamodb, shares, lambda, api, start, s3, large, s3-large", name)
 	}
 	return out, nil
 }

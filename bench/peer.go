@@ -102,3 +102,37 @@ func (b *bench) download(want, dir string, command ...string) error {
 	_, err := os.Stat(want)
 	return err
 }
+
+// Versions of what runs functions on a developer's machine.
+const (
+	serverlessVersion = "3.40.0"
+	offlineVersion    = "13.9.0"
+)
+
+// offline starts serverless-offline with one function, in worker threads of its
+// own process; nil where it is not asked for. stop is never nil.
+func (b *bench) offline(h hello) (s *target.Server, stop func(), err error) {
+	stop = func() {}
+	if !b.peer("serverless-offline") {
+		return nil, stop, nil
+	}
+	dir := filepath.Join(b.deps, "serverless-offline-"+offlineVersion)
+	program := filepath.Join(dir, "node_modules", "serverless", "bin", "serverless.js")
+	if err := b.download(program, dir, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "serverless@"+serverlessVersion, "serverless-offline@"+offlineVersion); err != nil {
+		return nil, stop, err
+	}
+	const service = "service: bench\nprovider: {name: aws, runtime: nodejs20.x}\nplugins: [serverless-offline]\nfunctions: {hello: {handler: index.handler}}\n"
+	for name, text := range map[string]string{"serverless.yml": service, h.file: h.source} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return nil, stop, err
+		}
+	}
+	s, err = target.Start(b.ctx, target.Launch{
+		Command: []string{"node", program, "offline", "start", "--host", "{host}", "--lambdaPort", "{port}", "--httpPort", "0", "--albPort", "0"},
+		Dir:     dir, Env: []string{"SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off"}, Ready: "/", AnyStatus: true,
+	})
+	if err != nil {
+		return nil, stop, err
+	}
+	return s, s.Stop, nil
+}

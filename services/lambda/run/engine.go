@@ -34,13 +34,15 @@ const (
 	sessionDuration = time.Hour
 	sessionMargin   = 5 * time.Minute
 	initTimeout     = 10 * time.Second
-	acquireTimeout  = 10 * time.Second
-	molnAddress     = "127.0.0.1:4566"
-	tlsAddress      = "127.0.0.1:443"
-	caFile          = "/var/runtime/moln-ca.pem"
-	headerTimeout   = 30 * time.Second
-	xrayHost        = "169.254.79.129"
-	xrayPort        = "2000"
+	// acquireTimeout is how long an invocation waits for an environment: a burst
+	// of cold ones has to wait for the processors of this host.
+	acquireTimeout = 30 * time.Second
+	molnAddress    = "127.0.0.1:4566"
+	tlsAddress     = "127.0.0.1:443"
+	caFile         = "/var/runtime/moln-ca.pem"
+	headerTimeout  = 30 * time.Second
+	xrayHost       = "169.254.79.129"
+	xrayPort       = "2000"
 )
 
 // Engine runs versions of functions in environments of the pool.
@@ -376,7 +378,7 @@ func (e *Engine) acquire(ctx context.Context, g *host.Guard, inv Invocation, v *
 	defer cancel()
 	env, cold, err := g.Pool.Acquire(wait, t)
 	switch {
-	case errors.Is(err, pool.ErrBusy):
+	case errors.Is(err, pool.ErrBusy), errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		e.meters.throttled(reasonConcurrent)
 		return nil, nil, false, fn.Throttled(reasonConcurrent)
 	case errors.Is(err, pool.ErrClosed):

@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	"moln.dev/moln/bench/load"
@@ -16,27 +19,60 @@ const (
 	// spareWait lets the pool boot the next environment; there is no way to
 	// ask whether it has.
 	spareWait = 250 * time.Millisecond
+
+	lambdaPart = "lambda"
+	// burstSize is how many cold requests come at once.
+	burstSize = 100
+	// functionsDeployed is how many functions there are in the end.
+	functionsDeployed = 200
+	// idleEnvironments is of how many the memory is read.
+	idleEnvironments = 10
+	// frozenAfter is when an environment that is not used is surely frozen.
+	frozenAfter = 500 * time.Millisecond
 )
+
+// lambdaWorkers are the connections through which functions are invoked.
+var lambdaWorkers = []int{1, 8, 32}
 
 // hello is a function of a few bytes in one language.
 type hello struct {
-	runtime, file, handler, source, comment string
+	name, runtime, file, handler, source, comment string
 	// startVariable makes the pool boot a process for this function alone.
 	startVariable, startValue string
 }
 
 func hellos() []hello {
 	return []hello{
-		{"nodejs20.x", "index.js", "index.handler", "exports.handler = async () => 'hi'\n", "//", "NODE_OPTIONS", "--no-deprecation"},
-		{"python3.11", "index.py", "index.handler", "def handler(event, context):\n    return 'hi'\n", "#", "PYTHONUNBUFFERED", "1"},
+		{"node", "nodejs20.x", "index.js", "index.handler", "exports.handler = async () => 'hi'\n", "//", "NODE_OPTIONS", "--no-deprecation"},
+		{"python", "python3.11", "index.py", "index.handler", "def handler(event, context):\n    return 'hi'\n", "#", "PYTHONUNBUFFERED", "1"},
 	}
 }
 
-// invoke measures requests to the Lambda API until the function's answer: with
-// an environment that waits, and with none (which includes assuming the role
-// and opening the code).
-func (b *bench) invoke() error {
-	s, err := b.moln("invoke")
+// custom is the function that brings its own runtime; what is read behind the end
+// of its program changes nothing.
+func (b *bench) custom() (hello, error) {
+	program := filepath.Join(b.scratch, "hello")
+	build := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./bench/functions/hello")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return hello{}, fmt.Errorf("%w: %s", err, out)
+	}
+	source, err := os.ReadFile(program)
+	return hello{name: "custom", runtime: "provided.al2023", file: "bootstrap", handler: "bootstrap", source: string(source)}, err
+}
+
+// lambda measures functions: what starting a language and talking to it costs by
+// itself, the same inside moln without its API, and through the API: with an
+// environment that waits, and with none (which includes assuming the role and
+// opening the code).
+func (b *bench) lambda() error {
+	if err := b.floors(); err != nil {
+		return err
+	}
+	if err := b.inside(); err != nil {
+		return err
+	}
+	s, err := b.moln("lambda")
 	if err != nil {
 		return err
 	}
@@ -45,28 +81,57 @@ func (b *bench) invoke() error {
 	if err != nil {
 		return err
 	}
-	var warm []contender
-	for _, h := range hellos() {
-		name := "hello-" + h.file[len("index."):]
-		if err := b.makeFunction(s, name, role, h, nil); err != nil {
-			return err
-		}
-		if err := s.Send(b.ctx, invocation(name), nil); err != nil {
-			return err
-		}
-		for _, workers := range []int{1, 4} {
-			warm = append(warm, httpCase("warm "+h.runtime, s, workers, []target.Request{invocation(name)}))
-		}
-	}
-	warm = append(warm, httpCase("floor: sts GetCallerIdentity", s, 1, []target.Request{identityRequest()}))
-	if err := b.compare("invoke", warm); err != nil {
+	own, err := b.custom()
+	if err != nil {
 		return err
 	}
-	for _, h := range hellos() {
+	all := append(hellos(), own)
+	if err := b.warm(s, role, all); err != nil {
+		return err
+	}
+	for _, h := range all {
+		if h.startVariable == "" {
+			if err := b.cold(s, role, h, "cold "+h.runtime, nil); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := b.cold(s, role, h, "cold, pooled "+h.runtime, nil); err != nil {
 			return err
 		}
 		if err := b.cold(s, role, h, "cold, own process "+h.runtime, object{"Variables": object{h.startVariable: h.startValue}}); err != nil {
+			return err
+		}
+	}
+	return b.many(role)
+}
+
+// warm compares invocations of functions that are ready with requests that ask
+// for nothing.
+func (b *bench) warm(s *target.Server, role string, all []hello) error {
+	peer, stop, err := b.offline(all[0])
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, h := range all {
+		if err := b.makeFunction(s, "hello-"+h.name, role, h, nil); err != nil {
+			return err
+		}
+	}
+	for _, workers := range lambdaWorkers {
+		list := []contender{httpCase("floor: sts GetCallerIdentity", s, workers, []target.Request{identityRequest()})}
+		for _, h := range all {
+			one := httpCase("warm "+h.runtime, s, workers, []target.Request{invocation("hello-" + h.name)})
+			if _, err := one.run(load.Limit{Time: b.period}); err != nil { // environments for all
+				return err
+			}
+			list = append(list, one)
+		}
+		if peer != nil {
+			list = append(list, httpCase("serverless-offline: warm "+all[0].runtime, peer, workers, []target.Request{invocation("bench-dev-hello")}))
+		}
+		if err := b.compare(lambdaPart, list); err != nil {
 			return err
 		}
 	}
@@ -75,7 +140,7 @@ func (b *bench) invoke() error {
 
 // cold gives the function new code before each invocation.
 func (b *bench) cold(s *target.Server, role string, h hello, title string, env object) error {
-	name := "cold-" + h.file[len("index."):]
+	name := "cold-" + h.name
 	if env != nil {
 		name += "-own"
 	}
@@ -116,7 +181,7 @@ func (b *bench) cold(s *target.Server, role string, h hello, title string, env o
 	for _, d := range took {
 		sum += d
 	}
-	b.report.add("invoke", title, 1, load.Summarize(took, sum))
+	b.report.add(lambdaPart, title, 1, load.Summarize(took, sum))
 	return nil
 }
 
@@ -175,7 +240,9 @@ func (b *bench) awaitFunction(s *target.Server, name string) error {
 func pack(name, source string) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	w, err := z.Create(name)
+	header := &zip.FileHeader{Name: name, Method: zip.Deflate}
+	header.SetMode(0o755)
+	w, err := z.CreateHeader(header)
 	if err != nil {
 		return nil, err
 	}
