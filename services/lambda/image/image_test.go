@@ -36,6 +36,7 @@ func TestParse(t *testing.T) {
 		{own + "/app:one@" + digest, at(source{repository: "app", tag: "one", digest: digest}), true},
 		{"123456789012.dkr.ecr.us-east-1.amazonaws.com/app:one", source{"123456789012", "us-east-1", "app", "one", ""}, true},
 		{"123456789012.dkr.ecr.us-east-1.localhost:4566/app:one", source{"123456789012", "us-east-1", "app", "one", ""}, true},
+		{"localhost:5000/app:one", at(source{repository: "app", tag: "one"}), true},
 		{"docker.io/library/app:one", source{}, false},
 		{"app:one", source{}, false},
 		{"public.ecr.aws/lambda/python:3.13", source{}, false},

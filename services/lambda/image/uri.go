@@ -16,6 +16,9 @@ type source struct {
 // awsHost is ECR's host name, whatever the domain: AWS's own or a local one.
 var awsHost = regexp.MustCompile(`^(\d{12})\.dkr\.ecr\.([a-z0-9-]{1,32})\.[a-z0-9.-]+(:\d+)?$`)
 
+// loopbackHost is this moln too, whatever port it listens on now.
+var loopbackHost = regexp.MustCompile(`^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$`)
+
 var repositoryForm = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
 var tagForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
@@ -27,7 +30,8 @@ const (
 )
 
 // parse reads the URI of an image: HOST/REPOSITORY[:TAG][@DIGEST], where the host
-// is ECR's for an account and region, or own, this moln's, for the function's.
+// is ECR's for an account and region, or own or any loopback, this moln's, for the
+// function's.
 func parse(uri, own, account, region string) (source, bool) {
 	if len(uri) > uriBytesMax {
 		return source{}, false
@@ -36,7 +40,7 @@ func parse(uri, own, account, region string) (source, bool) {
 	s := source{account: account, region: region}
 	if m := awsHost.FindStringSubmatch(host); m != nil {
 		s.account, s.region = m[1], m[2]
-	} else if !found || own == "" || host != own {
+	} else if !found || host == "" || (host != own && !loopbackHost.MatchString(host)) {
 		return source{}, false
 	}
 	name, s.digest, found = strings.Cut(name, "@")

@@ -72,6 +72,9 @@ func judge(r pool.Result, g *fn.Config, requestID string, now time.Time) verdict
 	if strings.HasPrefix(g.Runtime, "provided") && r.Outcome == pool.InitExited && r.Exit.Status == noProgramExit {
 		return failure(invalidEntry, "RequestId: "+requestID+" Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]", statusError)
 	}
+	if g.Image != nil && r.Outcome == pool.InitExited && r.Exit.Status == noProgramExit {
+		return failure(invalidEntry, "RequestId: "+requestID+" Error: the image's entry point could not be started: "+r.Exit.String(), statusError)
+	}
 	return failure(typeExit, "RequestId: "+requestID+" Error: "+exitText(r.Exit), statusError)
 }
 
