@@ -389,7 +389,7 @@ func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, start time.Time, 
 		answered = true
 		r.fill(ev.answer)
 		r.ResponseLatency = time.Since(start)
-		if e.listening && inv.Answered != nil {
+		if (e.listening || r.Streamed) && inv.Answered != nil && !r.Truncated() {
 			inv.Answered(*r)
 		}
 	}

@@ -71,7 +71,8 @@ type Invocation struct {
 	// event; not where it never does.
 	Begun func()
 	// Answered, if not nil, is told the answer as soon as there is one, where
-	// extensions may keep Invoke from returning. Figures are not in it yet.
+	// extensions, or what a handler left behind a streamed response, may keep
+	// Invoke from returning. Figures are not in it yet.
 	Answered func(Result)
 }
 

@@ -23,7 +23,7 @@ func (s *Service) invokeStream(ctx context.Context, c *service.Call, in *api.Inv
 	if err != nil {
 		return nil, err
 	}
-	inv := run.Invocation{Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c), Trace: traceOf(c), Tenant: smithy.Val(in.TenantId)}
+	inv := run.Invocation{Ref: r, RequestID: c.RequestID, Payload: in.Payload, Cognito: cognitoOf(c), Trace: traceOf(c), Tenant: smithy.Val(in.TenantId), Tail: smithy.Val(in.LogType) == api.LogTypeTail}
 	if err := inv.Normalise(smithy.Val(in.ClientContext), false); err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Service) invokeStream(ctx context.Context, c *service.Call, in *api.Inv
 	context.AfterFunc(ctx, func() { stream.Close() })
 	return &api.InvokeWithResponseStreamOutput{
 		StatusCode: new(int32(http.StatusOK)), ExecutedVersion: &stream.Version,
-		EventStream: events(stream, smithy.Val(in.LogType) == api.LogTypeTail),
+		EventStream: events(stream, inv.Tail),
 	}, nil
 }
 

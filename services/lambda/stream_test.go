@@ -143,3 +143,22 @@ func TestInvokeStreamAbandoned(t *testing.T) {
 		}
 	}
 }
+
+// The end of the response is not held up by what the function leaves behind it,
+// unless the caller wants the end of the log.
+func TestInvokeStreamWithLeftovers(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("s", `exports.handler = awslambda.streamifyResponse(async (event, out) => { out.end("all"); setTimeout(() => console.log("after"), 700); });`)
+	w.stream("s", `{}`, func(in *api.InvokeWithResponseStreamInput) { in.LogType = new(api.LogTypeTail) })
+	began := time.Now()
+	if h := w.stream("s", `{}`); strings.Join(h.chunks, "") != "all" || h.end.ErrorCode != nil {
+		t.Errorf("%+v", h)
+	}
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Errorf("the end came after %v", took)
+	}
+	h := w.stream("s", `{}`, func(in *api.InvokeWithResponseStreamInput) { in.LogType = new(api.LogTypeTail) })
+	if tail, _ := base64.StdEncoding.DecodeString(*h.end.LogResult); !strings.Contains(string(tail), "\tafter\n") {
+		t.Errorf("log %q", tail)
+	}
+}

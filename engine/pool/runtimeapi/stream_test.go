@@ -140,3 +140,41 @@ func TestSinkOfAnother(t *testing.T) {
 		t.Errorf("%s, %d pieces", text, len(s.pieces))
 	}
 }
+
+// A standard client streams with trailers as the custom runtimes of other
+// languages do.
+func TestSinkFromStandardClient(t *testing.T) {
+	f := newFixture(t)
+	s := &sink{pieces: make(chan string)}
+	f.begin(t, s)
+	pr, pw := io.Pipe()
+	r, err := http.NewRequest("POST", "http://"+f.addr+base+"invocation/r1/response", pr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Lambda-Runtime-Function-Response-Mode", "streaming")
+	r.Trailer = http.Header{"Lambda-Runtime-Function-Error-Type": nil, "Lambda-Runtime-Function-Error-Body": nil}
+	status := make(chan int, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			status <- 0
+			return
+		}
+		_ = resp.Body.Close()
+		status <- resp.StatusCode
+	}()
+	for _, piece := range []string{"one", "two"} {
+		fmt.Fprint(pw, piece)
+		if got := <-s.pieces; got != piece {
+			t.Errorf("%q, want %q", got, piece)
+		}
+	}
+	r.Trailer.Set("Lambda-Runtime-Function-Error-Type", "Function.Broken")
+	r.Trailer.Set("Lambda-Runtime-Function-Error-Body", "e30=")
+	_ = pw.Close()
+	f.want(t, "answered")
+	if a := <-f.answer; <-status != 202 || a.ErrorType != "Function.Broken" || string(a.Body) != "{}" || a.SunkBytes != 6 {
+		t.Errorf("%+v", a)
+	}
+}

@@ -21,6 +21,7 @@ type Invocation struct {
 	clientContext string // JSON
 	Cognito       string // JSON
 	sink          runtimeapi.Sink
+	answered      func(Result) // told when the response in sink has ended
 	// Trace is the X-Ray header that the event came with, Tenant whose it is; both
 	// may be "".
 	Trace, Tenant string
@@ -60,7 +61,7 @@ func (e *Engine) on(ctx context.Context, c *service.Call, f *fn.Function, v *fn.
 		return e.runAhead(leave, func(answered func(Result)) (Result, error) { return e.run(ctx, c, v, inv, answered) })
 	}
 	defer leave()
-	return e.run(ctx, c, v, inv, nil)
+	return e.run(ctx, c, v, inv, inv.answered)
 }
 
 // runAhead returns the answer as soon as there is one, while extensions, which

@@ -50,12 +50,20 @@ func (e *Engine) Stream(ctx context.Context, c *service.Call, inv Invocation) (*
 	s := &Stream{Version: v.Version, done: make(chan struct{})}
 	k := &sink{begun: make(chan string, 1)}
 	s.body, k.PipeWriter = io.Pipe()
+	var once sync.Once
+	settle := func(r Result, err error) {
+		once.Do(func() {
+			s.res, s.err = r, err
+			_ = k.Close() // which frees a Write that a stopped runtime has left
+			close(s.done)
+		})
+	}
 	inv.sink = k
-	go func() {
-		defer close(s.done)
-		defer k.Close() // which frees a Write that a stopped runtime has left
-		s.res, s.err = e.on(ctx, c, f, v, inv)
-	}()
+	if !inv.Tail {
+		// What the function does behind its response is not waited for.
+		inv.answered = func(r Result) { settle(r, nil) }
+	}
+	go func() { settle(e.on(ctx, c, f, v, inv)) }()
 	select {
 	case s.ContentType = <-k.begun:
 		s.Streamed = true
@@ -88,8 +96,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Result waits for the end of the invocation. Payload of a streamed response is
-// its error, if any.
+// Result waits for the end of the response, or with Tail of the invocation.
+// Payload of a streamed response is its error, if any.
 func (s *Stream) Result() (Result, error) {
 	<-s.done
 	return s.res, s.err
