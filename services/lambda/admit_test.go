@@ -48,6 +48,8 @@ func TestTenants(t *testing.T) {
 	must(w, api.PublishVersion, &api.PublishVersionInput{FunctionName: new("f")})
 	warm, err := do(w, api.PutProvisionedConcurrencyConfig, &api.PutProvisionedConcurrencyConfigInput{FunctionName: new("f"), Qualifier: new("1"), ProvisionedConcurrentExecutions: new(int32(1))})
 	wantFault(t, warm, err, "InvalidParameterValueException", "tenancy")
+	url, err := do(w, api.CreateFunctionUrlConfig, &api.CreateFunctionUrlConfigInput{FunctionName: new("f"), AuthType: new("NONE")})
+	wantFault(t, url, err, "InvalidParameterValueException", "tenancy")
 	event, err := do(w, api.Invoke, &api.InvokeInput{FunctionName: new("f"), InvocationType: new("Event")})
 	wantFault(t, event, err, "InvalidParameterValueException", "Add a valid tenant ID")
 	must(w, api.UpdateFunctionConfiguration, &api.UpdateFunctionConfigurationInput{FunctionName: new("f"), Timeout: new(int32(9))})
@@ -154,6 +156,7 @@ func TestResourcePolicy(t *testing.T) {
 		{text, *made.RevisionId, "PreconditionFailedException"},
 		{`{`, "", "InvalidParameterValueException"},
 		{strings.Replace(text, arn+`"`, arn+`x"`, 1), "", "InvalidParameterValueException"},
+		{strings.Replace(text, `"Resource":"`+arn, `"NotResource":"`+arn+`x`, 1), "", "InvalidParameterValueException"},
 		{strings.Replace(text, "lambda:GetFunction", "s3:GetObject", 1), "", "InvalidParameterValueException"},
 		{strings.Replace(text, `"Principal":{"AWS":["999999999999"]},`, "", 1), "", "InvalidParameterValueException"},
 	} {

@@ -78,10 +78,14 @@ func (s *Service) setFunction(ctx context.Context, c *service.Call, m *Mapping, 
 	if ref.Account != m.Account {
 		return fn.Invalid("Function does not exist")
 	}
-	if _, _, err := s.runner.Target(ctx, ref); fault.Is(err, "ResourceNotFoundException") {
+	_, v, err := s.runner.Target(ctx, ref)
+	switch {
+	case fault.Is(err, "ResourceNotFoundException"):
 		return fn.Invalid("Function does not exist")
-	} else if err != nil {
+	case err != nil:
 		return err
+	case v.Tenancy != "":
+		return fn.Invalid("Event source mappings are not supported for functions that are enabled with tenancy configuration.")
 	}
 	m.Function, m.Qualifier = ref.Name, ref.Qualifier
 	return nil

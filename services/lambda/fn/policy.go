@@ -19,7 +19,8 @@ const policyBytesMax = 20 << 10
 type ResourcePolicy struct {
 	Statements []json.RawMessage `json:"statements"`
 	Revision   string            `json:"revision"`
-	// Version and ID are a document's own, "" for the usual ones.
+	// Whole says that it came as a document; Version and ID are that one's own.
+	Whole   bool   `json:"whole,omitempty"`
 	Version string `json:"version,omitempty"`
 	ID      string `json:"id,omitempty"`
 }
@@ -37,15 +38,12 @@ type statement struct {
 // Document is the policy as GetPolicy shows it.
 func (p *ResourcePolicy) Document() ([]byte, error) {
 	version, id := p.Version, p.ID
-	if version == "" {
-		version = string(policy.Version2012)
-	}
-	if id == "" {
-		id = "default"
+	if !p.Whole {
+		version, id = string(policy.Version2012), "default"
 	}
 	return json.Marshal(struct {
-		Version   string            `json:"Version"`
-		ID        string            `json:"Id"`
+		Version   string            `json:"Version,omitempty"`
+		ID        string            `json:"Id,omitempty"`
 		Statement []json.RawMessage `json:"Statement"`
 	}{version, id, p.Statements})
 }
@@ -192,6 +190,9 @@ func ParsePolicy(r Ref, text string) (*ResourcePolicy, error) {
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return nil, Invalid("The policy is not valid: %s", err)
 		}
+		if len(s.Resource) == 0 || len(s.Action) == 0 {
+			return nil, Invalid("The policy is not valid: its statements must have a Resource and an Action.")
+		}
 		for _, name := range s.Resource {
 			if name != r.ARN() {
 				return nil, Invalid("The policy is not valid: the Resource of its statements must be %s, not %s.", r.ARN(), name)
@@ -203,7 +204,7 @@ func ParsePolicy(r Ref, text string) (*ResourcePolicy, error) {
 			}
 		}
 	}
-	return &ResourcePolicy{Statements: doc.Statement, Version: doc.Version, ID: doc.ID}, nil
+	return &ResourcePolicy{Statements: doc.Statement, Whole: true, Version: doc.Version, ID: doc.ID}, nil
 }
 
 // oneOrMany is a list that may be written as its only member.

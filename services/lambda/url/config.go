@@ -69,6 +69,13 @@ func (u *URLs) create(ctx context.Context, c *service.Call, in *api.CreateFuncti
 	if err := checkCors(in.Cors); err != nil {
 		return nil, err
 	}
+	f, err := u.store.Function(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if f.Latest.Tenancy != "" {
+		return nil, fn.Invalid("Function URLs are not supported for functions that are enabled with tenancy configuration.")
+	}
 	made := fn.URL{
 		ID: u.deps.Ident.Of(idAlphabet, idLen), AuthType: *in.AuthType, InvokeMode: api.InvokeModeBuffered,
 		Cors: tidy(in.Cors), Created: c.Now, Modified: c.Now,
