@@ -68,6 +68,9 @@ func (s *Service) checkOn(ctx context.Context, r fn.Ref, in any) (service.Check,
 		check.Resource = r.Unqualified().ARN()
 	}
 	requestKeys(check.Context, in)
+	if err := s.urlKeys(ctx, check.Context, r, in); err != nil {
+		return check, err
+	}
 	f, ok, err := fn.Read[fn.Function](s.store.Reader(ctx), r.FunctionKey(r.Name))
 	if err != nil || !ok {
 		return check, err
@@ -101,22 +104,11 @@ func requestKeys(keys policy.Keys, in any) {
 		tagKeys(keys, in.Tags)
 	case *api.UntagResourceInput:
 		keys["aws:tagkeys"] = in.TagKeys
-	case *api.CreateFunctionUrlConfigInput:
-		authTypeKey(keys, in.AuthType)
-	case *api.UpdateFunctionUrlConfigInput:
-		authTypeKey(keys, in.AuthType)
 	case *api.AddPermissionInput:
 		keys["lambda:principal"] = []string{smithy.Val(in.Principal)}
 		if in.FunctionUrlAuthType != nil {
 			keys["lambda:functionurlauthtype"] = []string{*in.FunctionUrlAuthType}
 		}
-	}
-}
-
-// authTypeKey gives lambda:FunctionUrlAuthType.
-func authTypeKey(keys policy.Keys, authType *string) {
-	if authType != nil {
-		keys["lambda:functionurlauthtype"] = []string{*authType}
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // front serves the data plane as the gateway does, and returns a client that
@@ -366,5 +367,36 @@ func TestURLResource(t *testing.T) {
 		if err := rt.Delete(ctx, c, r); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Conditions can tell requests on open URLs from others.
+func TestURLKeys(t *testing.T) {
+	w := newWorld(t, Options{Sandbox: "none"})
+	w.node("f", "1")
+	asked := func(in any) (string, string) {
+		t.Helper()
+		check, err := w.s.checkOn(t.Context(), fn.At(fn.Place{Account: account, Region: region}, "f", ""), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(check.Context["lambda:functionurlauthtype"], ","), strings.Join(check.Context["lambda:functionarn"], ",")
+	}
+	arn := "arn:aws:lambda:eu-west-1:123456789012:function:f"
+	if a, f := asked(&api.CreateFunctionUrlConfigInput{AuthType: new("NONE")}); a != "NONE" || f != arn {
+		t.Errorf("create %q %q", a, f)
+	}
+	if a, f := asked(&api.DeleteFunctionUrlConfigInput{}); a != "" || f != arn {
+		t.Errorf("delete without a URL %q %q", a, f)
+	}
+	must(w, api.CreateFunctionUrlConfig, &api.CreateFunctionUrlConfigInput{FunctionName: new("f"), AuthType: new("AWS_IAM")})
+	if a, _ := asked(&api.DeleteFunctionUrlConfigInput{}); a != "AWS_IAM" {
+		t.Errorf("delete %q", a)
+	}
+	if a, _ := asked(&api.UpdateFunctionUrlConfigInput{AuthType: new("NONE")}); a != "NONE" {
+		t.Errorf("update %q", a)
+	}
+	if a, f := asked(&api.InvokeInput{}); a != "" || f != "" {
+		t.Errorf("another operation %q %q", a, f)
 	}
 }
