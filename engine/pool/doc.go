@@ -6,6 +6,17 @@
 // functions, accounts, retries, concurrency quotas or the wording of errors; the
 // Lambda service turns an Outcome into those.
 //
+// # Extensions
+//
+// Where there are programs in /opt/extensions, a crew (engine/sandbox/crew) runs
+// them and the runtime: they register (package extension), then the runtime
+// starts. Init is over when all wait for an event; an invocation, when the runtime
+// and those that were told of it wait again, though its answer is known before
+// (Invocation.Answered). An environment that is let go ends in order: SIGTERM to
+// the runtime, SHUTDOWN to the extensions, and after 500 ms, or 2 s where there are
+// external ones, an end to what is left. Package telemetry tells them of it all.
+// Without extensions there is none of this, and an environment is killed.
+//
 // # Invariants
 //
 //   - P1 An environment serves one key, the one it was assigned to, for life.

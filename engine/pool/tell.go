@@ -51,8 +51,12 @@ func (e *Env) initType() string {
 	return onDemand
 }
 
-// unheard says that nobody hears of events.
-func (e *Env) unheard() bool { return e.tele.Idle() && e.template.Event == nil }
+// unheard says that nobody hears of invocations' events. Logs in text have lines
+// for what happens in init alone.
+func (e *Env) unheard() bool {
+	t := e.template
+	return e.tele.Idle() && (t.Event == nil || !t.Identity.JSONLogs)
+}
 
 func tracing(inv Invocation) *telemetry.Tracing {
 	if inv.TraceID == "" {

@@ -57,7 +57,8 @@ type Template struct {
 	// about its environment.
 	Identity Identity
 	// Event hears of the platform's events, as package telemetry has them, from
-	// any goroutine. It must not call back.
+	// any goroutine; of those of invocations only with Identity.JSONLogs. It
+	// must not call back.
 	Event func(kind string, record any)
 	// Made, if not nil, is told by Keep of the environment it made, before its
 	// init begins.

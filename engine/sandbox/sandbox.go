@@ -21,6 +21,9 @@ const (
 	// DefaultProcesses and DefaultFiles apply where Spec says 0.
 	DefaultProcesses = 1024
 	DefaultFiles     = 1024
+	// SupervisorName is the process name of the program that watches over the
+	// others of a guest (package crew). What it uses is not the guest's.
+	SupervisorName = "moln-crew"
 )
 
 // Network says what the guest may reach.

@@ -732,6 +732,8 @@ async function rehearse() {
   waiting.length = 0;
   received = Buffer.alloc(0);
   current = null;
+  logged.id = undefined;
+  logged.tenant = undefined;
   handler = null;
   delete process.env._X_AMZN_TRACE_ID;
   delete require.cache[REHEARSAL];

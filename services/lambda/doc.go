@@ -60,6 +60,11 @@
 //
 // A function is Active when CreateFunction answers. Retired runtimes run on the
 // nearest interpreter that this host has, with a line about it in the log.
+// An environment that failed is replaced, not reset: what was in its /tmp is gone.
+// An init that failed fails the invocation that waited for it; it is tried again
+// only where it took too long. X-Ray headers are passed on, but nobody listens at
+// the address of the X-Ray daemon. Where the caller does not ask for the log, the
+// answer of a function with layers is given before its extensions are done.
 // CPU is not divided by memory size. Code for another architecture is taken
 // unless it is native. Concurrency is counted per process.
 package lambda

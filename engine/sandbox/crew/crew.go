@@ -16,7 +16,7 @@ import (
 
 const (
 	// programName is the supervisor's name in the sandbox: what Main looks at.
-	programName = "moln-crew"
+	programName = sandbox.SupervisorName
 	programPath = "/var/rapid/" + programName
 	// address is where the supervisor finds the host, once.
 	address = "127.0.0.1:9002"

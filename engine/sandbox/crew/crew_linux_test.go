@@ -97,6 +97,9 @@ func testCrew(t *testing.T, d sandbox.Driver) {
 	if !errors.As(err, &launch) || !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("started what is no program: %v", err)
 	}
+	if s, err := sb.Stats(); err != nil || s.Processes < 2 || s.MemoryPeakBytes > 32<<20 {
+		t.Errorf("stats %+v, %v: two shells and not the supervisor", s, err)
+	}
 	if err := c.Signal("one", syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,8 @@ func (sb *box) privateMemory(fence int64) int64 {
 	return total
 }
 
-// Stats reads the guest's processes; the helper is not counted.
+// Stats reads the guest's processes; neither the helper nor a crew's supervisor is
+// counted.
 func (sb *box) Stats() (sandbox.Stats, error) {
 	var s sandbox.Stats
 	select {
@@ -72,6 +73,9 @@ func (sb *box) Stats() (sandbox.Stats, error) {
 	}
 	var peak int64
 	for _, pid := range descendants(sb.process.Pid) {
+		if comm(pid) == sandbox.SupervisorName {
+			continue
+		}
 		resident, _ := statm(pid)
 		s.MemoryBytes += resident
 		peak += highWater(pid)
@@ -123,6 +127,11 @@ func statm(pid int) (resident, shared int64) {
 	resident, _ = strconv.ParseInt(fields[statmResident], 10, 64)
 	shared, _ = strconv.ParseInt(fields[statmShared], 10, 64)
 	return resident * page, shared * page
+}
+
+func comm(pid int) string {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return strings.TrimSuffix(string(data), "\n")
 }
 
 func highWater(pid int) int64 {

@@ -9,15 +9,39 @@ import (
 	"moln.dev/moln/engine/sandbox"
 )
 
-// readStats reads the guest's first process only.
+// readStats reads the guest's first process only; where that watches over others,
+// those instead.
 func readStats(pid int) (sandbox.Stats, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {
 		return sandbox.Stats{}, fmt.Errorf("procsandbox: %w", err)
 	}
-	return sandbox.Stats{
-		MemoryBytes: kib(string(data), "VmRSS:"), MemoryPeakBytes: kib(string(data), "VmHWM:"), Processes: 1,
-	}, nil
+	pids := []string{strconv.Itoa(pid)}
+	if strings.TrimSpace(string(name)) == sandbox.SupervisorName {
+		pids = children(pid)
+	}
+	var s sandbox.Stats
+	for _, pid := range pids {
+		data, err := os.ReadFile("/proc/" + pid + "/status")
+		if err != nil {
+			continue // it has just ended
+		}
+		s.MemoryBytes += kib(string(data), "VmRSS:")
+		s.MemoryPeakBytes += kib(string(data), "VmHWM:")
+		s.Processes++
+	}
+	return s, nil
+}
+
+// children are the processes that the threads of pid started.
+func children(pid int) []string {
+	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	var list []string
+	for _, task := range tasks {
+		data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, task.Name()))
+		list = append(list, strings.Fields(string(data))...)
+	}
+	return list
 }
 
 func kib(text, key string) int64 {
