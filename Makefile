@@ -86,8 +86,13 @@ unit: ## go test of every package but e2e, with the protocol and signature vecto
 	@$(UNSHARE) $(GO) test $$($(GO) list ./... | grep -v '/e2e$$') -timeout 10m | grep -v 'no test files'
 
 .PHONY: e2e
-e2e: build ## the scripts of e2e/testdata/script, two nodes on one store, one order of all that is done to items, a full disk, rot, large objects in little memory, functions from container images
+e2e: build ## the scripts of e2e/testdata/script, two nodes on one store, one order of all that is done to items, a full disk, rot, large objects in little memory, functions from container images, hostile functions
 	$(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestScripts|TestCluster|TestLinearizable|TestFullDisk|TestRot|TestLargeObjects|TestImageFunctions' -timeout 5m
+	$(UNSHARE) $(GO) test ./e2e -count=1 -short -run TestEscape -timeout 5m
+
+.PHONY: escape
+escape: build ## hostile functions on a moln, which SANDBOX holds (ns, crun, runc, runsc or a path), for root and for an ordinary user
+	MOLN_ESCAPE_SANDBOX=$(SANDBOX) $(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestEscape' -v -timeout 15m | grep -v '^=== '
 
 .PHONY: kill-short
 kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store; a power cut

@@ -374,6 +374,18 @@ func (g *Group) Anonymous() (int64, bool) {
 	return readField(filepath.Join(dir, "memory.stat"), key)
 }
 
+// Held is what no cache can give back: anonymous memory, and that of files in
+// memory.
+func (g *Group) Held() (int64, bool) {
+	dir, _, found := g.dir("memory")
+	anonymous, has := g.Anonymous()
+	if !found || !has {
+		return 0, false
+	}
+	files, ok := readField(filepath.Join(dir, "memory.stat"), "shmem")
+	return anonymous + files, ok
+}
+
 // OOMKills counts the processes the kernel killed for the memory limit.
 func (g *Group) OOMKills() int64 {
 	dir, isV2, found := g.dir("memory")

@@ -132,26 +132,26 @@ func (sb *box) settle(last notice, state *os.ProcessState) sandbox.ExitState {
 // ask gives the helper an order and waits until it is done.
 func (sb *box) ask(o order, fds []int) error {
 	got, err := sb.askFor(o, fds)
-	closeAll(got)
+	closeAll(got.fds)
 	return err
 }
 
-// askFor is ask for an order that is answered with descriptors.
-func (sb *box) askFor(o order, fds []int) ([]int, error) {
+// askFor is ask for an order that is answered with more than that it is done.
+func (sb *box) askFor(o order, fds []int) (reply, error) {
 	sb.orders.Lock()
 	defer sb.orders.Unlock()
 	if err := send(sb.control, o, nil, fds); err != nil {
-		return nil, fmt.Errorf("nssandbox: %w", err)
+		return reply{}, fmt.Errorf("nssandbox: %w", err)
 	}
 	select {
 	case r := <-sb.replies:
 		if r.Error != "" {
 			closeAll(r.fds)
-			return nil, errors.New("nssandbox: " + r.Error)
+			return reply{}, errors.New("nssandbox: " + r.Error)
 		}
-		return r.fds, nil
+		return r, nil
 	case <-sb.done:
-		return nil, errors.New("nssandbox: the sandbox has ended")
+		return reply{}, errors.New("nssandbox: the sandbox has ended")
 	}
 }
 

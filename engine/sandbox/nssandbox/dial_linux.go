@@ -29,10 +29,11 @@ func (sb *box) Dial(ctx context.Context, port int) (net.Conn, error) {
 	case sb.frozen.Load():
 		return nil, errors.New("nssandbox: the sandbox is frozen")
 	}
-	fds, err := sb.askFor(order{Dial: port}, nil)
+	answer, err := sb.askFor(order{Dial: port}, nil)
 	if err != nil {
 		return nil, err
 	}
+	fds := answer.fds
 	defer closeAll(fds)
 	if len(fds) != 1 {
 		return nil, fmt.Errorf("nssandbox: the helper sent %d sockets", len(fds))

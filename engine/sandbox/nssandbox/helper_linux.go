@@ -300,6 +300,8 @@ func (h *helper) obey() {
 		switch {
 		case o.Dial != 0:
 			dialled, err = dial(o.Dial)
+		case o.Weigh:
+			answer.Bytes, err = h.weigh()
 		case o.Seal:
 			sealed = true
 		case o.Signal != 0:

@@ -59,6 +59,7 @@ type file struct {
 type order struct {
 	Mount  *bind `json:",omitempty"`
 	Signal int   `json:",omitempty"`
+	Weigh  bool  `json:",omitempty"`
 	Seal   bool  `json:",omitempty"`
 	Dial   int   `json:",omitempty"` // a port of the guest's loopback
 }
@@ -70,6 +71,7 @@ type notice struct {
 	Error   string `json:",omitempty"`
 	// Refused is set beside Error where only the guest's program is at fault.
 	Refused *sandbox.StartError `json:",omitempty"`
+	Bytes   int64               `json:",omitempty"`
 	Exited  bool                `json:",omitempty"`
 	Status  int                 `json:",omitempty"`
 	Signal  int                 `json:",omitempty"`

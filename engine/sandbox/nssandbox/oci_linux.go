@@ -29,7 +29,7 @@ const (
 	// guarded* what gVisor's kernel needs as long as it runs.
 	ociProcessSlack     = 64
 	guardedProcessSlack = 512
-	guardedMemoryBytes  = 128 << 20
+	guardedMemoryBytes  = 96 << 20
 )
 
 // runtimeSetup is the part of the set-up that a runtime needs.
@@ -37,6 +37,7 @@ type runtimeSetup struct {
 	oci.Runtime
 	Program bind
 	User    int
+	Root    bool // the daemon is root, and there is more than one user
 }
 
 // NewOCI is New for a driver whose guests an OCI runtime starts. The helper
@@ -69,7 +70,7 @@ func (d *Driver) runtimeSetup() (*runtimeSetup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runtimeSetup{Runtime: *d.runtime, Program: b, User: d.guestUser()}, nil
+	return &runtimeSetup{Runtime: *d.runtime, Program: b, User: d.guestUser(), Root: d.root}, nil
 }
 
 // runtimeAttributes makes the helper user 0 of its namespace, as runtimes expect.
@@ -113,6 +114,8 @@ type stage struct {
 	runtimeSetup
 	places oci.Places
 	root   string // the guest's
+	tmp    int    // descriptor of its /tmp, where that is ours
+	proc   int    // descriptor of this namespace's /proc
 	ns     int    // descriptor of the namespace
 }
 
@@ -193,7 +196,10 @@ func (st *stage) build(s *setup, blob []byte, trees []int) error {
 	if err != nil {
 		return err
 	}
-	st.root, err = os.Getwd()
+	if st.root, err = os.Getwd(); err != nil {
+		return err
+	}
+	st.tmp, err = unix.Open("tmp", unix.O_PATH|unix.O_CLOEXEC, 0)
 	return err
 }
 
@@ -202,6 +208,10 @@ func (st *stage) build(s *setup, blob []byte, trees []int) error {
 func (st *stage) hostViews() error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc for the runtime: %w", err)
+	}
+	var err error
+	if st.proc, err = unix.Open("/proc", unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+		return err
 	}
 	if st.Kind == oci.Crun {
 		// It refuses to run where both versions are; where this one cannot be
@@ -223,6 +233,9 @@ func (st *stage) writeConfig(s *setup) error {
 	}
 	if st.Guarded() {
 		guest.Proc = true
+		if st.Root {
+			guest.Tmp = filepath.Join(st.root, "tmp")
+		}
 	} else {
 		guest.Dev = filepath.Join(st.root, "dev")
 	}
@@ -308,6 +321,75 @@ func (st *stage) command(args []string, files []uintptr) (int, error) {
 		return 0, fmt.Errorf("start %s: %w", st.Path, err)
 	}
 	return pid, nil
+}
+
+// memoryFile is the name of the file in memory that is a gVisor guest's memory.
+const memoryFile = "runsc-memory"
+
+// weigh tells what only the helper can see of a gVisor guest's memory: for root,
+// what lies in its /tmp, which is memory to the kernel but not to a memory limit;
+// else, where no control group measures, all that the guest has.
+func (h *helper) weigh() (int64, error) {
+	if h.stage == nil || !h.stage.Guarded() {
+		return 0, nil
+	}
+	if !h.stage.Root {
+		return h.stage.memory(h.guestPID)
+	}
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(h.stage.tmp, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Blocks-st.Bfree) * st.Bsize, nil
+}
+
+// memory is what the memory file of a gVisor process holds.
+func (st *stage) memory(pid int) (int64, error) {
+	fd, err := unix.Openat(st.proc, strconv.Itoa(pid)+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	dir := os.NewFile(uintptr(fd), "fd")
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0, err
+	}
+	link := make([]byte, 64)
+	for _, name := range names {
+		n, err := unix.Readlinkat(fd, name, link)
+		if err != nil || !strings.Contains(string(link[:n]), memoryFile) {
+			continue
+		}
+		var file unix.Stat_t
+		if err := unix.Fstatat(fd, name, &file, 0); err != nil {
+			return 0, err
+		}
+		const blockBytes = 512
+		return file.Blocks * blockBytes, nil
+	}
+	return 0, fmt.Errorf("process %d has no %s", pid, memoryFile)
+}
+
+// guardedMemory is what a guest and its own kernel hold, apart from its /tmp; as
+// far as can be told.
+func (sb *box) guardedMemory() int64 {
+	fence := memoryFence(sb.spec.MemoryBytes)
+	held, measured := int64(0), false
+	if sb.group != nil {
+		held, measured = sb.group.Held()
+	}
+	if measured && (held <= fence || os.Geteuid() != 0) {
+		return min(held, fence) // the group's own limit is left, on all together
+	}
+	answer, err := sb.askFor(order{Weigh: true}, nil)
+	switch {
+	case err != nil:
+		return 0
+	case measured:
+		return held - answer.Bytes - guardedMemoryBytes
+	}
+	return answer.Bytes - sb.spec.TmpBytes // which lies in the same memory
 }
 
 // signal reaches the guest of a runtime with processes of its own.

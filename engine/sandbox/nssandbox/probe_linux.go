@@ -71,13 +71,16 @@ func (d *Driver) shownUser() string {
 
 // instead says what takes a missing control group's place.
 func (d *Driver) instead(feature string) string {
-	if d.guarded() && feature != "freezer" {
-		return "; nothing stands in"
-	}
 	switch feature {
 	case "memory":
+		if d.guarded() {
+			return "; a watchdog stands in, for memory and /tmp together"
+		}
 		return "; a watchdog and RLIMIT_DATA stand in"
 	case "pids":
+		if d.guarded() {
+			return "; nothing stands in"
+		}
 		return "; RLIMIT_NPROC stands in"
 	case "freezer":
 		return "; SIGSTOP stands in"
@@ -111,7 +114,10 @@ func (d *Driver) isolation(spec *sandbox.Spec, group *cgroup.Group) sandbox.Isol
 	}}
 	if d.guarded() {
 		is.Active = append(is.Active, "kernel of its own")
-		is.Missing = append(is.Missing, "memory apart from /tmp (the limit is on both together)", "processes to the last one (gVisor's own count too)")
+		is.Missing = append(is.Missing, "processes to the last one (gVisor's own count too)")
+		if !d.root {
+			is.Missing = append(is.Missing, "memory apart from /tmp (the limit is on both together)")
+		}
 	}
 	if spec.Network == sandbox.NetworkHost {
 		is.Missing = append(is.Missing, "network (shared with the host, as asked)")

@@ -193,17 +193,16 @@ func addOwn(s *setup, blob []byte) error {
 
 // mountOwn gives the working directory its /proc and /tmp.
 func mountOwn(s *setup) error {
-	if s.Runtime != nil && s.Runtime.Guarded() {
-		return nil // the guest's kernel has its own
+	if s.Runtime == nil || !s.Runtime.Guarded() { // whose kernel has its own
+		options := ""
+		if s.Runtime != nil && s.Runtime.User == 0 {
+			options = "hidepid=2" // the helper has the guest's user
+		}
+		if err := unix.Mount("proc", "proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options); err != nil {
+			return fmt.Errorf("mount /proc: %w", err)
+		}
 	}
-	options := ""
-	if s.Runtime != nil && s.Runtime.User == 0 {
-		options = "hidepid=2" // the helper has the guest's user
-	}
-	if err := unix.Mount("proc", "proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options); err != nil {
-		return fmt.Errorf("mount /proc: %w", err)
-	}
-	options = fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", s.TmpBytes, s.TmpBytes/tmpInodeBytes)
+	options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", s.TmpBytes, s.TmpBytes/tmpInodeBytes)
 	if err := unix.Mount("tmpfs", "tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 		return fmt.Errorf("mount /tmp: %w", err)
 	}

@@ -20,7 +20,7 @@ const (
 // watch ends a guest that outgrows its memory. The kernel's own limit stands
 // further out, because it counts /tmp too.
 func (sb *box) watch() {
-	if sb.spec.MemoryBytes == 0 || sb.guarded {
+	if sb.spec.MemoryBytes == 0 {
 		return
 	}
 	fence := memoryFence(sb.spec.MemoryBytes)
@@ -44,6 +44,9 @@ func (sb *box) watch() {
 // privateMemory is the guest's own memory. While the group's total is below the
 // fence that total is answer enough, and the cheapest.
 func (sb *box) privateMemory(fence int64) int64 {
+	if sb.guarded {
+		return sb.guardedMemory()
+	}
 	if sb.group != nil {
 		used, ok := sb.group.Memory()
 		if ok && used <= fence {

@@ -9,7 +9,8 @@ const specVersion = "1.0.2"
 type Guest struct {
 	Root     string // directory
 	Dev      string // directory to show at /dev; "" for the runtime's own
-	Proc     bool   // the runtime is to mount /proc and /tmp
+	Proc     bool   // the runtime is to mount /proc
+	Tmp      string // directory to show at /tmp; "" with Proc for the runtime's own
 	Args     []string
 	Env      []string
 	Dir      string
@@ -86,7 +87,7 @@ var (
 // Config is the bundle's config.json for a guest with no capabilities, a
 // read-only root and the filter.
 func (r Runtime) Config(g Guest) ([]byte, error) {
-	filter, err := filterFor(g.Arch)
+	filter, err := r.filter(g.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +128,13 @@ func (g Guest) mounts() []mount {
 		list = append(list, mount{"/dev", "bind", g.Dev, []string{"rbind", "nosuid", "noexec"}})
 	}
 	if g.Proc {
-		list = append(list,
-			mount{"/proc", "proc", "proc", []string{"nosuid", "nodev", "noexec"}},
-			mount{"/tmp", "tmpfs", "tmpfs", []string{"nosuid", "nodev", "mode=1777", "size=" + number(g.TmpBytes)}})
+		list = append(list, mount{"/proc", "proc", "proc", []string{"nosuid", "nodev", "noexec"}})
+	}
+	switch options := []string{"nosuid", "nodev"}; {
+	case g.Tmp != "":
+		list = append(list, mount{"/tmp", "bind", g.Tmp, append(options, "rbind", "rw")})
+	case g.Proc:
+		list = append(list, mount{"/tmp", "tmpfs", "tmpfs", append(options, "mode=1777", "size="+number(g.TmpBytes))})
 	}
 	return list
 }

@@ -94,7 +94,7 @@ func (r Runtime) global(p Places) []string {
 		// The network is the host's only in gVisor's words: it is that of the
 		// namespace in which the runtime was started. Files are shared because
 		// mounts are added later. The guest's control groups are the caller's.
-		args = append(args, "--ignore-cgroups", "--network=host", "--file-access=shared",
+		args = append(args, "--ignore-cgroups", "--network=host", "--file-access=shared", "--file-access-mounts=exclusive",
 			"--overlay2=none", "--oci-seccomp", "--host-settings=ignore")
 	}
 	return args

@@ -118,6 +118,12 @@ func Run(t *testing.T, o Options) {
 	t.Run("stats", func(t *testing.T) { stats(t, d) })
 	if o.MemoryLimit {
 		t.Run("memory limit", func(t *testing.T) { memoryLimit(t, d) })
+		t.Run("what lies in /tmp is no memory", func(t *testing.T) {
+			got := shell(t, d, sandbox.Spec{MemoryBytes: 64 << 20, TmpBytes: 256 << 20}, "dd if=/dev/zero of=/tmp/x bs=1M count=200 2>/dev/null; sleep 0.5; wc -c </tmp/x; rm /tmp/x")
+			if got.Exit.OutOfMemory || got.Stdout != "209715200\n" {
+				t.Errorf("got %+v", got)
+			}
+		})
 	}
 	if o.CPULimit {
 		t.Run("cpu quota", func(t *testing.T) { cpuQuota(t, d) })
@@ -145,6 +151,15 @@ func startAndEnd(t *testing.T, o Options) {
 	t.Run("standard output by its name", func(t *testing.T) {
 		got := shell(t, d, sandbox.Spec{}, "echo out >/dev/stdout; echo err >/dev/stderr; : >/dev/null")
 		if got.Stdout != "out\n" || got.Stderr != "err\n" || got.Exit.Status != 0 {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("threads", func(t *testing.T) {
+		sb := start(t, d, sandbox.Spec{Command: []string{"/usr/bin/python3", "-S", "-c", `
+import threading
+done = threading.Thread(target=lambda: print("thread"))
+done.start(); done.join()`}})
+		if got := finish(t, sb); got.Stdout != "thread\n" {
 			t.Errorf("got %+v", got)
 		}
 	})
