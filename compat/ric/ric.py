@@ -80,6 +80,11 @@ class Function:
         body = json.loads(out["Payload"].read())
         return out.get("FunctionError"), body, base64.b64decode(out["LogResult"]).decode(), out
 
+    def raw(self, event):
+        self.make()
+        out = lam.invoke(FunctionName=self.name, Payload=json.dumps(event))
+        return out.get("FunctionError"), out["Payload"].read().decode()
+
     def fine(self, do, **event):
         failed, body, tail, _ = self.call(do, **event)
         if failed:
@@ -205,6 +210,47 @@ def compare(name, ric, own):
 
 
 
+STAMP = "1970-01-12T13:46:40.123Z"
+EVENTS = {
+    "rest": {"httpMethod": "POST", "path": "/a", "body": "b", "headers": {"X-Y": "z"}, "isBase64Encoded": False, "resource": "/{p+}",
+             "requestContext": {"stage": "dev", "identity": {"sourceIp": "1.2.3.4"}, "authorizer": {"claims": {"sub": "u"}}}},
+    "http": {"version": "2.0", "rawPath": "/p", "cookies": ["a=b"], "isBase64Encoded": True, "requestContext": {"http": {"method": "GET"}, "timeEpoch": 1}},
+    "queue": {"Records": [{"messageId": "m", "body": "b", "eventSourceARN": "arn:q", "attributes": {"SentTimestamp": "5"},
+                           "messageAttributes": {"a": {"stringValue": "v", "dataType": "String", "binaryListValues": []}}}]},
+    "topic": {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "m", "TopicArn": "arn:t", "Timestamp": STAMP, "MessageAttributes": {"a": {"Type": "String", "Value": "v"}}}}]},
+    "bucket": {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1", "eventTime": STAMP, "eventName": "ObjectCreated:Put",
+                            "userIdentity": {"principalId": "P"}, "requestParameters": {"sourceIPAddress": "1.2.3.4"},
+                            "responseElements": {"x-amz-request-id": "R", "x-amz-id-2": "I"},
+                            "s3": {"s3SchemaVersion": "1.0", "configurationId": "c", "bucket": {"name": "b", "ownerIdentity": {"principalId": "O"}, "arn": "arn:b"},
+                                   "object": {"key": "a+b%20c", "size": 7, "eTag": "e", "sequencer": "s"}}}]},
+    "table": {"Records": [{"eventID": "1", "eventName": "INSERT", "eventSourceARN": "arn:t", "dynamodb": {
+        "ApproximateCreationDateTime": 1000000.5, "Keys": {"id": {"S": "k"}}, "StreamViewType": "NEW_IMAGE", "SequenceNumber": "1", "SizeBytes": 3,
+        "NewImage": {"n": {"N": "4"}, "m": {"M": {"x": {"BOOL": True}}}, "l": {"L": [{"NULL": True}]}, "ss": {"SS": ["p", "q"]}, "b": {"B": "aGk="}}}}]},
+    "stream": {"Records": [{"eventID": "e", "eventSourceARN": "arn:k", "kinesis": {"data": "aGk=", "approximateArrivalTimestamp": 1000000.25, "partitionKey": "p"}}]},
+    "rule": {"detail-type": "Scheduled", "detail": {"k": "v"}, "time": "2020-01-02T03:04:05Z", "resources": ["arn:r"], "source": "aws.events"},
+    "signUp": {"version": "1", "triggerSource": "PreSignUp_SignUp", "userName": "u", "callerContext": {"clientId": "c"}, "request": {"userAttributes": {"email": "e"}}},
+    "all": {"text": 5, "small": 1, "large": 12345678901, "fraction": 1, "flag": True, "nested": [{"a": 1}], "words": "one", "bytes": "aGk=", "date": 1600000000000,
+            "day": [2020, 1, 2], "aName": "n", "letter": "x", "any": {"a": [1.5]}, "open": 0.5, "hidden": "changed", "unknown": 1},
+    "map": [1, 2],
+    "record": 7,
+    "noRecord": {"x": 1, "label": "l"},
+}
+
+
+def compare_events(package):
+    """AWS's event classes, and beans, come out as with AWS's own serializer."""
+
+    for name, event in EVENTS.items():
+        ric = Function("provided.al2023", "example.Events::" + name, package)
+        own = Function("java25", "example.Events::" + name, package)
+
+        def same(event=event, ric=ric, own=own):
+            equal(own.raw(event), ric.raw(event))
+
+        same.__module__, same.__name__ = "java_events", name
+        test(same)
+
+
 def runs(runtime):
     """Whether this host has something for the runtime."""
     try:
@@ -226,6 +272,8 @@ for name in sys.argv[1:]:
         own = Function(runtime, handler, lambda where=where, language=language: packed(where, SOURCES[language]))
         register("own_" + name, own, (bad, thrown))
         compare(name + "_own", ric, own)
+        if name == "java":
+            compare_events(lambda: packed(os.path.join(BUILT, "java")))
 if runs("ruby3.4"):
     register("own_ruby", Function("ruby3.4", "index.handler", lambda: packed(HERE, SOURCES["ruby"])), ("Function<Bad>", "Function<ArgumentError>"))
 sys.argv[1:] = []

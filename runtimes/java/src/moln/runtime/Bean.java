@@ -1,14 +1,11 @@
 package moln.runtime;
 
 import java.lang.reflect.AccessibleObject;
-import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -51,9 +48,6 @@ final class Bean {
     final Map<String, Property> properties = new LinkedHashMap<>();
     /** AWS's event classes: names are compared without case and punctuation, and any field may be set. */
     final boolean event;
-    /** The canonical constructor of a record, or null. */
-    Constructor<?> canonical;
-    List<String> components;
     private final Class<?> of;
     private final Map<String, Property> loose = new LinkedHashMap<>();
 
@@ -127,21 +121,16 @@ final class Bean {
         }
     }
 
+    /** Records are written by their components. They cannot be read: AWS's serializer detects no constructors. */
     private void record() {
         try {
             if (of.getSuperclass() == null || !of.getSuperclass().getName().equals("java.lang.Record")) {
                 return;
             }
-            Object[] parts = (Object[]) Class.class.getMethod("getRecordComponents").invoke(of);
-            List<Class<?>> types = new ArrayList<>();
-            components = new ArrayList<>();
-            for (Object part : parts) {
+            for (Object part : (Object[]) Class.class.getMethod("getRecordComponents").invoke(of)) {
                 String name = (String) part.getClass().getMethod("getName").invoke(part);
-                types.add((Class<?>) part.getClass().getMethod("getType").invoke(part));
-                components.add(name);
                 at(name).getter = open(of.getDeclaredMethod(name));
             }
-            canonical = open(of.getDeclaredConstructor(types.toArray(new Class<?>[0])));
         } catch (ReflectiveOperationException e) {
             throw new IllegalStateException(e);
         }

@@ -10,6 +10,9 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -74,6 +77,10 @@ final class Mapper {
         }
         if (json instanceof List) {
             List<?> list = (List<?>) json;
+            Object date = list.size() > 1 ? dated(list, c) : null;
+            if (date != null) {
+                return date;
+            }
             if (list.size() > 1) {
                 throw mismatch(c, json);
             }
@@ -89,6 +96,24 @@ final class Mapper {
             return bean((Map<?, ?>) json, b);
         }
         return scalar(json, c, event);
+    }
+
+    /** Dates and times as lists of their parts; null for other classes. */
+    private static Object dated(List<?> list, Class<?> c) {
+        int[] n = new int[7];
+        for (int i = 0; i < n.length && i < list.size(); i++) {
+            if (!(list.get(i) instanceof Integer)) {
+                return null;
+            }
+            n[i] = (Integer) list.get(i);
+        }
+        if (c == LocalDate.class && list.size() == 3) {
+            return LocalDate.of(n[0], n[1], n[2]);
+        }
+        if (c == LocalTime.class) {
+            return LocalTime.of(n[0], n[1], n[2], n[3]);
+        }
+        return c == LocalDateTime.class && list.size() >= 5 ? LocalDateTime.of(n[0], n[1], n[2], n[3], n[4], n[5], n[6]) : null;
     }
 
     /** JSON's own values; fractions are doubles. */
@@ -205,14 +230,6 @@ final class Mapper {
         }
         Bean bean = Bean.of(c);
         try {
-            if (bean.canonical != null) {
-                Type[] types = bean.canonical.getGenericParameterTypes();
-                Object[] values = new Object[types.length];
-                for (int i = 0; i < types.length; i++) {
-                    values[i] = read(json.get(bean.components.get(i)), types[i], b.variables, false);
-                }
-                return bean.canonical.newInstance(values);
-            }
             Object out = bean.make();
             for (Map.Entry<?, ?> e : json.entrySet()) {
                 Bean.Property p = bean.settable((String) e.getKey());
