@@ -39,6 +39,10 @@ func TestRepositories(t *testing.T) {
 	fails(t, c, api.CreateRepository, &api.CreateRepositoryInput{RepositoryName: new("b2"), ImageScanningConfiguration: &api.ImageScanningConfiguration{ScanOnPush: new(true)}}, "InvalidParameterException", "")
 	fails(t, c, api.CreateRepository, &api.CreateRepositoryInput{RepositoryName: new("b2"), EncryptionConfiguration: &api.EncryptionConfiguration{EncryptionType: new("KMS")}}, "InvalidParameterException", "")
 	fails(t, c, api.CreateRepository, &api.CreateRepositoryInput{RepositoryName: new("b2"), ImageTagMutability: new("IMMUTABLE_WITH_EXCLUSION")}, "InvalidParameterException", "")
+	fails(t, c, api.CreateRepository, &api.CreateRepositoryInput{RepositoryName: new("a")}, "InvalidParameterException",
+		"Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must have length greater than or equal to 2'")
+	fails(t, c, api.CreateRepository, &api.CreateRepositoryInput{RepositoryName: new("UPPER")}, "InvalidParameterException",
+		`Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*''`)
 	fails(t, c, api.DescribeRepositories, &api.DescribeRepositoriesInput{RepositoryNames: []string{"gone"}}, "RepositoryNotFoundException",
 		"The repository with name 'gone' does not exist in the registry with id '000000000000'")
 	for _, name := range []string{"b2", "c3"} {

@@ -1,8 +1,21 @@
 package ecr
 
 import (
+	"strings"
+
 	api "moln.dev/moln/api/ecr"
+	"moln.dev/moln/aws/smithy"
 )
+
+// invalidInput words what breaks the model's constraints as ECR does, which tells
+// of one thing at a time.
+func invalidInput(_ *smithy.Operation, _ any, v []smithy.Violation) error {
+	what := strings.TrimPrefix(v[0].Constraint, "Member ")
+	if before, pattern, found := strings.Cut(what, " pattern: "); found {
+		what = before + " '" + pattern + "'"
+	}
+	return invalidParameter(v[0].Path, what)
+}
 
 func noRepository(p place, name string) error {
 	return api.ErrRepositoryNotFoundException("The repository with name '%s' does not exist in the registry with id '%s'", name, p.account)

@@ -21,7 +21,7 @@ func New(d service.Deps) *Service {
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize,
+		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize, Invalid: invalidInput,
 		Resources: resources(),
 		Endpoints: []service.Endpoint{s.registryEndpoint(), s.layerEndpoint()},
 		Workers:   []service.Worker{{Name: "images", Run: func(ctx context.Context) error { return s.tend(ctx) }}},

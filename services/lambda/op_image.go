@@ -21,12 +21,12 @@ func checkPackage(in *api.CreateFunctionInput) error {
 	fromS3 := in.Code.S3Bucket != nil || in.Code.S3Key != nil || in.Code.S3ObjectVersion != nil
 	if smithy.Val(in.PackageType) != api.PackageTypeImage {
 		switch {
-		case in.Code.ImageUri != nil:
-			return fn.Invalid("Please set PackageType to Image when providing an ImageUri.")
 		case hasImageConfig(in.ImageConfig):
 			return fn.Invalid("%s", packageWithImage)
 		case in.Handler == nil || in.Runtime == nil:
 			return fn.Invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+		case in.Code.ImageUri != nil:
+			return fn.Invalid("Please provide a source for function code.")
 		}
 		return nil
 	}

@@ -10,4 +10,5 @@
 //   - Lambda reads an image as lambda.amazonaws.com, on behalf of the function: the
 //     repository's policy must allow it. Where it does not, and the caller may set
 //     that policy, a statement is added, as AWS's Lambda does.
+//   - Of an index the image for this host is taken; AWS's Lambda takes no indexes.
 package image
