@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -470,5 +471,32 @@ func testTelemetry(t *testing.T, h *host) {
 		`"type":"platform.report","record":{"requestId":"req-1","status":"success","metrics":{"durationMs":`, `"memorySizeMB":512`, `"extensionOverhead"`)
 	if bytes.Contains([]byte(h.logged()), []byte(`"type":"extension"`)) {
 		t.Error("what was not subscribed to came")
+	}
+}
+
+// Environments with extensions leave no goroutine and no process behind, however
+// they end.
+func TestExtensionsLeaveNothing(t *testing.T) {
+	h := newHost(t, nil)
+	h.call(t, h.template(t, "nodejs20.x", echo), "1", 5*time.Second)
+	before := runtime.NumGoroutine()
+	subscribed := map[string]string{
+		"EXT_TELEMETRY": `{"types":["platform"],"destination":{"protocol":"HTTP","URI":"http://sandbox:PORT"}}`,
+	}
+	for range 3 {
+		tmpl := h.extended(t, echo, onlyGo, subscribed)
+		h.call(t, tmpl, "1", 5*time.Second)
+		h.pool.Drop(tmpl.Key)
+		h.call(t, h.extended(t, `exports.handler = async () => process.exit(1);`, onlyGo, subscribed), "1", 5*time.Second)
+		h.call(t, h.extended(t, echo, onlyGo, map[string]string{"EXT_CRASH": "start"}), "1", 5*time.Second)
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+	if s := h.pool.Stats(); s.Environments != 1 {
+		t.Errorf("%+v", s)
 	}
 }
