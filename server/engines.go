@@ -188,7 +188,7 @@ func (s *Server) deps(name string) service.Deps {
 	return service.Deps{
 		KV: s.db.Scope([]byte("svc/" + name + "/")), Blobs: s.blobs.Scope(name), Clock: s.clock, Ident: s.ident,
 		Sched: s.sched, Seal: s.sealer, Log: s.log.With("service", name), Meter: s.metrics,
-		Functions: &s.funcs, System: s.system, DataDir: filepath.Join(s.dir(), "work", name),
+		Bell: &s.bell, Functions: &s.funcs, System: s.system, DataDir: filepath.Join(s.dir(), "work", name),
 		Site: service.Site{
 			Endpoint: s.Endpoint(), Port: s.port(), WebsiteDomains: s.cfg.WebsiteDomains, CAPEM: s.ca.pem,
 			Handler: s.inner(), ServeTLS: s.serveTLS,

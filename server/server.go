@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"moln.dev/moln/engine/bell"
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/ident"
@@ -52,6 +53,7 @@ type Server struct {
 	ca       *authority
 	mailbox  *mail.Mailer
 	funcs    functions.Broker
+	bell     bell.Bell
 	inspect  func(context.Context, lambda.Inspection) (lambda.Inspected, error)
 	tokens   tokens.Broker
 

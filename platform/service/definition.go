@@ -9,6 +9,7 @@ import (
 
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/engine/bell"
 	"moln.dev/moln/engine/blob"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/ident"
@@ -31,6 +32,9 @@ type Deps struct {
 	Seal  *seal.Sealer
 	Log   *slog.Logger
 	Meter *observe.Registry
+	// Bell wakes what waits in this process for another service. The topic of a
+	// table's stream is its ARN: it is rung after each change that it records.
+	Bell *bell.Bell
 	// Functions invokes functions for triggers, integrations, notifications.
 	Functions *functions.Broker
 	// System makes a Call for background work (workers, scheduled jobs), with

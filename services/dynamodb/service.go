@@ -28,7 +28,7 @@ const countQueue = 16
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	s := &Service{deps: d, store: store.New(d.KV, d.Clock), filling: make(chan struct{}, 1), counting: make(chan *store.Table, countQueue)}
+	s := &Service{deps: d, store: store.New(d.KV, d.Clock, d.Bell), filling: make(chan struct{}, 1), counting: make(chan *store.Table, countQueue)}
 	s.backups = backup.New(d, s.store, s.encryption)
 	return s
 }

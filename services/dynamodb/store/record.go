@@ -49,6 +49,9 @@ func (m *moment) of(tx *kv.Tx) time.Time {
 func (s *Store) recorded(ctx context.Context, changes []*Change, fn func(locks [][]byte) error) error {
 	for {
 		err := s.attempt(changes, fn)
+		if err == nil {
+			s.tell(changes)
+		}
 		if !errors.Is(err, changelog.ErrBacklog) {
 			return err
 		}
@@ -58,6 +61,18 @@ func (s *Store) recorded(ctx context.Context, changes []*Change, fn func(locks [
 					return err
 				}
 			}
+		}
+	}
+}
+
+// tell wakes the readers of the streams that changes were recorded in.
+func (s *Store) tell(changes []*Change) {
+	if !s.bell.Heard() {
+		return
+	}
+	for _, ch := range changes {
+		if st := ch.Table.Stream; st != nil {
+			s.bell.Ring(ch.Table.StreamARN(st.Label))
 		}
 	}
 }

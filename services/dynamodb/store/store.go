@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/engine/bell"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/tuple"
@@ -31,6 +32,8 @@ type Store struct {
 	db    *kv.DB
 	clock clock.Clock
 	logs  *changelog.Logs
+	// bell is rung for the readers of streams.
+	bell *bell.Bell
 	// limits count the capacity that requests use.
 	limits throttle.Buckets
 	// tables are decoded tables by key. They are checked against what is stored
@@ -40,8 +43,8 @@ type Store struct {
 }
 
 // New makes the store of the service, over keys of its own.
-func New(db *kv.DB, c clock.Clock) *Store {
-	return &Store{db: db, clock: c, logs: changelog.New(db)}
+func New(db *kv.DB, c clock.Clock, b *bell.Bell) *Store {
+	return &Store{db: db, clock: c, bell: b, logs: changelog.New(db)}
 }
 
 // Place is the account and region that keys begin with.

@@ -18,10 +18,14 @@ const (
 	// what one more read brings (E5).
 	pendingBytesMax = 2 * eventBytesMax
 	// pollIdle is how often an idle shard is read, as AWS does; pollBusy is how
-	// often one that had records within the last busyFor is.
-	pollIdle = 250 * time.Millisecond
-	pollBusy = 50 * time.Millisecond
-	busyFor  = 5 * time.Second
+	// often one that had records within the last busyFor is; pollAlone is how
+	// often where every writer is in this process, and so wakes the reader.
+	pollIdle  = 250 * time.Millisecond
+	pollBusy  = 50 * time.Millisecond
+	pollAlone = 2 * time.Second
+	busyFor   = 5 * time.Second
+	// pollLeast is the least time between a read that found nothing and the next.
+	pollLeast = 5 * time.Millisecond
 	// troubleFirst and troubleMost bound the pause after a failed read.
 	troubleFirst = time.Second
 	troubleMost  = 30 * time.Second
@@ -114,6 +118,8 @@ func (c *consumer) run(ctx context.Context) error {
 
 // read reads the shard until it ends.
 func (c *consumer) read(ctx context.Context) error {
+	rung, stop := c.deps.Bell.Listen(c.m.Source)
+	defer stop()
 	from := c.begin()
 	cursor, pause, active := "", troubleFirst, c.now()
 	for {
@@ -150,14 +156,33 @@ func (c *consumer) read(ctx context.Context) error {
 			active = began
 			continue
 		}
-		wait := pollIdle
-		if began.Sub(active) < busyFor {
-			wait = pollBusy
-		}
-		if err := clock.Sleep(ctx, c.deps.Clock, wait); err != nil {
+		if err := c.rest(ctx, rung, began.Sub(active) < busyFor); err != nil {
 			return err
 		}
 	}
+}
+
+// rest waits before the next read of a shard that has nothing more.
+func (c *consumer) rest(ctx context.Context, rung <-chan struct{}, busy bool) error {
+	wait := pollIdle
+	switch {
+	case c.woken:
+		wait = pollAlone
+	case busy:
+		wait = pollBusy
+	}
+	if err := clock.Sleep(ctx, c.deps.Clock, pollLeast); err != nil {
+		return err
+	}
+	t := c.deps.Clock.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-rung:
+	case <-t.C:
+	}
+	return nil
 }
 
 // begin is where the shard is to be read from.

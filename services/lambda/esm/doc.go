@@ -32,7 +32,8 @@
 //
 // # Differences from AWS
 //
-// A mapping is Enabled some milliseconds after it was made, and LATEST is the
+// A shard of an embedded store is read when it is written, and not four times a
+// second. A mapping is Enabled some milliseconds after it was made, and LATEST is the
 // moment of CreateEventSourceMapping. How often a batch has failed is forgotten
 // when the poller is stopped: after a restart its retries are counted anew. A
 // tumbling window is closed a second after its end; AWS waits for up to two

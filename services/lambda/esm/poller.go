@@ -28,6 +28,8 @@ type poller struct {
 	m       *Mapping
 	stream  Stream
 	filters []*eventpattern.Pattern
+	// woken: every write to the stream rings the bell.
+	woken bool
 	// abandon is closed when the server stops, some time after the poller's
 	// context.
 	abandon <-chan struct{}
@@ -40,6 +42,7 @@ type poller struct {
 
 func (s *Service) newPoller(m *Mapping, abandon <-chan struct{}) (*poller, error) {
 	p := &poller{Service: s, m: m, abandon: abandon, saying: make(chan struct{}, 1), reading: map[string]bool{}}
+	p.woken = s.deps.Bell != nil && s.store.private()
 	p.stream = s.open(p)
 	for _, text := range m.Filters {
 		f, err := eventpattern.Parse([]byte(text), eventpattern.Filter)
