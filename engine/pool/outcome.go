@@ -59,9 +59,9 @@ type Invocation struct {
 	ClientContext   string // JSON
 	CognitoIdentity string // JSON
 	TenantID        string
-	// Sink takes a streamed response piece by piece; the Result then holds the
-	// error that the runtime reported behind it, if any. Responses that are not
-	// streamed do not go there. Nil: a streamed response is collected.
+	// Sink takes the response piece by piece; the Result then holds the error that
+	// the runtime reported behind it, if any. An error instead of a response does
+	// not go there. Nil: the response is collected.
 	//
 	// What blocks the Sink blocks the function, until its deadline. A Sink must
 	// be unblocked by whoever made it once Invoke has returned: a runtime that

@@ -13,7 +13,7 @@
 // starting -> ready -> running -> answered -> ready …, and starting -> failed
 // by init/error. A request that does not fit the state is refused with 403; a
 // runtime parked in next whose connection breaks is noticed, and its place is
-// free for a new one. A streamed response whose invocation came with a Sink is
+// free for a new one. The response to an invocation that came with a Sink is
 // handed on as it arrives, in the state streaming between running and answered;
 // nothing else is taken meanwhile.
 package runtimeapi

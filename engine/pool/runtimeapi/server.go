@@ -24,8 +24,8 @@ type Invocation struct {
 	ClientContext   string // JSON
 	CognitoIdentity string // JSON
 	TenantID        string
-	// Sink takes the body of a streamed response as it comes. Nil: it is
-	// collected, up to PayloadMax.
+	// Sink takes the body of the response as it comes. Nil: it is collected, up to
+	// PayloadMax.
 	Sink Sink
 }
 
@@ -393,9 +393,10 @@ func (s *Server) answer(c *conn, r *request, id string, isError bool) {
 		s.events.Answered(a)
 		s.refuseSize(c, PayloadMax)
 		return
-	case mode == "streaming":
-		a = streamed(r, a)
-	case mode != "":
+	case mode == "" || mode == "streaming":
+		a.Streamed = mode != ""
+		a = trailed(r, a)
+	default:
 		a.Failed, a.ErrorType = true, "Runtime.InvalidResponseModeHeader"
 		a.Body = errorBody(a.ErrorType, "the response mode is not known")
 		s.events.Answered(a)
@@ -423,9 +424,9 @@ func (s *Server) judge(id string) *refusal {
 	return nil
 }
 
-// streamed applies the trailers by which a streamed response reports an error.
-func streamed(r *request, a Answer) Answer {
-	a.Streamed = true
+// trailed applies the trailers by which a response that has begun reports an
+// error.
+func trailed(r *request, a Answer) Answer {
 	kind := r.trailer[errorHeader]
 	if kind == "" {
 		return a

@@ -30,9 +30,10 @@ type Sink interface {
 }
 
 // openSink returns where the response that r begins goes to, or nil where r is
-// none that is streamed, or nobody wants it piece by piece.
+// no response, or nobody wants it piece by piece. Who wants it so gets any
+// response so: not every runtime that streams says that it does.
 func (s *Server) openSink(r *request) Sink {
-	if r.header[modeHeader] != "streaming" || r.method != "POST" {
+	if mode := r.header[modeHeader]; r.method != "POST" || (mode != "" && mode != "streaming") {
 		return nil
 	}
 	path, _, _ := strings.Cut(r.target, "?")
@@ -63,7 +64,7 @@ func (s *Server) stream(c *conn, br *bufio.Reader, r *request, to Sink) bool {
 	err := p.run(r)
 	a := Answer{RequestID: id, ContentType: contentType, Streamed: true, SunkBytes: p.sunk}
 	if err == nil {
-		a = streamed(r, a)
+		a = trailed(r, a)
 	}
 	switch {
 	case errors.Is(err, errTooLong):

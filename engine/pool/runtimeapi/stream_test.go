@@ -141,8 +141,8 @@ func TestSinkOfAnother(t *testing.T) {
 	}
 }
 
-// A standard client streams with trailers as the custom runtimes of other
-// languages do.
+// A standard client streams with trailers, and without a word about it, as the
+// runtimes of other languages do.
 func TestSinkFromStandardClient(t *testing.T) {
 	f := newFixture(t)
 	s := &sink{pieces: make(chan string)}
@@ -152,7 +152,6 @@ func TestSinkFromStandardClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Lambda-Runtime-Function-Response-Mode", "streaming")
 	r.Trailer = http.Header{"Lambda-Runtime-Function-Error-Type": nil, "Lambda-Runtime-Function-Error-Body": nil}
 	status := make(chan int, 1)
 	go func() {

@@ -15,8 +15,8 @@ import (
 type Stream struct {
 	// Version serves the event.
 	Version string
-	// ContentType is what the runtime said of the response; Streamed, that it
-	// came piece by piece. A response that did not is there as one piece.
+	// ContentType is what the runtime said of the response; Streamed, that there is
+	// one, and not an error instead of it.
 	ContentType string
 	Streamed    bool
 
