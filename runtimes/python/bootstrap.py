@@ -7,6 +7,7 @@ Started with MOLN_POOL=1 it first asks which function it is."""
 import json
 import logging
 import os
+import site
 import socket
 import sys
 import time
@@ -408,13 +409,23 @@ def inspect(order):
     debugpy.wait_for_client()
 
 
+def layer_versions():
+    """Whose packages a layer may hold: the version asked for, and the one that runs."""
+    own = "python%d.%d" % sys.version_info[:2]
+    asked = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("_")[2]
+    return [own] if asked == own or not asked.startswith("python") else [asked, own]
+
+
 def extend_path(root):
-    """Put the code and the layers before everything else."""
-    version = "python%d.%d" % sys.version_info[:2]
+    """Put the code and the layers before everything else, with their .pth files."""
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [p for p in sys.path if p != own]
     given = [p for p in os.environ.get("PYTHONPATH", "").split(":") if p]
-    sys.path[0:0] = [root] + given + ["/opt/python/lib/%s/site-packages" % version, "/opt/python", own]
+    layers = ["/opt/python/lib/%s/site-packages" % v for v in layer_versions()] + ["/opt/python"]
+    sys.path[0:0] = [root] + given + layers + [own]
+    for path in [root] + layers:
+        if os.path.isdir(path):
+            site.addsitedir(path)
 
 
 def rehearse():

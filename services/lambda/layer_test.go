@@ -238,3 +238,25 @@ func TestOtherMachine(t *testing.T) {
 	changed, err := do(w, api.UpdateFunctionConfiguration, &api.UpdateFunctionConfigurationInput{FunctionName: new("f"), Layers: []string{arn}})
 	wantFault(t, changed, err, "InvalidParameterValueException", "moln does not support Architectures")
 }
+
+// What a layer holds for a version of a language is found by functions that ask
+// for that version, whatever runs them.
+func TestLayersOfVersions(t *testing.T) {
+	w := newWorld(t, Options{})
+	const packages = "python/lib/python3.13/site-packages/"
+	arn := w.layer("lib", packages+"plain.py", "X = 1", packages+"more.pth", "beside\n", packages+"beside/apart.py", "Y = 2", "python/own.py", "Z = 3",
+		"nodejs/node18/node_modules/old.js", "module.exports = 4")
+	must(w, api.CreateFunction, &api.CreateFunctionInput{
+		FunctionName: new("py"), Runtime: new("python3.13"), Role: new(goodRole), Handler: new("app.main"), Layers: []string{arn},
+		Code: &api.FunctionCode{ZipFile: zipOf(t, "app.py", "import plain, apart, own\ndef main(event, context):\n    return {'all': [plain.X, apart.Y, own.Z]}\n")},
+	})
+	if out, v := w.invoke("py", `{}`); v["all"] == nil {
+		t.Errorf("answer %s", out.Payload)
+	}
+	w.node("js", `exports.handler = async () => ({old: require("old")})`, func(in *api.CreateFunctionInput) {
+		in.Runtime, in.Layers = new("nodejs18.x"), []string{arn}
+	})
+	if out, v := w.invoke("js", `{}`); v["old"] != 4.0 {
+		t.Errorf("answer %s", out.Payload)
+	}
+}

@@ -267,6 +267,10 @@ func (e *Engine) environment(r fn.Ref, v *fn.Config, ses service.Session, own ma
 		"AWS_XRAY_DAEMON_ADDRESS": xrayHost + ":" + xrayPort, "_AWS_XRAY_DAEMON_ADDRESS": xrayHost, "_AWS_XRAY_DAEMON_PORT": xrayPort,
 		"AWS_ENDPOINT_URL": e.deps.Site.Endpoint,
 	}
+	// Layers are laid out for the version asked for, whatever runs it.
+	if major, ok := strings.CutPrefix(strings.TrimSuffix(v.Runtime, ".x"), "nodejs"); ok && len(v.Layers) > 0 {
+		env["NODE_PATH"] = "/opt/nodejs/node" + major + "/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules"
+	}
 	if g.Private() {
 		env["AWS_ENDPOINT_URL"] = "http://" + molnAddress
 		if e.tls() {
