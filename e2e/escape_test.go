@@ -141,6 +141,7 @@ func (p *prison) deploy(t *testing.T) {
 	python, js := packageOf(t, "testdata/escape/index.py"), packageOf(t, "testdata/escape/index.js")
 	p.function(t, "hostile-py", "python3.11", python, 128, 60, nil)
 	p.function(t, "bomb", "python3.11", python, 128, 1, nil)
+	p.function(t, tenanted, "python3.11", python, 128, 30, nil)
 	p.function(t, "hostile-js", "nodejs20.x", js, 128, 60, nil)
 	p.function(t, "hostile-go", "provided.al2023", programOf(t, "./testdata/escape/gofn"), 128, 30, nil)
 	p.function(t, "victim", "python3.11", packageOf(t, "testdata/escape/index.py", "treasure.txt"), 128, 30, fields{"TREASURE": "gold"})
@@ -163,10 +164,14 @@ func (p *prison) must(t *testing.T) func(answer, error) {
 }
 
 func (p *prison) create(t *testing.T, name, runtime, code string, memory, timeout int, env fields) (answer, error) {
-	body, err := json.Marshal(fields{
+	in := fields{
 		"FunctionName": name, "Runtime": runtime, "Handler": "index.handler", "Role": "arn:aws:iam::" + accountID + ":role/prisoner",
 		"Timeout": timeout, "MemorySize": memory, "Code": fields{"ZipFile": code}, "Environment": fields{"Variables": env},
-	})
+	}
+	if name == tenanted {
+		in["TenancyConfig"] = fields{"TenantIsolationMode": "PER_TENANT"}
+	}
+	body, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,9 +218,22 @@ type told struct {
 	ErrorType, ErrorMessage string
 }
 
+// tenanted is the function whose callers are tenants.
+const tenanted = "tenants"
+
 // invoke calls a function with code to run.
 func (p *prison) invoke(t *testing.T, function, code string) told {
 	t.Helper()
+	return p.invokeFor(t, "", function, code)
+}
+
+// invokeFor is invoke as a tenant, if it names one.
+func (p *prison) invokeFor(t *testing.T, tenant, function, code string) told {
+	t.Helper()
+	header := http.Header{}
+	if tenant != "" {
+		header.Set("X-Amz-Tenant-Id", tenant)
+	}
 	event := fields{"code": code}
 	for name, value := range p.facts {
 		event[name] = value
@@ -224,7 +242,7 @@ func (p *prison) invoke(t *testing.T, function, code string) told {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := p.c.do(t.Context(), "lambda", http.MethodPost, "/2015-03-31/functions/"+function+"/invocations", nil, body)
+	a, err := p.c.do(t.Context(), "lambda", http.MethodPost, "/2015-03-31/functions/"+function+"/invocations", header, body)
 	p.must(t)(a, err)
 	var out told
 	if err := json.Unmarshal(a.body, &out); err != nil {
@@ -331,6 +349,15 @@ got = nothing(found)`
 	}
 	if got := p.invoke(t, "bomb", find); got.Refused == "" {
 		t.Errorf("another function found %+v", got)
+	}
+	if got := p.invokeFor(t, "one", tenanted, leave); got.Got != "done" {
+		t.Errorf("got %+v", got)
+	}
+	if got := p.invokeFor(t, "two", tenanted, find); got.Refused == "" {
+		t.Errorf("another tenant found %+v", got)
+	}
+	if got := p.invokeFor(t, "one", tenanted, find); got.Got == "" {
+		t.Errorf("the tenant has lost its own: %+v", got)
 	}
 	body, _ := json.Marshal(fields{"Description": "changed"})
 	p.must(t)(p.c.do(t.Context(), "lambda", http.MethodPut, "/2015-03-31/functions/hostile-py/configuration", nil, body))

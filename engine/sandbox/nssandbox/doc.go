@@ -18,6 +18,10 @@
 // through its /proc entries. It reaps, reports the exit, and ends with the
 // guest or with the daemon.
 //
+// With an OCI runtime (NewOCI, package ocisandbox) the helper does the same up to
+// the root, which it leaves beside the bundle instead of pivoting into it; the
+// runtime, a child of the helper without rights on the host, does the rest.
+//
 // # Invariants
 //
 //   - N1 No mount call is made unless the mount namespace of the calling thread
@@ -25,6 +29,6 @@
 //     environment and in the set-up message.
 //   - N2 The root is pivoted only in the second namespace, which differs from
 //     the helper's first one too.
-//   - N3 As root, each sandbox has a host user of its own, out of a range that
-//     owns no files.
+//   - N3 As root, each sandbox has a host user of its own (with a runtime three),
+//     out of a range that owns no files.
 package nssandbox

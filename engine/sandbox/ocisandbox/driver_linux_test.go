@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/engine/sandbox/nssandbox"
 	"moln.dev/moln/engine/sandbox/oci"
 	"moln.dev/moln/engine/sandbox/sandboxtest"
@@ -96,5 +97,28 @@ func TestNotARuntime(t *testing.T) {
 	report := d.Probe(t.Context())
 	if c, _ := report.Get("sandbox"); report.Usable || !strings.Contains(c.Detail, "pid") {
 		t.Errorf("%+v", report)
+	}
+}
+
+// BenchmarkStart is the price of a guest that does nothing.
+func BenchmarkStart(b *testing.B) {
+	for _, name := range runtimes() {
+		b.Run(name, func(b *testing.B) {
+			d, err := New(name)
+			if err != nil {
+				b.Skip(err)
+			}
+			defer d.Close()
+			for b.Loop() {
+				sb, err := d.Start(context.Background(), sandbox.Spec{Command: []string{"/bin/true"}})
+				if err != nil {
+					b.Fatal(err)
+				}
+				sb.Wait()
+				for _, p := range sb.Pipes() {
+					_ = p.Close()
+				}
+			}
+		})
 	}
 }
