@@ -191,7 +191,7 @@ func (s *Server) deps(name string) service.Deps {
 		Bell: &s.bell, Functions: &s.funcs, System: s.system, DataDir: filepath.Join(s.dir(), "work", name),
 		Site: service.Site{
 			Endpoint: s.Endpoint(), Port: s.port(), WebsiteDomains: s.cfg.WebsiteDomains, CAPEM: s.ca.pem,
-			Handler: s.inner(), ServeTLS: s.serveTLS,
+			Handler: s.inner(), ServeTLS: s.serveTLS, AWSHost: isAWSHost,
 		},
 	}
 }

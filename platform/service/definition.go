@@ -61,6 +61,8 @@ type Site struct {
 	CAPEM []byte
 	// Handler serves moln itself; listeners inside function sandboxes use it.
 	Handler http.Handler
+	// AWSHost says that moln stands in for a host of AWS's.
+	AWSHost func(host string) bool
 	// ServeTLS answers TLS for *.amazonaws.com on l with moln's certificates
 	// until l is closed.
 	ServeTLS func(l net.Listener) error

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/platform/resolver"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/runtimes"
 	"moln.dev/moln/services/lambda/code"
@@ -39,6 +41,8 @@ const (
 	acquireTimeout = 30 * time.Second
 	molnAddress    = "127.0.0.1:4566"
 	tlsAddress     = "127.0.0.1:443"
+	nameAddress    = "127.0.0.1:53"
+	loopback       = "127.0.0.1"
 	caFile         = "/var/runtime/moln-ca.pem"
 	headerTimeout  = 30 * time.Second
 	xrayHost       = "169.254.79.129"
@@ -313,14 +317,24 @@ func (e *Engine) connect(t *pool.Template, region string) {
 	if e.tls() {
 		t.Listen = append(t.Listen, tlsAddress)
 		t.Files = map[string][]byte{caFile: site.CAPEM}
+		// For resolvers that know no connections: musl's.
 		t.Hosts = awsHosts(region)
+	}
+	if e.tls() && site.AWSHost != nil {
+		t.Listen = append(t.Listen, nameAddress)
+		t.Files["/etc/resolv.conf"] = resolver.Config(loopback)
 	}
 	t.Serve = func(addr string, l net.Listener) {
 		if l == nil {
 			return
 		}
-		if addr == tlsAddress {
+		switch addr {
+		case tlsAddress:
 			_ = site.ServeTLS(l)
+			return
+		case nameAddress:
+			names := resolver.Server{Owns: site.AWSHost, Address: netip.MustParseAddr(loopback).As4()}
+			names.Serve(l)
 			return
 		}
 		// It ends with its listener, when the environment ends.
@@ -341,7 +355,6 @@ var (
 )
 
 func awsHosts(region string) map[string]string {
-	const loopback = "127.0.0.1"
 	out := make(map[string]string, len(regionalHosts)+len(globalHosts))
 	for _, name := range regionalHosts {
 		out[name+"."+region+".amazonaws.com"] = loopback
