@@ -689,6 +689,18 @@ func TestInvoke(t *testing.T) {
 	if len(c.Trace.Decisions) != 1 {
 		t.Errorf("the caller's trace has %d decisions", len(c.Trace.Decisions))
 	}
+	routine := c.As(root)
+	routine.Routine, routine.RequestID = true, "routine"
+	if _, err := service.Invoke(ctx, routine, echoJSON, &echo{new("hi")}); err != nil {
+		t.Fatal(err)
+	}
+	if rec := h.last(); rec.RequestID != "outer" {
+		t.Errorf("routine is recorded: %+v", rec)
+	}
+	routine.Caller = ann
+	if _, err := service.Invoke(ctx, routine, echoJSON, &echo{new("hi")}); !fault.Is(err, "AccessDeniedException") || h.last().RequestID != "routine" {
+		t.Errorf("routine that is denied: %v, %+v", err, h.last())
+	}
 	if _, err := service.Invoke(ctx, c.As(ann), echoJSON, &echo{new("hi")}); !fault.Is(err, "AccessDeniedException") {
 		t.Errorf("as ann: %v", err)
 	}

@@ -6,9 +6,18 @@ import (
 	"time"
 )
 
-// eventBytesMax is how large a batch may be as JSON: a synchronous invocation's
-// payload, less what is around the records.
-const eventBytesMax = 6<<20 - stateBytesMax - 4096
+// eventBytesMax is how large the records of a batch may be as JSON: a synchronous
+// invocation's payload, less what is around them.
+const eventBytesMax = 6<<20 - 4096
+
+// recordBytes is how large the records of a batch may be beside the state that a
+// tumbling window has by then.
+func (s *Settings) recordBytes() int {
+	if s.TumblingS > 0 {
+		return eventBytesMax - stateBytesMax
+	}
+	return eventBytesMax
+}
 
 // lane gives the records of some keys of a shard to the function, one batch
 // after the other (E3).
@@ -120,7 +129,7 @@ func (l *lane) fill(head *entry) (n int, full bool) {
 	bytes := 0
 	for _, e := range l.queue {
 		bytes += len(e.JSON) + 1
-		if n == int(l.m.BatchSize) || n > 0 && bytes > eventBytesMax || w != nil && !e.At.Before(w.End) {
+		if n == int(l.m.BatchSize) || n > 0 && bytes > l.m.recordBytes() || w != nil && !e.At.Before(w.End) {
 			return n, true
 		}
 		n++
