@@ -185,8 +185,14 @@ func TestImageFunctions(t *testing.T) {
 	}
 
 	p.kill()
-	if err := os.RemoveAll(filepath.Join(data, "lambda", "images")); err != nil {
-		t.Fatal(err)
+	unpacked, err := filepath.Glob(filepath.Join(data, "work", "lambda", "images", "*"))
+	if err != nil || len(unpacked) != 2 {
+		t.Fatalf("unpacked are %v, %v", unpacked, err)
+	}
+	for _, dir := range unpacked {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p = start(t, "--data-dir", data)
 	c = newClient(p.endpoint)

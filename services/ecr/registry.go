@@ -187,6 +187,9 @@ func (x *registryRequest) refuse(err error) {
 		return
 	}
 	f := fault.As(err)
+	if f == nil && x.r.Context().Err() != nil {
+		return // nobody waits for an answer: the client broke off
+	}
 	if f == nil {
 		x.c.Log.Error("ecr registry", "path", x.r.URL.Path, "error", err)
 		_ = x.answer(http.StatusInternalServerError, errorBody("UNKNOWN", "internal error"))
