@@ -122,7 +122,7 @@ func brokenRead(err error) error {
 }
 
 func incompleteBody() *Error {
-	return &Error{Kind: KindIncompleteBody, Message: "You did not provide the number of bytes specified by the Content-Length HTTP header."}
+	return &Error{Kind: KindIncompleteBody, Message: "You did not provide the number of bytes specified by the Content-Length HTTP header"}
 }
 
 func invalidChunk(why string) *Error {
@@ -139,8 +139,8 @@ func (r *ChunkedReader) nextChunk() error {
 	if bad != nil {
 		return bad
 	}
-	if r.sum != nil && signature == "" {
-		return mismatch()
+	if r.sum != nil && len(signature) != sha256.Size*2 {
+		return invalidChunk("no signature, or one of another length")
 	}
 	if size > 0 && r.last >= 0 && r.last < MinChunkBytes {
 		return &Error{Kind: KindInvalidChunkSize, Message: "Only the last chunk is allowed to have a size less than 8192 bytes"}

@@ -123,7 +123,7 @@ func TestChunkedRefuses(t *testing.T) {
 		{name: "fine unsigned", mode: StreamingUnsignedTrailer, chunks: []string{big, "y"}, length: MinChunkBytes + 1, announce: []string{sum}, trailer: [][2]string{{sum, "AA=="}}},
 		{name: "data changed", mode: StreamingSigned, chunks: []string{big, "y"}, length: -1, change: func(s string) string { return strings.Replace(s, "xx", "xz", 1) }, want: KindMismatch},
 		{name: "chunk dropped", mode: StreamingSigned, chunks: []string{big, big, "y"}, length: -1, change: func(s string) string { return s[strings.Index(s, big)+len(big)+2:] }, want: KindMismatch},
-		{name: "signature dropped", mode: StreamingSigned, chunks: []string{"y"}, length: -1, change: func(string) string { return "1\r\ny\r\n0\r\n\r\n" }, want: KindMismatch},
+		{name: "signature dropped", mode: StreamingSigned, chunks: []string{"y"}, length: -1, change: func(string) string { return "1\r\ny\r\n0\r\n\r\n" }, want: KindInvalidChunk},
 		{name: "truncated in data", mode: StreamingSigned, chunks: []string{big}, length: -1, change: func(s string) string { return s[:200] }, want: KindIncompleteBody},
 		{name: "truncated before the last chunk", mode: StreamingUnsignedTrailer, length: -1, change: func(string) string { return "1\r\ny\r\n" }, want: KindIncompleteBody},
 		{name: "empty", mode: StreamingUnsignedTrailer, length: -1, change: func(string) string { return "" }, want: KindIncompleteBody},

@@ -206,7 +206,7 @@ var s3Codes = map[sigv4.Kind]struct {
 	sigv4.KindUnsignedHeaders:  {"AccessDenied", http.StatusForbidden},
 	sigv4.KindPayloadMismatch:  {"XAmzContentSHA256Mismatch", http.StatusBadRequest},
 	sigv4.KindIncompleteBody:   {"IncompleteBody", http.StatusBadRequest},
-	sigv4.KindInvalidChunk:     {"InvalidRequest", http.StatusBadRequest},
+	sigv4.KindInvalidChunk:     {"IncompleteBody", http.StatusBadRequest},
 	sigv4.KindInvalidChunkSize: {"InvalidChunkSizeError", http.StatusForbidden},
 	sigv4.KindMalformedTrailer: {"MalformedTrailerError", http.StatusBadRequest},
 	sigv4.KindDate:             {"AccessDenied", http.StatusForbidden},
@@ -243,6 +243,8 @@ func (g *Gateway) s3SignatureFault(x *exchange, e *sigv4.Error) error {
 	c := s3Codes[e.Kind]
 	f := fault.New(c.code, c.status, "%s", e.S3Message())
 	switch e.Kind {
+	case sigv4.KindInvalidChunk:
+		f.Message = brokenBody
 	case sigv4.KindUnsignedHeaders:
 		return f.WithBody(map[string]string{"HeadersNotSigned": e.Detail})
 	case sigv4.KindPayloadMismatch:

@@ -143,7 +143,7 @@ func (g *Gateway) openChunks(x *exchange, signed *sigv4.Signed, secret string, r
 	if v := x.r.Header.Get("X-Amz-Decoded-Content-Length"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n < 0 {
-			return fault.New("InvalidArgument", http.StatusBadRequest, "The x-amz-decoded-content-length header is not a number.")
+			return fault.New("MissingContentLength", http.StatusLengthRequired, "You must provide the Content-Length HTTP header.")
 		}
 		length = n
 	}
@@ -195,6 +195,9 @@ func tooLarge(limit int) error {
 	return fault.New("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge, "Request body is larger than %d bytes.", limit)
 }
 
+// brokenBody is S3's text for a body that does not end where it says.
+const brokenBody = "The request body terminated unexpectedly"
+
 // aheadMax is what is allocated for a body on the word of its Content-Length.
 const aheadMax = 1 << 20
 
@@ -217,7 +220,7 @@ func readBody(r *http.Request, limit int) ([]byte, error) {
 	case errors.Is(err, errHeld):
 		return nil, errBusy()
 	case err != nil:
-		return nil, fault.New("IncompleteBody", http.StatusBadRequest, "The request body terminated unexpectedly")
+		return nil, fault.New("IncompleteBody", http.StatusBadRequest, brokenBody)
 	case len(body) > limit:
 		return nil, tooLarge(limit)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -276,6 +277,9 @@ func (g *Gateway) validate(x *exchange, in any) error {
 // check validates an input; the service may word what is wrong with it.
 func (g *Gateway) check(b *bound, in any) error {
 	v := g.validator.Validate(b.target.def.Schema, b.op.Input, in)
+	if forgives := b.target.def.Forgives; forgives != nil {
+		v = slices.DeleteFunc(v, forgives)
+	}
 	if len(v) == 0 {
 		return nil
 	}

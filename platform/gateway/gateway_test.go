@@ -509,7 +509,7 @@ func TestChunkedStreams(t *testing.T) {
 			r := chunked(h, "4\r\nbody\r\n0\r\n\r\n")
 			r.Header.Set("X-Amz-Decoded-Content-Length", "four")
 			return h.signChunks(r)
-		}, "InvalidArgument"},
+		}, "MissingContentLength"},
 		{"anonymous with signed chunks", func(h *harness) *http.Request {
 			r := chunked(h, "4\r\nbody\r\n0\r\n\r\n")
 			r.Header.Set("X-Amz-Content-Sha256", sigv4.StreamingSigned)

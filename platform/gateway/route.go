@@ -324,12 +324,25 @@ func (g *Gateway) restOperation(x *exchange, req *wire.Request) (*smithy.Operati
 	op, labels, ok := x.target.router.Match(x.r.Method, path, req.Query, x.r.Header)
 	if !ok {
 		if x.target == g.s3 {
-			return nil, fault.New("MethodNotAllowed", http.StatusMethodNotAllowed, "The specified method is not allowed against this resource.")
+			return nil, noS3Operation(x.r)
 		}
 		return nil, fault.New("UnknownOperationException", http.StatusNotFound, "Unable to determine service/operation name to be authorized")
 	}
 	req.Labels = labels
 	return op, nil
+}
+
+// noS3Operation words a method that S3 does not have. Forms and preflights of
+// buckets that exist are endpoints of their own.
+func noS3Operation(r *http.Request) error {
+	switch {
+	case r.Method == http.MethodPost && r.URL.RawQuery == "":
+		return fault.New("PreconditionFailed", http.StatusPreconditionFailed, "At least one of the pre-conditions you specified did not hold").
+			WithBody(map[string]string{"Condition": "Bucket POST must be of the enclosure-type multipart/form-data"})
+	case r.Method == http.MethodOptions && r.Header.Get("Origin") != "":
+		return fault.New("NoSuchBucket", http.StatusNotFound, "The specified bucket does not exist")
+	}
+	return fault.New("MethodNotAllowed", http.StatusMethodNotAllowed, "The specified method is not allowed against this resource.")
 }
 
 // bucketPath puts the bucket of a virtual-hosted request in front of its path;

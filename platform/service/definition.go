@@ -80,7 +80,10 @@ type Definition struct {
 	// constraints, where the service says it in its own way; v is never empty
 	// and may be reordered. The request is refused in any case: nil means the
 	// model's own text. Nil: always the model's own text.
-	Invalid   func(op *smithy.Operation, in any, v []smithy.Violation) error
+	Invalid func(op *smithy.Operation, in any, v []smithy.Violation) error
+	// Forgives tells violations of constraints that the model has and AWS does
+	// not hold callers to; nil: none.
+	Forgives  func(v smithy.Violation) bool
 	Resources []ResourceType
 	Endpoints []Endpoint
 	Workers   []Worker

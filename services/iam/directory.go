@@ -89,10 +89,18 @@ func get[T any](c *cache, m func(*cache) map[string]T, max int, key string, make
 	return v, nil
 }
 
+// badToken says why a token came to nothing: long-term keys have none.
+func (s *Service) badToken(ctx context.Context, id string) error {
+	if _, err := s.store.accessKey(ctx, id); err != nil {
+		return identity.ErrUnknownKey // of somebody else
+	}
+	return identity.ErrBadToken
+}
+
 // Credential implements identity.Keys for long-term keys.
 func (s *Service) Credential(ctx context.Context, id, token string) (identity.Credential, error) {
 	if token != "" {
-		return identity.Credential{}, identity.ErrUnknownKey
+		return identity.Credential{}, s.badToken(ctx, id)
 	}
 	return get(s.cache, func(c *cache) map[string]identity.Credential { return c.keys }, cachedKeys, id, func() (identity.Credential, error) {
 		k, err := s.store.accessKey(ctx, id)

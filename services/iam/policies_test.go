@@ -180,10 +180,10 @@ func TestAccessKeys(t *testing.T) {
 	if err != nil || cred.Secret != *k.SecretAccessKey || cred.Principal.UserName != "ann" || cred.Inactive {
 		t.Fatalf("credential %+v, %v", cred, err)
 	}
-	if _, err := h.s.Credential(ctx, *k.AccessKeyId, "token"); !errors.Is(err, identity.ErrUnknownKey) {
+	if _, err := h.s.Credential(ctx, *k.AccessKeyId, "token"); !errors.Is(err, identity.ErrBadToken) {
 		t.Errorf("a long-term key with a token: %v", err)
 	}
-	if _, err := h.s.Credential(ctx, "AKIAUNKNOWN", ""); !errors.Is(err, identity.ErrUnknownKey) {
+	if _, err := h.s.Credential(ctx, "AKIAUNKNOWN", ""); !errors.Is(err, identity.ErrBadToken) {
 		t.Errorf("unknown key: %v", err)
 	}
 	missing := "The Access Key with id " + *k.AccessKeyId + " cannot be found."

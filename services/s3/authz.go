@@ -21,6 +21,9 @@ import (
 // authorize says which actions a request needs. A bucket that does not exist is
 // told to everyone, as S3 does.
 func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.Operation, in any) ([]service.Check, error) {
+	if err := refused(c, model); err != nil {
+		return nil, err
+	}
 	keys := op.RequestKeys(c)
 	at := op.AimOf(in)
 	switch model.Name {
@@ -82,6 +85,12 @@ func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
 	if conf := in.CreateBucketConfiguration; conf != nil && conf.LocationConstraint != nil {
 		keys["s3:locationconstraint"] = []string{*conf.LocationConstraint}
 	}
+	if conf := in.CreateBucketConfiguration; conf != nil {
+		for _, t := range conf.Tags {
+			keys["aws:requesttag/"+strings.ToLower(smithy.Val(t.Key))] = []string{smithy.Val(t.Value)}
+			keys["aws:tagkeys"] = append(keys["aws:tagkeys"], smithy.Val(t.Key))
+		}
+	}
 	checks := []service.Check{{Action: "s3:CreateBucket", Resource: resource, Context: keys}}
 	if in.ObjectOwnership != nil {
 		checks = append(checks, service.Check{Action: "s3:PutBucketOwnershipControls", Resource: resource, Context: keys})
@@ -95,7 +104,7 @@ func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
 			service.Check{Action: "s3:PutBucketVersioning", Resource: resource, Context: keys})
 	}
 	if conf := in.CreateBucketConfiguration; conf != nil && len(conf.Tags) > 0 {
-		checks = append(checks, service.Check{Action: "s3:PutBucketTagging", Resource: resource, Context: keys})
+		checks = append(checks, service.Check{Action: "s3:TagResource", Resource: resource, Context: keys})
 	}
 	return checks
 }
@@ -140,6 +149,9 @@ func (s *Service) moreChecks(ctx context.Context, c *service.Call, ask op.Ask, i
 		src, err := s.sourceCheck(ctx, c, in.CopySource)
 		return append(out, src...), err
 	case *api.UploadPartCopyInput:
+		if _, err := checkPartNumber(in.PartNumber); err != nil {
+			return nil, err // before the source is looked for
+		}
 		ask.Keys["s3:x-amz-copy-source"] = []string{sourceText(in.CopySource)}
 		return s.sourceCheck(ctx, c, in.CopySource)
 	case *api.PutObjectRetentionInput:

@@ -62,6 +62,9 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*store.
 		if tags, err = tagging.Of(conf.Tags, tagging.BucketMax); err != nil {
 			return nil, err
 		}
+		if err := tagging.Kept(nil, tags); err != nil && c.HTTP != nil {
+			return nil, err
+		}
 	}
 	region, err := naming.Location(constraint, c.Region)
 	if err != nil {

@@ -47,6 +47,16 @@ func (s *Service) completedBefore(ctx context.Context, in *api.CompleteMultipart
 	return s.completed(in, b, o, sse.AskedBy(in)), nil
 }
 
+// overtaken answers a completion whose parts are not there: another of the same
+// may have taken them since the upload was read.
+func (s *Service) overtaken(ctx context.Context, in *api.CompleteMultipartUploadInput, cause error) (*api.CompleteMultipartUploadOutput, error) {
+	_, _, err := s.openUpload(ctx, in.Bucket, in.Key, in.UploadId)
+	if fault.Is(err, "NoSuchUpload") {
+		return s.completedBefore(ctx, in, err)
+	}
+	return nil, cause
+}
+
 // chooseParts finds the parts that a completion lists: in ascending order, with
 // their ETags and checksums, and all but the last of the least size.
 func chooseParts(u *store.Upload, listed []api.CompletedPart, have []store.Part) ([]store.Part, error) {

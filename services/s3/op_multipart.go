@@ -294,7 +294,7 @@ func (s *Service) completeMultipartUpload(ctx context.Context, c *service.Call, 
 	}
 	chosen, err := chooseParts(u, in.MultipartUpload.Parts, have)
 	if err != nil {
-		return nil, err
+		return s.overtaken(ctx, in, err)
 	}
 	o, err := assemble(u, chosen, in)
 	if err != nil {

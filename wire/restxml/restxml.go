@@ -39,7 +39,23 @@ func invalidArgument(err error) *fault.Fault {
 	if errors.As(err, &e) && (e.Kind == smithy.KindInteger || e.Kind == smithy.KindLong) {
 		return fault.New("InvalidArgument", 400, "Provided %s not an integer or within integer range", e.Name)
 	}
+	if e != nil && e.Name == retainUntil {
+		return fault.New("InvalidArgument", 400, "The retain until date must be provided in ISO 8601 format").
+			WithBody(map[string]string{"ArgumentName": e.Name})
+	}
 	return fault.New("InvalidArgument", 400, "%s", err.Error())
+}
+
+// retainUntil is the one header with a date in ISO 8601.
+const retainUntil = "x-amz-object-lock-retain-until-date"
+
+// missingBody is S3's answer to a document that is not there. It may be left out
+// where headers can say the same.
+func missingBody(svc *smithy.Service, op *smithy.Operation) error {
+	if !isS3(svc) || op.Method != "PUT" || op.Name == "CreateBucket" || op.Name == "PutBucketAcl" || op.Name == "PutObjectAcl" {
+		return nil
+	}
+	return fault.New("MissingRequestBodyError", 400, "Request Body is empty")
 }
 
 // Decode reads labels, query, headers and body into in.
@@ -59,6 +75,9 @@ func (Codec) Decode(svc *smithy.Service, op *smithy.Operation, req *wire.Request
 	root, err := xmlval.Parse(req.Body)
 	if err != nil {
 		return malformedXML()
+	}
+	if root == nil && m != nil {
+		return missingBody(svc, op)
 	}
 	if root == nil {
 		return nil

@@ -106,6 +106,9 @@ func checkPolicy(document, bucketName string) error {
 	if !access.Applies([]byte(document)) {
 		return malformedPolicy("Action does not apply to any resource(s) in statement")
 	}
+	if text := access.Conditions([]byte(document)); text != "" {
+		return malformedPolicy(text)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/aws/smithy"
@@ -24,6 +25,11 @@ func (s *Handlers) putBucketTagging(ctx context.Context, c *service.Call, in *ap
 		c.HTTP.Status = http.StatusNoContent // as S3 answers, whatever its model says
 	}
 	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
+		if c.HTTP != nil {
+			if err := tagging.Kept(b.Tags, tags); err != nil {
+				return err
+			}
+		}
 		b.Tags = tags
 		return nil
 	})
@@ -40,9 +46,11 @@ func (s *Handlers) getBucketTagging(ctx context.Context, _ *service.Call, in *ap
 	return &api.GetBucketTaggingOutput{TagSet: tagging.API(b.Tags)}, nil
 }
 
-func (s *Handlers) deleteBucketTagging(ctx context.Context, _ *service.Call, in *api.DeleteBucketTaggingInput) (*api.DeleteBucketTaggingOutput, error) {
+func (s *Handlers) deleteBucketTagging(ctx context.Context, c *service.Call, in *api.DeleteBucketTaggingInput) (*api.DeleteBucketTaggingOutput, error) {
 	return nil, s.store.ChangeBucket(ctx, smithy.Val(in.Bucket), func(b *store.Bucket) error {
-		b.Tags = nil
+		b.Tags = slices.DeleteFunc(slices.Clone(b.Tags), func(t tagging.Tag) bool {
+			return c.HTTP == nil || !tagging.System(t.Key) // those of its stack stay
+		})
 		return nil
 	})
 }

@@ -48,7 +48,7 @@ func (h *Handlers) deletePublicAccessBlock(ctx context.Context, c *service.Call,
 	return nil, h.store.SetAccountBlock(ctx, c.Account, nil)
 }
 
-// tagsMax is how many tags an access point has room for.
+// tagsMax is how many tags an access point or a bucket has room for.
 const tagsMax = 50
 
 // Lengths of tags.
@@ -80,12 +80,15 @@ func merge(have map[string]string, tags []api.Tag) (map[string]string, error) {
 func tagged(arn *string) (naming.Point, error) {
 	p, key, ok := naming.ParsePoint(smithy.Val(arn))
 	if !ok || key != "" {
-		return p, s3err.NotImplemented("moln keeps tags of access points here; buckets have operations of their own")
+		return p, s3err.NotImplemented("moln has tags of buckets and access points")
 	}
 	return p, nil
 }
 
 func (h *Handlers) tagResource(ctx context.Context, _ *service.Call, in *api.TagResourceInput) (*api.TagResourceOutput, error) {
+	if bucket, ok := bucketOf(in.ResourceArn); ok {
+		return nil, h.tagBucket(ctx, bucket, in.Tags)
+	}
 	name, err := tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -98,6 +101,9 @@ func (h *Handlers) tagResource(ctx context.Context, _ *service.Call, in *api.Tag
 }
 
 func (h *Handlers) untagResource(ctx context.Context, _ *service.Call, in *api.UntagResourceInput) (*api.UntagResourceOutput, error) {
+	if bucket, ok := bucketOf(in.ResourceArn); ok {
+		return nil, h.untagBucket(ctx, bucket, in.TagKeys)
+	}
 	name, err := tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -111,6 +117,9 @@ func (h *Handlers) untagResource(ctx context.Context, _ *service.Call, in *api.U
 }
 
 func (h *Handlers) listTagsForResource(ctx context.Context, _ *service.Call, in *api.ListTagsForResourceInput) (*api.ListTagsForResourceOutput, error) {
+	if bucket, ok := bucketOf(in.ResourceArn); ok {
+		return h.bucketTags(ctx, bucket)
+	}
 	name, err := tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err

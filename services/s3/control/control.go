@@ -32,7 +32,7 @@ func New(st *store.Store, ids *ident.Source) *Handlers { return &Handlers{st, id
 
 // Definition is the service as the gateway sees it.
 func (h *Handlers) Definition() service.Definition {
-	return service.Definition{Schema: &api.Schema, Operations: table().Bind(h), Authorize: h.authorize}
+	return service.Definition{Schema: &api.Schema, Operations: table().Bind(h), Authorize: h.authorize, Forgives: namesBucket}
 }
 
 // pointOf is the access point that a request is about.
@@ -61,6 +61,9 @@ func (h *Handlers) authorize(ctx context.Context, c *service.Call, model *smithy
 	check := service.Check{Action: model.Actions[0], Resource: "*", Account: c.Account}
 	name := text("Name")
 	if arn := text("ResourceArn"); arn != nil {
+		if bucket, ok := bucketOf(arn); ok {
+			return h.bucketChecks(ctx, c, bucket, model.Actions[0], in)
+		}
 		name = arn
 	}
 	if name == nil {
@@ -81,22 +84,10 @@ func (h *Handlers) keys(ctx context.Context, p naming.Point, in any) (policy.Key
 	keys := policy.Keys{
 		"s3:dataaccesspointarn": {p.ARN()}, "s3:dataaccesspointaccount": {p.Account}, "s3:accesspointnetworkorigin": {"Internet"},
 	}
-	var tags []api.Tag
-	switch in := in.(type) {
-	case *api.CreateAccessPointInput:
-		tags = in.Tags
-		if in.VpcConfiguration != nil {
-			keys["s3:accesspointnetworkorigin"] = []string{"VPC"}
-		}
-	case *api.TagResourceInput:
-		tags = in.Tags
-	case *api.UntagResourceInput:
-		keys["aws:tagkeys"] = in.TagKeys
+	if in, ok := in.(*api.CreateAccessPointInput); ok && in.VpcConfiguration != nil {
+		keys["s3:accesspointnetworkorigin"] = []string{"VPC"}
 	}
-	for _, t := range tags {
-		keys["aws:requesttag/"+strings.ToLower(smithy.Val(t.Key))] = []string{smithy.Val(t.Value)}
-		keys["aws:tagkeys"] = append(keys["aws:tagkeys"], smithy.Val(t.Key))
-	}
+	requestTags(in, keys)
 	stored, err := h.store.Point(ctx, p)
 	if s3err.IsNoSuchAccessPoint(err) {
 		return keys, nil
@@ -108,6 +99,23 @@ func (h *Handlers) keys(ctx context.Context, p naming.Point, in any) (policy.Key
 		keys["aws:resourcetag/"+strings.ToLower(k)] = []string{v}
 	}
 	return keys, nil
+}
+
+// requestTags are the condition keys of the tags that a request sets or removes.
+func requestTags(in any, keys policy.Keys) {
+	var tags []api.Tag
+	switch in := in.(type) {
+	case *api.CreateAccessPointInput:
+		tags = in.Tags
+	case *api.TagResourceInput:
+		tags = in.Tags
+	case *api.UntagResourceInput:
+		keys["aws:tagkeys"] = in.TagKeys
+	}
+	for _, t := range tags {
+		keys["aws:requesttag/"+strings.ToLower(smithy.Val(t.Key))] = []string{smithy.Val(t.Value)}
+		keys["aws:tagkeys"] = append(keys["aws:tagkeys"], smithy.Val(t.Key))
+	}
 }
 
 func invalidRequest(format string, args ...any) error {

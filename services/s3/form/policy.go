@@ -27,15 +27,19 @@ type Policy struct {
 // {"field": "value"}.
 type condition struct {
 	prefix       bool
+	never        bool   // the field has no $, so that it is none of the form's
 	field, value string // field in lower case, without $
 	text         string // as the document says it, for messages
 }
 
 // ParsePolicy reads a policy as forms carry it: JSON in base64.
 func ParsePolicy(encoded string) (*Policy, error) {
+	if encoded == "" {
+		return nil, errPolicy("Expecting '{' but found End-of-Input")
+	}
 	document, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return nil, errPolicy("Invalid Base64 Encoding.")
+		return nil, errPolicy("invalid Base64 encoding.")
 	}
 	var top map[string]json.RawMessage
 	if err := decode(document, &top); err != nil || top == nil {
@@ -49,7 +53,7 @@ func ParsePolicy(encoded string) (*Policy, error) {
 		case "conditions":
 			err = p.list(v)
 		default:
-			err = errPolicy("Unexpected: '" + name + "'.")
+			err = errPolicy("Unexpected: " + quoted(name))
 		}
 		if err != nil {
 			return nil, err
@@ -80,7 +84,7 @@ func decode(text []byte, into any) error {
 func (p *Policy) expiration(v json.RawMessage) error {
 	var text string
 	if err := json.Unmarshal(v, &text); err != nil {
-		return errPolicy("Invalid 'expiration' value: must be a String.")
+		return errPolicy("Invalid JSON.")
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -119,30 +123,36 @@ func (p *Policy) condition(item json.RawMessage) error {
 		return nil
 	}
 	var parts []any
-	if err := decode(item, &parts); err != nil || len(parts) != 3 {
-		return errPolicy("Invalid Condition: must be an Object or a List of three.")
+	if err := decode(item, &parts); err != nil {
+		return errPolicy("Invalid condition test: must be a List or Object.")
+	}
+	if len(parts) == 0 {
+		return errPolicy("Invalid Condition: missing operation identifier.")
 	}
 	operator, ok := parts[0].(string)
-	if !ok {
-		return errPolicy("Invalid Condition: the operation must be a string.")
-	}
-	switch strings.ToLower(operator) {
-	case "content-length-range":
+	lower := strings.ToLower(operator)
+	switch {
+	case !ok:
+		return errPolicy("Invalid JSON.")
+	case lower != "content-length-range" && lower != "eq" && lower != "starts-with":
+		return errPolicy("Invalid Condition: unknown operation '" + operator + "'.")
+	case len(parts) != 3:
+		return errPolicy("Invalid " + operator + ": wrong number of arguments.")
+	case lower == "content-length-range":
 		return p.lengths(parts[1], parts[2])
-	case "eq", "starts-with":
-		name, isText := parts[1].(string)
-		value, isTextToo := parts[2].(string)
-		if !isText || !isTextToo {
-			return errPolicy("Invalid Condition: expecting a string.")
-		}
-		field, ok := strings.CutPrefix(name, "$")
-		if !ok {
-			return errPolicy("Invalid Condition: the field must begin with '$': '" + name + "'.")
-		}
-		p.add(strings.EqualFold(operator, "starts-with"), field, value)
+	}
+	name, isText := parts[1].(string)
+	value, isTextToo := parts[2].(string)
+	if !isText || !isTextToo {
+		return errPolicy("Invalid JSON.")
+	}
+	field, ok := strings.CutPrefix(name, "$")
+	if !ok {
+		p.conditions = append(p.conditions, condition{never: true, text: listed(operator, name, value)})
 		return nil
 	}
-	return errPolicy("Invalid Condition: unknown operation '" + operator + "'.")
+	p.add(lower == "starts-with", field, value)
+	return nil
 }
 
 func (p *Policy) add(prefix bool, field, value string) {
@@ -152,8 +162,13 @@ func (p *Policy) add(prefix bool, field, value string) {
 	}
 	p.conditions = append(p.conditions, condition{
 		prefix: prefix, field: strings.ToLower(field), value: value,
-		text: fmt.Sprintf("[%s, %s, %s]", quoted(operator), quoted("$"+field), quoted(value)),
+		text: listed(operator, "$"+field, value),
 	})
+}
+
+// listed writes a condition as S3 does in its messages.
+func listed(operator, field, value string) string {
+	return fmt.Sprintf("[%s, %s, %s]", quoted(operator), quoted(field), quoted(value))
 }
 
 func quoted(s string) string { return `"` + s + `"` }
@@ -162,7 +177,7 @@ func (p *Policy) lengths(from, to any) error {
 	low, okLow := length(from)
 	high, okHigh := length(to)
 	if !okLow || !okHigh {
-		return errPolicy("Invalid content-length-range: expecting two numbers.")
+		return errPolicy("Invalid JSON.")
 	}
 	if p.LengthMax < 0 {
 		p.LengthMin, p.LengthMax = low, high
@@ -190,6 +205,8 @@ var lists = map[string]bool{"content-type": true}
 
 func (c *condition) holds(value string, ok bool) bool {
 	switch {
+	case c.never:
+		return false
 	case !c.prefix:
 		return ok && value == c.value
 	case !ok:

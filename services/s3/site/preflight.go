@@ -115,7 +115,7 @@ func badPreflight(r *http.Request) *fault.Fault {
 	}
 	for _, v := range r.Header.Values("Access-Control-Request-Headers") {
 		for h := range strings.SplitSeq(v, ",") {
-			if h = strings.TrimSpace(h); h != "" && !cors.ValidHeader(h) {
+			if name := strings.TrimSpace(h); name != "" && !cors.ValidHeader(name) {
 				return fault.New("BadRequest", http.StatusBadRequest, "Access-Control-Request-Headers \"%s\" contains invalid character.", h)
 			}
 		}

@@ -50,6 +50,26 @@ func Of(in []api.Tag, limit int) ([]Tag, error) {
 	return Sorted(out), nil
 }
 
+// System reports whether a tag is AWS's own, as those that CloudFormation sets.
+func System(key string) bool { return strings.HasPrefix(strings.ToLower(key), "aws:") }
+
+// Kept refuses a client's tags that would add, change or remove those of the
+// system.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html
+func Kept(have, next []Tag) error {
+	for _, t := range next {
+		if System(t.Key) && !slices.Contains(have, t) {
+			return fault.New("InvalidTag", 400, "System tags cannot be added/updated by requester")
+		}
+	}
+	for _, t := range have {
+		if System(t.Key) && !slices.Contains(next, t) {
+			return fault.New("InvalidTag", 400, "System tags cannot be removed by requester")
+		}
+	}
+	return nil
+}
+
 // allowed reports whether a key or a value is made of letters, digits, spaces and
 // + - = . _ : / @ only.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html

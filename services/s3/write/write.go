@@ -103,11 +103,11 @@ func (w *Writer) Early(ctx context.Context, b *store.Bucket, key string, ifMatch
 }
 
 // Condition judges If-Match and If-None-Match of a write against the version
-// that is current.
+// that is current. If-None-Match takes * only, and not together with If-Match.
 func Condition(ifMatch, ifNoneMatch, key string, cur *store.Object) error {
 	exists := cur != nil && !cur.Marker
 	switch {
-	case ifNoneMatch != "" && ifNoneMatch != "*":
+	case ifNoneMatch != "" && (ifNoneMatch != "*" || ifMatch != ""):
 		return s3err.NotImplemented("A header you provided implies functionality that is not implemented")
 	case ifNoneMatch == "*" && exists:
 		return s3err.FailedCondition("If-None-Match")
