@@ -173,7 +173,7 @@ held = []
 while True: held.append(b"x" * (8 << 20))`, `^Runtime\.OutOfMemory$`, endedPattern + `Runtime exited with error: signal: killed$`},
 	{"a memory bomb in JavaScript", "hostile-js", `const held = []; for (;;) held.push(Buffer.alloc(8 << 20, 'x'))`, `^Runtime\.OutOfMemory$`, endedPattern + `Runtime exited with error: signal: killed$`},
 	{"a memory bomb of many processes", "hostile-py", `
-for _ in range(16):
+for _ in range(40):
     if os.fork() == 0:
         held = b"x" * (24 << 20)
         time.sleep(100)
