@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"cmd":      {"server", "engine", "platform"},
 	"checks":   {},
 	"e2e":      {"server", "engine"},
-	"bench":    {"server", "engine", "aws", "api", "wire", "platform"},
+	"bench":    {"server", "engine", "aws", "api", "wire", "platform", "runtimes"},
 }
 
 // testsMayImport adds what only tests reach for.
