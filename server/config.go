@@ -60,8 +60,9 @@ type Config struct {
 	CPULimits string
 	// Egress lets functions reach the network: "none" (moln only) or "host".
 	Egress string
-	// RuntimesDir holds further interpreters.
-	RuntimesDir string
+	// RuntimesDir holds further interpreters, PackagesDir packages that all
+	// functions find.
+	RuntimesDir, PackagesDir string
 	// WebsiteDomains are host names at and below which a bucket of the same name
 	// is served as a website. They must not be moln's own.
 	WebsiteDomains []string

@@ -49,7 +49,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 	stacks := cloudformation.New(s.deps("cloudformation"))
 
 	functions := lambda.New(s.deps("lambda"), lambda.Options{
-		Sandbox: s.cfg.Sandbox, Strict: s.cfg.Strict, Egress: s.cfg.Egress, RuntimesDir: s.cfg.RuntimesDir, CPULimits: s.cfg.CPULimits,
+		Sandbox: s.cfg.Sandbox, Strict: s.cfg.Strict, Egress: s.cfg.Egress, RuntimesDir: s.cfg.RuntimesDir, PackagesDir: s.cfg.PackagesDir, CPULimits: s.cfg.CPULimits,
 		CacheDir: s.runtimesCache(),
 	})
 	s.closers = append(s.closers, functions.Close)

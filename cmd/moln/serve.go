@@ -34,6 +34,7 @@ type common struct {
 	MailFrom   string   `help:"Sender of that mail." default:"no-reply@verificationemail.com"`
 	Websites   []string `name:"website-domain" help:"Domain at and below which a bucket named as the host is served as a website." placeholder:"DOMAIN"`
 	Runtimes   string   `name:"runtimes-dir" aliases:"runtimes" help:"Directory with further interpreters: programs, or DIR/*/bin." placeholder:"DIR"`
+	Packages   string   `name:"packages-dir" help:"Directory with packages that all functions find, such as AWS's SDKs: DIR/node_modules, DIR/python." placeholder:"DIR"`
 	LogLevel   string   `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 	JSON       bool     `help:"Machine-readable output, one JSON object a line."`
 }
@@ -47,7 +48,7 @@ func (c *common) config() server.Config {
 		Listen: c.Listen, Store: c.Store, Blobs: c.Blobs, Account: c.Account,
 		SealKeyFile: c.SealKey, SealKey: os.Getenv("MOLN_SEAL_KEY"),
 		Sandbox: sandbox, Strict: c.Strict, CPULimits: c.CPULimits, Egress: c.Egress, ProxyAllow: c.ProxyAllow,
-		SMTP: c.SMTP, MailFrom: c.MailFrom, RuntimesDir: c.Runtimes, WebsiteDomains: c.Websites, LogLevel: c.LogLevel, LogJSON: c.JSON,
+		SMTP: c.SMTP, MailFrom: c.MailFrom, RuntimesDir: c.Runtimes, PackagesDir: c.Packages, WebsiteDomains: c.Websites, LogLevel: c.LogLevel, LogJSON: c.JSON,
 	}
 }
 

@@ -422,7 +422,8 @@ def extend_path(root):
     sys.path[:] = [p for p in sys.path if p != own]
     given = [p for p in os.environ.get("PYTHONPATH", "").split(":") if p]
     layers = ["/opt/python/lib/%s/site-packages" % v for v in layer_versions()] + ["/opt/python"]
-    sys.path[0:0] = [root] + given + layers + [own]
+    # Packages for all functions come last, as the SDK of AWS's runtimes does.
+    sys.path[0:0] = [root] + given + layers + [own, os.path.join(own, "python")]
     for path in [root] + layers:
         if os.path.isdir(path):
             site.addsitedir(path)

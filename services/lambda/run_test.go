@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -521,4 +523,32 @@ func TestProvisioned(t *testing.T) {
 		got := must(w, api.GetProvisionedConcurrencyConfig, &api.GetProvisionedConcurrencyConfigInput{FunctionName: new("broken"), Qualifier: new("1")})
 		return *got.Status == api.ProvisionedConcurrencyStatusEnumFailed && *got.StatusReason == "FUNCTION_ERROR_INIT_FAILURE"
 	})
+}
+
+// TestPackagesForAll: what the operator has for all functions is found, and what a
+// function brings itself comes before it.
+func TestPackagesForAll(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"node_modules/sdk/index.js": `exports.from = "all"`, "python/sdk.py": `origin = "all"`,
+	} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, Options{PackagesDir: dir})
+	w.node("js", `exports.handler = async () => require("sdk").from`)
+	if out := must(w, api.Invoke, &api.InvokeInput{FunctionName: new("js")}); string(out.Payload) != `"all"` {
+		t.Errorf("Node: %s", out.Payload)
+	}
+	w.node("py", "", func(in *api.CreateFunctionInput) {
+		in.Runtime, in.Code.ZipFile = new("python3.11"), zipOf(t, "index.py", "import sdk\ndef handler(event, context):\n    return sdk.origin\n")
+	})
+	if out := must(w, api.Invoke, &api.InvokeInput{FunctionName: new("py")}); string(out.Payload) != `"all"` {
+		t.Errorf("Python: %s", out.Payload)
+	}
 }

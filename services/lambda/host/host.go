@@ -41,6 +41,9 @@ type Options struct {
 	// RuntimesDir is a further directory, or pattern of directories, with
 	// interpreters.
 	RuntimesDir string
+	// PackagesDir has what all functions of a language find: node_modules,
+	// and python as pip's --target makes it. "" for none.
+	PackagesDir string
 	// CacheDir is where what is known of interpreters is kept; "" for the
 	// service's own directory.
 	CacheDir string
@@ -78,7 +81,11 @@ func New(c clock.Clock, log *slog.Logger, opts Options) *Host {
 
 // Resolve finds what runs a runtime identifier. Its errors are runtimes' own.
 func (h *Host) Resolve(identifier string) (runtimes.Choice, error) {
-	return h.Finder.Resolve(identifier)
+	c, err := h.Finder.Resolve(identifier)
+	if err == nil && h.options.PackagesDir != "" {
+		c = c.WithPackages(h.options.PackagesDir)
+	}
+	return c, err
 }
 
 // choose picks the sandbox driver. What it gives up is said, or refused.
