@@ -183,7 +183,7 @@ func TestAccessKeys(t *testing.T) {
 	if _, err := h.s.Credential(ctx, *k.AccessKeyId, "token"); !errors.Is(err, identity.ErrBadToken) {
 		t.Errorf("a long-term key with a token: %v", err)
 	}
-	if _, err := h.s.Credential(ctx, "AKIAUNKNOWN", ""); !errors.Is(err, identity.ErrBadToken) {
+	if _, err := h.s.Credential(ctx, "AKIAUNKNOWN", ""); !errors.Is(err, identity.ErrUnknownKey) {
 		t.Errorf("unknown key: %v", err)
 	}
 	missing := "The Access Key with id " + *k.AccessKeyId + " cannot be found."
