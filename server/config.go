@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 
@@ -46,6 +47,9 @@ type Config struct {
 	AdminToken string
 	// ProxyAllow are foreign hosts that CONNECT may reach ("*": all).
 	ProxyAllow []string
+	// TrustProxies are the networks of proxies in front of moln that end TLS and
+	// say so in X-Forwarded-Proto; other peers are not believed.
+	TrustProxies []netip.Prefix
 	// SMTP is "smtp://user:pass@host:port" for outgoing mail; empty: mail
 	// stays in the local mailbox.
 	SMTP     string

@@ -163,7 +163,7 @@ func (s *Server) openServices(ctx context.Context) error {
 	g, err := gateway.New(gateway.Config{
 		Services: defs, Directory: asm.directory, Assumer: asm.assumer, Clock: s.clock, Wall: clock.System(), Ident: s.ident,
 		Log: s.log, Metrics: s.metrics, Audit: s.audit, Account: s.cfg.Account,
-		Suffixes: []string{"localhost"},
+		Suffixes: []string{"localhost"}, TrustProxies: s.cfg.TrustProxies,
 	})
 	if err != nil {
 		return err

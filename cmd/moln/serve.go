@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -106,6 +107,8 @@ type serveCmd struct {
 	SecretKey string `help:"Root secret key; made at first start when not given."`
 	TLSCert   string `name:"tls-cert" help:"Certificate file of the listener." type:"existingfile"`
 	TLSKey    string `name:"tls-key" help:"Key file of the listener." type:"existingfile"`
+	// Proxies on this machine are trusted without.
+	TrustProxy []netip.Prefix `name:"trust-proxy" help:"Network of proxies that end TLS in front of moln and say so in X-Forwarded-Proto." placeholder:"CIDR"`
 }
 
 // Run starts a server that others may reach.
@@ -114,6 +117,7 @@ func (c *serveCmd) Run() error {
 	cfg.DataDir = c.DataDir
 	cfg.RootAccessKey, cfg.RootSecretKey = c.AccessKey, c.SecretKey
 	cfg.TLSCert, cfg.TLSKey = c.TLSCert, c.TLSKey
+	cfg.TrustProxies = c.TrustProxy
 	var err error
 	if cfg.AdminToken, err = server.OpenAdminToken(cfg.DataDir); err != nil {
 		return err

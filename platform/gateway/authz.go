@@ -203,10 +203,9 @@ func (r *requestContext) global(key string) (string, bool) {
 	case "aws:epochtime":
 		return strconv.FormatInt(c.Now.Unix(), 10), true
 	case "aws:securetransport":
-		// moln's own endpoint counts as secure: deploy tools put policies on
-		// their buckets that deny everything else, and the listener is either
-		// loopback or TLS.
-		return "true", true
+		// What comes from this machine counts as secure: deploy tools put
+		// policies on their buckets that deny everything else.
+		return strconv.FormatBool(c.HTTP == nil || c.HTTP.Secure), true
 	case "aws:requestedregion":
 		return c.Region, true
 	case "aws:resourceaccount":

@@ -72,6 +72,9 @@ func (g *Gateway) openS3Body(x *exchange, signed *sigv4.Signed, req *wire.Reques
 	if hash == "" {
 		return nil, "", fault.New("InvalidRequest", http.StatusBadRequest, "Missing required header for this request: x-amz-content-sha256")
 	}
+	if isChunked(hash) && !op.StreamIn {
+		return nil, "", fault.New("InvalidRequest", http.StatusBadRequest, "The value of x-amz-content-sha256 header is invalid.")
+	}
 	if signed == nil && isChunked(hash) {
 		// Anonymous callers frame their bodies as well.
 		return req, hash, g.openChunks(x, nil, "", req)
@@ -139,13 +142,9 @@ func (g *Gateway) openChunks(x *exchange, signed *sigv4.Signed, secret string, r
 	if x.target != g.s3 || !isChunked(hash) {
 		return nil
 	}
-	length := int64(-1)
-	if v := x.r.Header.Get("X-Amz-Decoded-Content-Length"); v != "" {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || n < 0 {
-			return fault.New("MissingContentLength", http.StatusLengthRequired, "You must provide the Content-Length HTTP header.")
-		}
-		length = n
+	length, err := strconv.ParseInt(x.r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
+	if err != nil || length < 0 {
+		return fault.New("MissingContentLength", http.StatusLengthRequired, "You must provide the Content-Length HTTP header.")
 	}
 	if signed == nil && hash != sigv4.StreamingUnsignedTrailer {
 		return fault.New("AccessDenied", http.StatusForbidden, "Access Denied")

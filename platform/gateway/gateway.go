@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -45,6 +46,9 @@ type Config struct {
 	// Suffixes are host names below which AWS's host forms work, besides
 	// amazonaws.com: "localhost".
 	Suffixes []string
+	// TrustProxies are the peers whose word counts on how a request reached them
+	// (X-Forwarded-Proto). Peers on this machine are among them always.
+	TrustProxies []netip.Prefix
 }
 
 // Gateway answers AWS requests. Safe for concurrent use.
@@ -214,7 +218,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	call := service.NewCall(g, service.Call{
 		Caller: identity.Anonymous(), Account: g.cfg.Account, Region: identity.DefaultRegion,
 		RequestID: id, Now: now, Log: requestLog(g.cfg.Log, id),
-		HTTP: &service.HTTP{Request: r, Header: http.Header{}},
+		HTTP: &service.HTTP{Request: r, Header: http.Header{}, Secure: g.secure(r)},
 	})
 	x.call = call
 	source, _, _ := net.SplitHostPort(r.RemoteAddr)

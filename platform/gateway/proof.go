@@ -30,13 +30,24 @@ func (g *Gateway) Authenticate(ctx context.Context, c *service.Call, p service.P
 	}
 	text := sigv4.Text{Date: p.Date, Region: p.Region, Service: p.Service, Text: p.Text, Signature: p.Signature}
 	if err := text.Verify(cred.Secret, g.keys); err != nil {
-		return g.signatureFault(x, err)
+		return badProof(p, g.signatureFault(x, err))
 	}
 	if !g.cfg.Wall.Now().Before(p.Expires) {
 		return p.Expired
 	}
 	g.setCaller(x, cred.Principal, signed)
 	return nil
+}
+
+// badProof tells who sent a form what his signature should have been made of.
+func badProof(p service.Proof, err error) error {
+	f := fault.As(err)
+	if f == nil || f.Code != "SignatureDoesNotMatch" {
+		return err
+	}
+	return f.WithBody(map[string]string{
+		"AWSAccessKeyId": p.AccessKeyID, "SignatureProvided": p.Signature, "StringToSign": p.Text, "StringToSignBytes": hexBytes(p.Text),
+	})
 }
 
 func (g *Gateway) targetOfSigning(name string) *target {

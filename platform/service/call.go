@@ -56,6 +56,8 @@ type HTTP struct {
 	// covers, "" where there was none; Presigned and AuthType tell how.
 	SignedPayload string
 	Presigned     bool
+	// Secure: the request crossed no network in the clear.
+	Secure bool
 	// Form: the request was made from a form's fields (S3's POST uploads).
 	Form bool
 	// Body is the decoded body stream (aws-chunked framing removed); Trailer

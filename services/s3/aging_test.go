@@ -337,7 +337,7 @@ func TestObjectLock(t *testing.T) {
 	locked := func(bucket, key, mode string) *api.PutObjectInput {
 		return &api.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("x"), ObjectLockMode: &mode, ObjectLockRetainUntilDate: &until}
 	}
-	w.refused("PutObject", locked("open", "k", "GOVERNANCE"), "InvalidRequest: Bucket is missing Object Lock Configuration")
+	w.refused("PutObject", locked("open", "k", "GOVERNANCE"), "InvalidRequest: Bucket is missing ObjectLockConfiguration")
 	w.refused("GetObjectLockConfiguration", &api.GetObjectLockConfigurationInput{Bucket: new("open")}, "ObjectLockConfigurationNotFoundError: Object Lock configuration does not exist for this bucket")
 	w.refused("PutObjectLockConfiguration", &api.PutObjectLockConfigurationInput{Bucket: new("open"), ObjectLockConfiguration: &api.ObjectLockConfiguration{ObjectLockEnabled: new("Enabled")}},
 		"InvalidBucketState: Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")

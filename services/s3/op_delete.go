@@ -68,6 +68,7 @@ func (s *Service) deleteObjects(ctx context.Context, c *service.Call, in *api.De
 	for _, id := range in.Delete.Objects {
 		r := write.Removal{Bucket: b.Name, Key: smithy.Val(id.Key), Version: id.VersionId, Match: smithy.Val(id.ETag), Size: id.Size, Modified: id.LastModifiedTime}
 		done, err := s.removeOne(ctx, c, b, r, in.BypassGovernanceRetention)
+		s.logs.Deleted(c, b.Name, &id, err)
 		if f := fault.As(err); f != nil {
 			out.Errors = append(out.Errors, api.Error{Key: id.Key, VersionId: id.VersionId, Code: new(f.Code), Message: new(f.Message)})
 			continue
@@ -94,9 +95,6 @@ func (s *Service) removeOne(ctx context.Context, c *service.Call, b *store.Bucke
 		keys["s3:versionid"] = []string{*r.Version}
 	}
 	if err := (op.Ask{Bucket: b, Action: action, Key: r.Key, Keys: keys}).Judge(ctx, c); err != nil {
-		if f := fault.As(err); f != nil {
-			return write.Removed{}, s3err.AccessDenied()
-		}
 		return write.Removed{}, err
 	}
 	var err error

@@ -26,9 +26,6 @@ func refused(c *service.Call, model *smithy.Operation) error {
 			return err
 		}
 	}
-	if !model.StreamIn && strings.HasPrefix(c.HTTP.Request.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return s3err.InvalidRequest("The value of x-amz-content-sha256 header is invalid.")
-	}
 	if c.Caller.Kind != policy.Anonymous {
 		return nil
 	}

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"net/http"
 
 	api "moln.dev/moln/api/s3"
 	"moln.dev/moln/platform/service"
@@ -92,12 +93,33 @@ func (s *Service) Definition() service.Definition {
 		Authorize:  s.authorize,
 		Invalid:    invalid,
 		Resources:  template.Types(s.deps.Site.Port, s.taken),
-		Endpoints:  append(s.site.Endpoints(), post.New(s.store).Endpoint()),
+		Endpoints:  s.endpoints(),
 		Scrub:      s.store.Scrub,
 		Workers:    []service.Worker{s.keeper.Worker(), s.logs.Worker()},
 		Answered:   s.logs.Answered,
 		Usage:      s.keeper.Usage,
 	}
+}
+
+// endpoints are the websites, the preflights and the forms, whose requests are
+// logged like the API's.
+func (s *Service) endpoints() []service.Endpoint {
+	out := append(s.site.Endpoints(), post.New(s.store).Endpoint())
+	for i, e := range out {
+		switch e.Name {
+		case "s3-website":
+			out[i] = s.logs.Watch(e, func(r *http.Request) (bucket, key, operation string) {
+				bucket, key = s.site.Aim(r)
+				return bucket, key, "WEBSITE." + r.Method + ".OBJECT"
+			})
+		case "s3-post":
+			out[i] = s.logs.Watch(e, func(r *http.Request) (bucket, key, operation string) {
+				bucket, key = post.Aim(r)
+				return bucket, key, "REST.POST.OBJECT"
+			})
+		}
+	}
+	return out
 }
 
 // ControlDefinition is S3 Control, which shares the store.

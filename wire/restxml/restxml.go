@@ -52,7 +52,11 @@ const retainUntil = "x-amz-object-lock-retain-until-date"
 // missingBody is S3's answer to a document that is not there. It may be left out
 // where headers can say the same.
 func missingBody(svc *smithy.Service, op *smithy.Operation) error {
-	if !isS3(svc) || op.Method != "PUT" || op.Name == "CreateBucket" || op.Name == "PutBucketAcl" || op.Name == "PutObjectAcl" {
+	if !isS3(svc) || op.Method != "PUT" {
+		return nil
+	}
+	switch op.Name {
+	case "CreateBucket", "PutBucketAcl", "PutObjectAcl", "PutObjectRetention", "PutObjectLegalHold":
 		return nil
 	}
 	return fault.New("MissingRequestBodyError", 400, "Request Body is empty")

@@ -132,7 +132,7 @@ func (k *Keeper) getLifecycle(ctx context.Context, _ *service.Call, in *api.GetB
 	if b.Lifecycle == nil {
 		return nil, s3err.NotFound("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
 	}
-	return &api.GetBucketLifecycleConfigurationOutput{Rules: b.Lifecycle.Rules, TransitionDefaultMinimumObjectSize: new(b.Lifecycle.MinimumSize)}, nil
+	return &api.GetBucketLifecycleConfigurationOutput{Rules: b.Lifecycle.Told(), TransitionDefaultMinimumObjectSize: new(b.Lifecycle.MinimumSize)}, nil
 }
 
 func (k *Keeper) deleteLifecycle(ctx context.Context, _ *service.Call, in *api.DeleteBucketLifecycleInput) (*api.DeleteBucketLifecycleOutput, error) {

@@ -103,11 +103,11 @@ func checkPolicy(document, bucketName string) error {
 	if err := CheckPolicy(document, func(document []byte) bool { return access.OwnResources(document, bucketName) }); err != nil {
 		return err
 	}
-	if !access.Applies([]byte(document)) {
-		return malformedPolicy("Action does not apply to any resource(s) in statement")
-	}
 	if text := access.Conditions([]byte(document)); text != "" {
 		return malformedPolicy(text)
+	}
+	if !access.Applies([]byte(document)) {
+		return malformedPolicy("Action does not apply to any resource(s) in statement")
 	}
 	return nil
 }

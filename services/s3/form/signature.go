@@ -38,7 +38,7 @@ func (f *Form) Signed() (*Signature, error) {
 		}
 	}
 	if v := f.Get("x-amz-algorithm"); v != algorithm {
-		return nil, errArgument("x-amz-algorithm", v, "Only AWS4-HMAC-SHA256 is supported")
+		return nil, errArgument("X-Amz-Algorithm", v, "Only AWS4-HMAC-SHA256 is supported")
 	}
 	scope := strings.Split(f.Get("x-amz-credential"), "/")
 	if len(scope) != 5 || scope[0] == "" || scope[3] != "s3" || scope[4] != "aws4_request" {
@@ -46,7 +46,7 @@ func (f *Form) Signed() (*Signature, error) {
 	}
 	at, err := time.Parse("20060102T150405Z", f.Get("x-amz-date"))
 	if err != nil || at.Format("20060102") != scope[1] {
-		return nil, errArgument("x-amz-date", f.Get("x-amz-date"), "X-Amz-Date must be formated via ISO8601 Long format") // sic
+		return nil, errArgument("X-Amz-Date", f.Get("x-amz-date"), "X-Amz-Date must be formated via ISO8601 Long format") // sic
 	}
 	return &Signature{
 		AccessKeyID: scope[0], Token: f.Get("x-amz-security-token"), Date: scope[1], Region: scope[2], Service: scope[3],

@@ -338,3 +338,19 @@ func invalidRequest(format string, args ...any) error {
 func invalidArgument(format string, args ...any) error {
 	return fault.New("InvalidArgument", 400, format, args...)
 }
+
+// Told are the rules as S3 tells them: an And has its prefix and its least size,
+// which are nothing where the rule names none.
+func (c *Configuration) Told() []api.LifecycleRule {
+	out := slices.Clone(c.Rules)
+	for i := range out {
+		if out[i].Filter == nil || out[i].Filter.And == nil {
+			continue
+		}
+		filter, and := *out[i].Filter, *out[i].Filter.And
+		and.Prefix, and.ObjectSizeGreaterThan = new(smithy.Val(and.Prefix)), new(smithy.Val(and.ObjectSizeGreaterThan))
+		filter.And = &and
+		out[i].Filter = &filter
+	}
+	return out
+}

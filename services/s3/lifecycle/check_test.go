@@ -133,3 +133,15 @@ func TestCheckOld(t *testing.T) {
 		t.Errorf("minimum size: %v", err)
 	}
 }
+
+func TestTold(t *testing.T) {
+	tags := []api.Tag{{Key: new("a"), Value: new("1")}, {Key: new("b"), Value: new("2")}}
+	c := &Configuration{Rules: []api.LifecycleRule{{Filter: &api.LifecycleRuleFilter{And: &api.LifecycleRuleAndOperator{Tags: tags}}}, {Filter: &api.LifecycleRuleFilter{}}}}
+	and := c.Told()[0].Filter.And
+	if and.Prefix == nil || *and.Prefix != "" || and.ObjectSizeGreaterThan == nil || *and.ObjectSizeGreaterThan != 0 || len(and.Tags) != 2 {
+		t.Errorf("told %+v", and)
+	}
+	if c.Rules[0].Filter.And.ObjectSizeGreaterThan != nil {
+		t.Error("the rule itself was changed: objects of no bytes would not be in it")
+	}
+}

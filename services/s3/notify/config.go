@@ -79,6 +79,10 @@ func (n *Notifier) validate(ctx context.Context, c *service.Call, b *store.Bucke
 		} else {
 			err = n.test(ctx, c, b, t)
 		}
+		if err != nil && fault.As(err) != nil && elsewhere(t.ARN, b.Account) {
+			// Whether it is there is its own account's business.
+			return unable(s3err.AccessDenied(), t.ARN)
+		}
 		if err != nil {
 			return err
 		}
@@ -88,6 +92,12 @@ func (n *Notifier) validate(ctx context.Context, c *service.Call, b *store.Bucke
 	}
 	_, err = service.Invoke(ctx, n.system(b.Account, b.Region).As(identity.Root(b.Account)), events.DescribeEventBus, &events.DescribeEventBusInput{})
 	return unable(err, "arn:aws:events:"+b.Region+":"+b.Account+":event-bus/default")
+}
+
+// elsewhere reports a destination in another account than the bucket's.
+func elsewhere(destination, account string) bool {
+	a, err := arn.Parse(destination)
+	return err != nil || a.Account != account
 }
 
 // test sends a queue or a topic the event that S3 sends whatever becomes a

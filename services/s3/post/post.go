@@ -76,6 +76,8 @@ func (u *Uploads) upload(w http.ResponseWriter, r *http.Request, c *service.Call
 	if err != nil {
 		return err
 	}
+	r.SetPathValue(bucketField, bucket)
+	r.SetPathValue(keyField, f.Get("key"))
 	file, err := u.admit(ctx, c, f, bucket)
 	if err != nil {
 		return err
@@ -99,6 +101,18 @@ func (u *Uploads) upload(w http.ResponseWriter, r *http.Request, c *service.Call
 		Bucket: bucket, Key: f.Get("key"), ETag: smithy.Val(out.ETag), Location: location(r, f.Get("key")),
 	})
 	return nil
+}
+
+// The path values of a request under which Aim finds what it was about.
+const (
+	bucketField = "moln-s3-bucket"
+	keyField    = "moln-s3-key"
+)
+
+// Aim is the bucket and the key of a form that was answered, as far as it could
+// be read.
+func Aim(r *http.Request) (bucket, key string) {
+	return r.PathValue(bucketField), r.PathValue(keyField)
 }
 
 // allowOrigin lets the page that sent the form read the answer, where the

@@ -180,7 +180,7 @@ func (t *trip) amend(ctx context.Context) error {
 
 func (t *trip) lockable() error {
 	if t.to.Lock == nil && !t.o.Lock.IsZero() {
-		return because(s3err.InvalidRequest("Bucket is missing Object Lock Configuration"), "DstBucketObjectLockConfigMissing")
+		return because(s3err.InvalidRequest("Bucket is missing ObjectLockConfiguration"), "DstBucketObjectLockConfigMissing")
 	}
 	return nil
 }

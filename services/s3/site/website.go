@@ -79,15 +79,22 @@ type visit struct {
 	base string // what precedes keys in paths of this website
 }
 
-func (s *Site) serveWebsite(w http.ResponseWriter, r *http.Request, c *service.Call) {
-	v := &visit{s: s, w: w, r: r, c: c, base: "/"}
-	host, _, _ := strings.Cut(strings.ToLower(r.Host), ":")
-	name, key := "", strings.TrimPrefix(r.URL.Path, "/")
+// Aim is the bucket and the key of a request to a website.
+func (s *Site) Aim(r *http.Request) (name, key string) {
 	if rest, ok := strings.CutPrefix(r.URL.Path, websitePath); ok {
 		name, key, _ = strings.Cut(rest, "/")
+		return name, key
+	}
+	host, _, _ := strings.Cut(strings.ToLower(r.Host), ":")
+	name, _ = s.bucketOfHost(host)
+	return name, strings.TrimPrefix(r.URL.Path, "/")
+}
+
+func (s *Site) serveWebsite(w http.ResponseWriter, r *http.Request, c *service.Call) {
+	v := &visit{s: s, w: w, r: r, c: c, base: "/"}
+	name, key := s.Aim(r)
+	if strings.HasPrefix(r.URL.Path, websitePath) {
 		v.base = websitePath + name + "/"
-	} else {
-		name, _ = s.bucketOfHost(host)
 	}
 	w.Header().Set("x-amz-request-id", c.RequestID)
 	w.Header().Set("x-amz-id-2", c.RequestID)

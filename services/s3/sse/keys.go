@@ -3,7 +3,6 @@ package sse
 import (
 	"context"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -120,17 +119,12 @@ func pairs(context map[string]string) []string {
 	return out
 }
 
-// secure refuses customers' keys that came in the clear over a network. Where a
-// proxy ended TLS it says so.
+// secure refuses customers' keys that came in the clear over a network.
 func secure(c *service.Call) error {
-	if c.HTTP == nil || c.HTTP.Request.TLS != nil || c.HTTP.Request.Header.Get("X-Forwarded-Proto") == "https" {
+	if c.HTTP == nil || c.HTTP.Secure {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(c.HTTP.Request.RemoteAddr)
-	if ip := net.ParseIP(host); err == nil && ip != nil && !ip.IsLoopback() {
-		return s3err.InvalidRequest("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
-	}
-	return nil
+	return s3err.InvalidRequest("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
 }
 
 // asked is the call in the bucket's region, whose keys its objects are under.

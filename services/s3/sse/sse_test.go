@@ -2,7 +2,6 @@ package sse
 
 import (
 	"crypto/md5"
-	"crypto/tls"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -73,17 +72,9 @@ func TestDecide(t *testing.T) {
 }
 
 func TestSecure(t *testing.T) {
-	for name, tt := range map[string]struct {
-		r  http.Request
-		ok bool
-	}{
-		"same machine": {http.Request{RemoteAddr: "127.0.0.1:99"}, true},
-		"network":      {http.Request{RemoteAddr: "192.0.2.7:99"}, false},
-		"TLS":          {http.Request{RemoteAddr: "192.0.2.7:99", TLS: &tls.ConnectionState{}}, true},
-		"behind TLS":   {http.Request{RemoteAddr: "192.0.2.7:99", Header: http.Header{"X-Forwarded-Proto": {"https"}}}, true},
-	} {
-		if err := secure(&service.Call{HTTP: &service.HTTP{Request: &tt.r}}); (err == nil) != tt.ok {
-			t.Errorf("%s: %v", name, err)
+	for _, ok := range []bool{true, false} {
+		if err := secure(&service.Call{HTTP: &service.HTTP{Request: new(http.Request), Secure: ok}}); (err == nil) != ok {
+			t.Errorf("%v: %v", ok, err)
 		}
 	}
 }

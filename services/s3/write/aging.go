@@ -49,7 +49,7 @@ func CheckLock(c *service.Call, b *store.Bucket, o *store.Object, expect *checks
 
 func lockable(b *store.Bucket, o *store.Object) error {
 	if b.Lock == nil && !o.Lock.IsZero() {
-		return s3err.InvalidRequest("Bucket is missing Object Lock Configuration")
+		return s3err.InvalidRequest("Bucket is missing ObjectLockConfiguration")
 	}
 	return nil
 }
