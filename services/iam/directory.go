@@ -91,8 +91,12 @@ func get[T any](c *cache, m func(*cache) map[string]T, max int, key string, make
 
 // badToken says why a token came to nothing: long-term keys have none.
 func (s *Service) badToken(ctx context.Context, id string) error {
-	if _, err := s.store.accessKey(ctx, id); err != nil {
+	_, err := s.store.accessKey(ctx, id)
+	switch {
+	case fault.As(err) != nil:
 		return identity.ErrUnknownKey // of somebody else
+	case err != nil:
+		return err
 	}
 	return identity.ErrBadToken
 }

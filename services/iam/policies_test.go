@@ -183,6 +183,9 @@ func TestAccessKeys(t *testing.T) {
 	if _, err := h.s.Credential(ctx, *k.AccessKeyId, "token"); !errors.Is(err, identity.ErrBadToken) {
 		t.Errorf("a long-term key with a token: %v", err)
 	}
+	if _, err := h.s.Credential(ctx, "AKIAUNKNOWN", "token"); !errors.Is(err, identity.ErrUnknownKey) {
+		t.Errorf("an unknown key with a token: %v", err)
+	}
 	if _, err := h.s.Credential(ctx, "AKIAUNKNOWN", ""); !errors.Is(err, identity.ErrUnknownKey) {
 		t.Errorf("unknown key: %v", err)
 	}

@@ -80,7 +80,7 @@ func testCrew(t *testing.T, d sandbox.Driver) {
 	}
 	// Each has the environment and the pipes that were named for it.
 	start(crew.Program{
-		Name: "one", Command: []string{"/bin/sh", "-c", `echo out $WHO; echo own >&3; trap 'exit 7' TERM; while :; do sleep 0.01; done`},
+		Name: "one", Command: []string{"/bin/sh", "-c", `trap 'exit 7' TERM; echo out $WHO; echo own >&3; while :; do sleep 0.01; done`},
 		Env: []string{"WHO=one", "PATH=/usr/bin:/bin"}, Output: 0, Errors: 1, Pipes: []int{2},
 	})
 	start(crew.Program{
