@@ -263,7 +263,7 @@ func (x *exchange) invoke(ctx context.Context, i *integration, payload []byte) (
 	if err != nil {
 		return functions.Response{}, &failure{kind: default5XX, status: 500, message: "Internal server error", cause: err}
 	}
-	req := functions.Request{Caller: principal, Account: x.stage.Account, Region: x.stage.Region, RequestID: x.req.RequestID, Depth: x.env.Depth + 1, FunctionARN: arn, Payload: payload}
+	req := functions.Request{Caller: principal, Account: x.stage.Account, Region: x.stage.Region, RequestID: x.req.RequestID, Depth: x.env.Depth + 1, Trace: x.req.TraceID, FunctionARN: arn, Payload: payload}
 	if v, _ := x.source(i.invocation); v == "Event" {
 		req.Kind = functions.Async
 	}
