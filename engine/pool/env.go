@@ -197,6 +197,9 @@ func (e *Env) become(t *Template) {
 	}
 }
 
+// Owner is what the template of this environment has as its Owner.
+func (e *Env) Owner() any { return e.template.Owner }
+
 // Isolation is what holds this environment.
 func (e *Env) Isolation() sandbox.Isolation { return e.sb.Isolation() }
 

@@ -13,13 +13,12 @@ import (
 // ErrInit: an environment that is to be kept failed in its init.
 var ErrInit = errors.New("pool: the init of an environment failed")
 
-// Keep makes n environments of a key provisioned: it creates those that are
-// missing, each by a template of its own, and lets go those that are too many. It
-// returns how many there are when it ends, with ErrInit, ErrBusy (no room) or an
-// error of ours where that is less than n. It must not be called for one key twice
-// at a time.
-func (p *Pool) Keep(ctx context.Context, key string, n int, template func() *Template) (ready int, err error) {
-	ready = p.kept(key, n)
+// Keep makes n environments of a template's key provisioned: it creates those that
+// are missing and lets go those that are too many. It returns how many there are
+// when it ends, with ErrInit, ErrBusy (no room) or an error of ours where that is
+// less than n. It must not be called for one key twice at a time.
+func (p *Pool) Keep(ctx context.Context, t *Template, n int) (ready int, err error) {
+	ready = p.kept(t.Key, n)
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	slots := make(chan struct{}, p.cfg.MaxBoots)
@@ -34,7 +33,7 @@ func (p *Pool) Keep(ctx context.Context, key string, n int, template func() *Tem
 		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			one := p.keepOne(ctx, key, template())
+			one := p.keepOne(ctx, t)
 			mu.Lock()
 			defer mu.Unlock()
 			if one != nil {
@@ -67,20 +66,17 @@ func (p *Pool) kept(key string, n int) int {
 }
 
 // keepOne creates one provisioned environment and waits for its init.
-func (p *Pool) keepOne(ctx context.Context, key string, t *Template) error {
+func (p *Pool) keepOne(ctx context.Context, t *Template) error {
 	e, err := p.createFor(ctx, t)
 	if err != nil {
 		return err
-	}
-	if t.Made != nil {
-		t.Made(e)
 	}
 	if err := e.Init(ctx); err != nil {
 		p.discard(e)
 		return err
 	}
 	p.mu.Lock()
-	e.keptFor = key
+	e.keptFor = t.Key
 	p.mu.Unlock()
 	p.Release(e, true)
 	return nil

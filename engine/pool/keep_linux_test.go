@@ -14,11 +14,9 @@ func TestKeep(t *testing.T) {
 	keep := func(n int) int {
 		t.Helper()
 		var made atomic.Int32
-		ready, err := h.pool.Keep(t.Context(), tmpl.Key, n, func() *Template {
-			counted := *tmpl
-			counted.Made = func(*Env) { made.Add(1) }
-			return &counted
-		})
+		counted := *tmpl
+		counted.Each = func(*Template) { made.Add(1) }
+		ready, err := h.pool.Keep(t.Context(), &counted, n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +50,7 @@ func TestKeep(t *testing.T) {
 	if s := h.pool.Stats(); s.Idle != 1 {
 		t.Errorf("of which one is kept: %+v", s)
 	}
-	if _, err := h.pool.Keep(t.Context(), tmpl.Key, 4, func() *Template { return tmpl }); !errors.Is(err, ErrBusy) {
+	if _, err := h.pool.Keep(t.Context(), tmpl, 4); !errors.Is(err, ErrBusy) {
 		t.Errorf("more than there is room for: %v", err)
 	}
 	h.pool.Drop(tmpl.Key)
@@ -65,7 +63,7 @@ func TestKeep(t *testing.T) {
 func TestKeepFailingInit(t *testing.T) {
 	h := newHost(t, nil)
 	tmpl := h.template(t, "nodejs20.x", `throw new Error("not today")`)
-	ready, err := h.pool.Keep(t.Context(), tmpl.Key, 2, func() *Template { return tmpl })
+	ready, err := h.pool.Keep(t.Context(), tmpl, 2)
 	if ready != 0 || !errors.Is(err, ErrInit) {
 		t.Errorf("%d ready, %v", ready, err)
 	}

@@ -359,6 +359,7 @@ func (p *Pool) wakeOne() {
 // is made already; it goes with the environment or back.
 func (p *Pool) create(ctx context.Context, t *Template, spare *Env) (*Env, error) {
 	e := spare
+	t = t.own()
 	generic := t.assignable()
 	if e == nil {
 		var err error

@@ -60,12 +60,25 @@ type Template struct {
 	// any goroutine; of those of invocations only with Identity.JSONLogs. It
 	// must not call back.
 	Event func(kind string, record any)
-	// Made, if not nil, is told by Keep of the environment it made, before its
-	// init begins.
-	Made func(*Env)
 	// Log receives every log record of the environment, from one goroutine at
 	// a time.
 	Log func(LogRecord)
+	// Each, if not nil, gives the copy that one new environment is made of what no
+	// other has, such as its Log. It must leave Key, Launch and sizes alone, may
+	// be called by many at once, and also where the environment then fails.
+	Each func(own *Template)
+	// Owner is the caller's, for Env.Owner.
+	Owner any
+}
+
+// own is the template of one new environment.
+func (t *Template) own() *Template {
+	if t.Each == nil {
+		return t
+	}
+	c := *t
+	t.Each(&c)
+	return &c
 }
 
 // Identity names a function and its environment.

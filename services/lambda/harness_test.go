@@ -57,7 +57,7 @@ var finder = sync.OnceValue(func() *runtimes.Finder { return runtimes.HostFinder
 // world stands for everything around the service: the gateway, IAM, S3 and
 // CloudWatch Logs.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	s     *Service
 	ops   map[string]service.Operation
 	clock *clock.Virtual
@@ -75,7 +75,7 @@ type world struct {
 	kms      fakeKMS
 }
 
-func newWorld(t *testing.T, opts Options) *world {
+func newWorld(t testing.TB, opts Options) *world {
 	t.Helper()
 	w := &world{
 		t: t, clock: clock.NewVirtual(clock.System()), objects: map[string][]byte{}, streams: map[string][]string{},
@@ -112,7 +112,7 @@ func newWorld(t *testing.T, opts Options) *world {
 	return w
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	if testing.Verbose() {

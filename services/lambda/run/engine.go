@@ -8,12 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-	"weak"
 
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/engine/clock"
@@ -63,7 +61,6 @@ type Engine struct {
 
 	mu      sync.Mutex
 	slots   map[fn.Ref]*slot
-	streams map[weak.Pointer[pool.Env]]*logship.Stream
 	started bool
 	closed  bool
 }
@@ -84,11 +81,11 @@ type live struct {
 	choice   runtimes.Choice
 }
 
-// newEngine starts nothing; the first invocation does.
+// New starts nothing; the first invocation does.
 func New(d service.Deps, st fn.Store, packages *code.Packages, h *host.Host) *Engine {
 	return &Engine{
 		deps: d, store: st, packages: packages, variables: variables.Box{Seal: d.Seal, IDs: d.Ident}, host: h, shipper: logship.New(d.Log), slots: map[fn.Ref]*slot{},
-		streams: map[weak.Pointer[pool.Env]]*logship.Stream{}, limits: limiter{running: map[fn.Ref]int{}, provisioned: map[fn.Ref]int{}},
+		limits: limiter{running: map[fn.Ref]int{}, provisioned: map[fn.Ref]int{}},
 		meters: newMeters(d.Meter), images: image.New(d),
 	}
 }
@@ -216,6 +213,7 @@ func (e *Engine) build(ctx context.Context, c *service.Call, g *host.Guard, r fn
 			Name: v.Name, Version: v.Version, Account: r.Account, Runtime: v.Runtime, InitType: onDemand,
 			JSONLogs: v.LogFormat == api.LogFormatJson,
 		},
+		Each: func(t *pool.Template) { e.furnish(t, r, v, l) },
 	}
 	if g.CPUQuota {
 		l.template.CPUMilli = cpuMilli(v.MemoryMB)
@@ -367,76 +365,54 @@ func awsHosts(region string) map[string]string {
 	return out
 }
 
-// open makes a log stream for an environment of a version, and the template of
-// the environment that writes to it.
-func (e *Engine) open(inv Invocation, v *fn.Config, l *live, init time.Duration) (*pool.Template, *logship.Stream) {
-	r := inv.Ref
-	st := e.shipper.Open(&logship.Stream{
+// stream makes a log stream for an environment of a version.
+func (e *Engine) stream(r fn.Ref, v *fn.Config, l *live) *logship.Stream {
+	return e.shipper.Open(&logship.Stream{
 		Group: v.Group(), Subject: r.Unqualified().ARN(),
 		Name: e.deps.Clock.Now().UTC().Format("2006/01/02") + "/[" + v.Version + "]" + e.deps.Ident.Hex(16),
 		Call: func() *service.Call { return e.deps.System(r.Account, r.Region).As(l.session.Principal) },
 	})
-	t := l.template
-	if inv.Tenant != "" {
-		t.Key += "/" + inv.Tenant // tenants share nothing
-	}
+}
+
+// furnish gives a new environment of a version a log stream, which is its Owner.
+func (e *Engine) furnish(t *pool.Template, r fn.Ref, v *fn.Config, l *live) {
+	st := e.stream(r, v, l)
 	t.Env = maps.Clone(t.Env)
 	t.Env["AWS_LAMBDA_LOG_STREAM_NAME"] = st.Name
 	t.Log = func(rec pool.LogRecord) { st.Add(rec.Time, rec.Line) }
-	t.Identity.Instance, t.Event = st.Name, e.hear(v, st)
-	t.InitTimeout = init
-	return &t, st
+	t.Identity.Instance, t.Event, t.Owner = st.Name, e.hear(v, st), st
 }
 
 // acquire gets an environment and the log stream it writes to.
-func (e *Engine) acquire(ctx context.Context, g *host.Guard, inv Invocation, v *fn.Config, l *live, init time.Duration) (*pool.Env, *logship.Stream, bool, error) {
-	t, st := e.open(inv, v, l, init)
+func (e *Engine) acquire(ctx context.Context, g *host.Guard, inv Invocation, l *live, init time.Duration) (*pool.Env, *logship.Stream, error) {
+	t := &l.template
+	if inv.Tenant != "" || init != t.InitTimeout {
+		own := *t
+		own.InitTimeout = init
+		if inv.Tenant != "" {
+			own.Key += "/" + inv.Tenant // tenants share nothing
+		}
+		t = &own
+	}
 	wait, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
 	env, cold, err := g.Pool.Acquire(wait, t)
 	switch {
 	case errors.Is(err, pool.ErrBusy), errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		e.meters.throttled(reasonConcurrent)
-		return nil, nil, false, fn.Throttled(reasonConcurrent)
+		return nil, nil, fn.Throttled(reasonConcurrent)
 	case errors.Is(err, pool.ErrClosed):
-		return nil, nil, false, api.ErrServiceException("moln is shutting down.")
+		return nil, nil, api.ErrServiceException("moln is shutting down.")
 	case errors.Is(err, sandbox.ErrNoRoot):
-		return nil, nil, false, api.ErrServiceException("moln cannot run container images here: the sandbox gives functions no root of their own.")
-	case v.Image != nil && notStarted(err) != nil:
-		return nil, st, true, err
+		return nil, nil, api.ErrServiceException("moln cannot run container images here: the sandbox gives functions no root of their own.")
 	case err != nil:
-		return nil, nil, false, fmt.Errorf("environment for %s: %w", inv.Ref.ARN(), err)
+		return nil, nil, fmt.Errorf("environment for %s: %w", inv.Ref.ARN(), err)
 	}
-	if !cold {
-		return env, e.streamOf(env, st), false, nil
-	}
-	e.remember(env, st)
-	if l.choice.Warning != "" {
+	st := env.Owner().(*logship.Stream)
+	if cold && l.choice.Warning != "" {
 		st.Add(e.deps.Clock.Now(), "[moln] "+l.choice.Warning)
 	}
-	return env, st, true, nil
-}
-
-// remember ties a stream to its environment, for as long as that lives.
-func (e *Engine) remember(env *pool.Env, st *logship.Stream) {
-	p := weak.Make(env)
-	e.mu.Lock()
-	e.streams[p] = st
-	e.mu.Unlock()
-	runtime.AddCleanup(env, func(p weak.Pointer[pool.Env]) {
-		e.mu.Lock()
-		delete(e.streams, p)
-		e.mu.Unlock()
-	}, p)
-}
-
-func (e *Engine) streamOf(env *pool.Env, otherwise *logship.Stream) *logship.Stream {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if st := e.streams[weak.Make(env)]; st != nil {
-		return st
-	}
-	return otherwise
+	return env, st, nil
 }
 
 // RealNow is the host's time: deadlines of processes do not follow an account's

@@ -10,7 +10,6 @@ import (
 	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/image"
-	"moln.dev/moln/services/lambda/logship"
 )
 
 // Images are the unpacked images of functions.
@@ -53,14 +52,14 @@ func notStarted(err error) *sandbox.StartError {
 const invalidWorkingDir = "Runtime.InvalidWorkingDir"
 
 // refuse answers an invocation whose image cannot be begun, and logs why.
-func (e *Engine) refuse(st *logship.Stream, l *live, v *fn.Config, inv Invocation, start *sandbox.StartError) Result {
+func (e *Engine) refuse(l *live, v *fn.Config, inv Invocation, start *sandbox.StartError) Result {
 	kind := invalidEntry
 	if start.Directory {
 		kind = invalidWorkingDir
 	}
 	said := failure(kind, "RequestId: "+inv.RequestID+" Error: "+start.Error(), statusError)
 	said.logLine = fmt.Sprintf("IMAGE\tLaunch error: %s\tEntrypoint: %v\tWorkingDir: [%s]\n%s", start, l.template.Launch.Command, l.template.Dir, said.logLine)
-	now := e.deps.Clock.Now()
+	st, now := e.stream(inv.Ref, v, l), e.deps.Clock.Now()
 	m := measure{requestID: inv.RequestID, version: v.Version, memoryMB: v.MemoryMB, status: said.status, errorType: said.errorType}
 	open, shut := opening(v, m, now), closing(v, m, now)
 	addAll(st, now, open)

@@ -159,9 +159,9 @@ type attempt struct {
 
 func (a *attempt) once(ctx context.Context) (Result, pool.Outcome, error) {
 	e := a.engine
-	env, st, _, err := e.acquire(ctx, a.guard, a.inv, a.v, a.live, a.init)
-	if start := notStarted(err); start != nil && st != nil {
-		return e.refuse(st, a.live, a.v, a.inv, start), pool.InitExited, nil
+	env, st, err := e.acquire(ctx, a.guard, a.inv, a.live, a.init)
+	if start := notStarted(err); start != nil && a.v.Image != nil {
+		return e.refuse(a.live, a.v, a.inv, start), pool.InitExited, nil
 	}
 	if err != nil {
 		return Result{}, 0, err

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"moln.dev/moln/engine/pool"
@@ -40,12 +41,10 @@ func (e *Engine) Provision(ctx context.Context, c *service.Call, r fn.Ref, v *fn
 		return 0, err
 	}
 	keep := func(l *live) (int, error) {
-		return g.Pool.Keep(ctx, l.key, n, func() *pool.Template {
-			t, st := e.open(Invocation{Ref: r}, v, l, initTimeout)
-			t.Env["AWS_LAMBDA_INITIALIZATION_TYPE"], t.Identity.InitType = initProvisioned, initProvisioned
-			t.Made = func(env *pool.Env) { e.remember(env, st) }
-			return t
-		})
+		t := l.template
+		t.Env = maps.Clone(t.Env)
+		t.Env["AWS_LAMBDA_INITIALIZATION_TYPE"], t.Identity.InitType = initProvisioned, initProvisioned
+		return g.Pool.Keep(ctx, &t, n)
 	}
 	if n == 0 || l.until.Sub(c.Now) > renewBefore {
 		return keep(l)
