@@ -101,7 +101,6 @@ func TestCreateRefuses(t *testing.T) {
 			i.Environment = &api.Environment{Variables: map[string]string{"AA": strings.Repeat("x", 4096)}}
 		}, "InvalidParameterValueException", "exceeded the 4KB limit. String measured: {"},
 		"vpc":     {func(i *in) { i.VpcConfig = &api.VpcConfig{SubnetIds: []string{"subnet-1"}} }, "InvalidParameterValueException", "moln does not support VpcConfig"},
-		"tracing": {func(i *in) { i.TracingConfig = &api.TracingConfig{Mode: new("Active")} }, "InvalidParameterValueException", "TracingConfig"},
 		"no code": {func(i *in) { i.Code = &api.FunctionCode{} }, "InvalidParameterValueException", "Please provide a source for function code."},
 		"bad zip": {func(i *in) { i.Code.ZipFile = []byte("nonsense") }, "InvalidParameterValueException", "Could not unzip uploaded file."},
 		"no object": {func(i *in) { i.Code = &api.FunctionCode{S3Bucket: new("bucket"), S3Key: new("none")} }, "InvalidParameterValueException",
@@ -131,8 +130,11 @@ func TestFunctionLifecycle(t *testing.T) {
 	created := must(w, api.CreateFunction, &api.CreateFunctionInput{
 		FunctionName: new("f"), Runtime: new("nodejs6.10"), Role: new(goodRole), Handler: new("index.handler"),
 		Code: &api.FunctionCode{S3Bucket: new("bucket"), S3Key: new("key")}, Environment: &api.Environment{Variables: map[string]string{"AA": "secret value"}},
-		Tags: map[string]string{"team": "a"},
+		Tags: map[string]string{"team": "a"}, TracingConfig: &api.TracingConfig{Mode: new(api.TracingModeActive)},
 	})
+	if *created.TracingConfig.Mode != api.TracingModeActive {
+		t.Errorf("traced %s", *created.TracingConfig.Mode)
+	}
 	if *created.State != "Active" || *created.LastUpdateStatus != "Successful" || *created.Version != "$LATEST" || *created.Timeout != 3 || *created.MemorySize != 128 ||
 		*created.FunctionArn != "arn:aws:lambda:eu-west-1:123456789012:function:f" {
 		t.Errorf("created %+v", created)

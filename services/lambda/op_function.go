@@ -58,7 +58,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 		return nil, nil, fn.Unsupported("CodeSigningConfigArn")
 	}
 	refused := refusals{
-		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, tracing: in.TracingConfig,
+		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig,
 		snapStart: in.SnapStart, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig, publishTo: in.PublishTo, architecture: in.Architectures,
 	}
@@ -81,7 +81,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 	}
 	set := settings{
 		role: in.Role, handler: in.Handler, runtime: in.Runtime, description: in.Description, timeout: in.Timeout, memory: in.MemorySize,
-		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn,
+		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
 	}
 	if err := s.configure(ctx, c, r, &g, set); err != nil {
 		return nil, nil, err
@@ -104,6 +104,9 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 func (s *Service) configure(ctx context.Context, c *service.Call, r fn.Ref, g *fn.Config, set settings) error {
 	if err := set.apply(g); err != nil {
 		return err
+	}
+	if set.tracing != nil && g.Tracing == api.TracingModeActive {
+		c.Note("there is no X-Ray here: TracingConfig Active is kept, and nothing is traced")
 	}
 	if set.runtime != nil {
 		choice, err := s.engine.Resolve(g.Runtime)
@@ -404,7 +407,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		return nil, err
 	}
 	refused := refusals{
-		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig, tracing: in.TracingConfig,
+		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig,
 		snapStart: in.SnapStart, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig,
 	}
@@ -420,7 +423,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	}
 	set := settings{
 		role: in.Role, handler: in.Handler, runtime: in.Runtime, description: in.Description, timeout: in.Timeout, memory: in.MemorySize,
-		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn,
+		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
 	}
 	// What needs the host and IAM is checked before the transaction.
 	trial := f.Latest

@@ -20,6 +20,7 @@ type settings struct {
 	logging                             *api.LoggingConfig
 	environment                         *api.Environment
 	kmsKey                              *string
+	tracing                             *api.TracingConfig
 }
 
 // apply changes g, or says what is wrong with the settings. Environment
@@ -39,6 +40,9 @@ func (s settings) apply(g *fn.Config) error {
 	set(&g.MemoryMB, s.memory)
 	if s.ephemeral != nil {
 		set(&g.EphemeralMB, s.ephemeral.Size)
+	}
+	if s.tracing != nil {
+		set(&g.Tracing, s.tracing.Mode)
 	}
 	if s.logging != nil {
 		applyLogging(g, s.logging)
@@ -134,7 +138,6 @@ type refusals struct {
 	vpc          *api.VpcConfig
 	files        []api.FileSystemConfig
 	deadLetter   *api.DeadLetterConfig
-	tracing      *api.TracingConfig
 	snapStart    *api.SnapStart
 	capacity     *api.CapacityProviderConfig
 	durable      *api.DurableConfig
@@ -154,8 +157,6 @@ func (r refusals) check() error {
 		return fn.Unsupported("FileSystemConfigs")
 	case r.deadLetter != nil && smithy.Val(r.deadLetter.TargetArn) != "":
 		return fn.Unsupported("DeadLetterConfig: it has neither queues nor topics; an on-failure destination can be a bucket or a function")
-	case r.tracing != nil && r.tracing.Mode != nil && *r.tracing.Mode != api.TracingModePassThrough:
-		return fn.Unsupported("TracingConfig.Mode %s: only PassThrough", *r.tracing.Mode)
 	case r.snapStart != nil && r.snapStart.ApplyOn != nil && *r.snapStart.ApplyOn != api.SnapStartApplyOnNone:
 		return fn.Unsupported("SnapStart.ApplyOn %s: only None", *r.snapStart.ApplyOn)
 	case r.capacity != nil:

@@ -213,8 +213,9 @@ func (p *functionProperties) sameConfiguration(old *functionProperties) bool {
 // back to its default.
 func (p *functionProperties) configuration(name string) *api.UpdateFunctionConfigurationInput {
 	in := &api.UpdateFunctionConfigurationInput{
-		FunctionName: &name, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, TracingConfig: p.TracingConfig, SnapStart: p.SnapStart,
-		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig,
+		FunctionName: &name, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, SnapStart: p.SnapStart,
+		TracingConfig: or(p.TracingConfig, api.TracingConfig{Mode: new(api.TracingModePassThrough)}),
+		VpcConfig:     p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig,
 		Description: or(p.Description, ""), MemorySize: or(p.MemorySize, fn.MemoryDefaultMB), Timeout: or(p.Timeout, fn.TimeoutDefault),
 		Environment: or(p.Environment, api.Environment{}), EphemeralStorage: or(p.EphemeralStorage, api.EphemeralStorage{Size: new(int32(fn.EphemeralDefault))}),
 	}

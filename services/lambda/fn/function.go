@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -55,6 +56,7 @@ type Config struct {
 	LogGroup      string   `json:"logGroup,omitempty"` // "" is the default name
 	AppLevel      string   `json:"appLevel,omitempty"`
 	SystemLevel   string   `json:"systemLevel,omitempty"`
+	Tracing       string   `json:"tracing,omitempty"` // "" is PassThrough
 	Code          Code     `json:"code"`
 	// Image is what the version is made of in place of Code's blob; nil: a
 	// package.
@@ -173,7 +175,7 @@ func Describe(p Place, g *Config, env map[string]string, qualified bool) api.Fun
 		FunctionName: new(g.Name), FunctionArn: new(a), Runtime: new(g.Runtime), Role: new(g.Role), Handler: new(g.Handler),
 		CodeSize: new(g.Code.Bytes), Description: new(g.Description), Timeout: new(g.TimeoutS), MemorySize: new(g.MemoryMB),
 		LastModified: new(g.Modified.UTC().Format(timeLayout)), CodeSha256: new(g.Code.SHA256), Version: new(g.Version),
-		TracingConfig: &api.TracingConfigResponse{Mode: new(api.TracingModePassThrough)},
+		TracingConfig: &api.TracingConfigResponse{Mode: new(cmp.Or(g.Tracing, api.TracingModePassThrough))},
 		RevisionId:    new(g.Revision), State: new(api.StateActive), LastUpdateStatus: new(api.LastUpdateStatusSuccessful),
 		PackageType: new(api.PackageTypeZip), Architectures: slices.Clone(g.Architectures),
 		EphemeralStorage: &api.EphemeralStorage{Size: new(g.EphemeralMB)},
@@ -216,6 +218,6 @@ func SameContent(a, b *Config) bool {
 	return a.Runtime == b.Runtime && a.Role == b.Role && a.Handler == b.Handler &&
 		a.TimeoutS == b.TimeoutS && a.MemoryMB == b.MemoryMB && a.EphemeralMB == b.EphemeralMB &&
 		a.LogFormat == b.LogFormat && a.LogGroup == b.LogGroup && a.AppLevel == b.AppLevel &&
-		a.SystemLevel == b.SystemLevel && a.Code.SHA256 == b.Code.SHA256 &&
+		a.SystemLevel == b.SystemLevel && a.Tracing == b.Tracing && a.Code.SHA256 == b.Code.SHA256 &&
 		a.Image.same(b.Image) && slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.LayerARNs(), b.LayerARNs())
 }
