@@ -21,7 +21,7 @@ import (
 func (s *Service) completed(in *api.CompleteMultipartUploadInput, b *store.Bucket, o *store.Object, asked sse.Asked) *api.CompleteMultipartUploadOutput {
 	out := &api.CompleteMultipartUploadOutput{
 		Location: new(s.deps.Site.Endpoint + "/" + b.Name + "/" + (&url.URL{Path: o.Key}).EscapedPath()), Bucket: in.Bucket, Key: in.Key,
-		ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType),
+		ETag: new(o.QuotedETag()), VersionId: store.WrittenVersion(o), ChecksumType: new(o.SumType),
 		Expiration: o.Expiration(b),
 	}
 	sse.Tell(out, o.SSE, asked)

@@ -144,7 +144,7 @@ func (s *Service) copyObject(ctx context.Context, c *service.Call, in *api.CopyO
 	result := &api.CopyObjectResult{ETag: new(o.QuotedETag()), LastModified: new(o.Modified.UTC().Truncate(time.Millisecond)), ChecksumType: new(o.SumType)}
 	op.SetSums(o.Sums, result)
 	out := &api.CopyObjectOutput{
-		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.VisibleVersion(b, o),
+		CopyObjectResult: result, CopySourceVersionId: store.VisibleVersion(sb, so), VersionId: store.WrittenVersion(o),
 		Expiration: o.Expiration(b),
 	}
 	sse.Tell(out, o.SSE, asked)

@@ -61,7 +61,7 @@ func (s *Service) putObject(ctx context.Context, c *service.Call, in *api.PutObj
 		s.store.Undo(ctx, got, err)
 		return nil, err
 	}
-	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), VersionId: store.VisibleVersion(b, o), ChecksumType: new(o.SumType), Expiration: o.Expiration(b)}
+	out := &api.PutObjectOutput{ETag: new(o.QuotedETag()), VersionId: store.WrittenVersion(o), ChecksumType: new(o.SumType), Expiration: o.Expiration(b)}
 	sse.Tell(out, o.SSE, asked)
 	op.SetSums(o.Sums, out)
 	return out, nil

@@ -51,3 +51,12 @@ func TestRefusedToAll(t *testing.T) {
 	g.want(400, "MissingRequestBodyError", request{who: "owner", method: "PUT", target: "/box?tagging"})
 	g.want(501, "NotImplemented", request{who: "owner", method: "PUT", target: "/box/k", body: "x", header: []string{"If-Match", "*", "If-None-Match", "*"}})
 }
+
+// Another account's access point does not keep a bucket from its owner.
+func TestForeignPointAndDeletion(t *testing.T) {
+	g := newGate(t)
+	g.open("box", grant.Enforced)
+	g.want(200, "", manage("other", stranger, "PUT", "accesspoint/theirs", `<CreateAccessPointRequest xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><Bucket>box</Bucket><BucketAccountId>`+account+`</BucketAccountId></CreateAccessPointRequest>`))
+	g.want(204, "", request{who: "owner", method: "DELETE", target: "/box"})
+	g.want(200, "", manage("other", stranger, "DELETE", "accesspoint/theirs", ""))
+}

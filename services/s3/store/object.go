@@ -180,3 +180,13 @@ func VisibleVersion(b *Bucket, o *Object) *string {
 	}
 	return new(o.Version)
 }
+
+// WrittenVersion is the version id in the answer to who wrote an object: none
+// unless the bucket is versioned. The null version has no id to tell.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+func WrittenVersion(o *Object) *string {
+	if o.Version == NullVersion {
+		return nil
+	}
+	return new(o.Version)
+}

@@ -19,9 +19,12 @@ import (
 // be changed.
 type AccessPoint struct {
 	naming.Point
-	Alias   string
-	Bucket  string
-	BID     string // of the bucket, in the life that the access point was made for
+	Alias  string
+	Bucket string
+	BID    string // of the bucket, in the life that the access point was made for
+	// Foreign: another account's than the bucket's, which neither sees it nor is
+	// kept from deleting the bucket by it.
+	Foreign bool   `json:",omitempty"`
 	Owner   string // the bucket's account
 	Created time.Time
 	Public  PublicAccess
@@ -102,7 +105,9 @@ func (s *Store) CreatePoint(ctx context.Context, b *Bucket, p *AccessPoint) erro
 			return err
 		}
 		changed := *now
-		changed.Points++
+		if stored.Foreign = stored.Account != now.Account; !stored.Foreign {
+			changed.Points++
+		}
 		return errors.Join(
 			putJSON(tx, keyPoint(p.Point), &stored), putJSON(tx, keyAlias(p.Alias), p.Point), putJSON(tx, keyBucket(b.Name), &changed))
 	}, keyPoint(p.Point), keyAlias(p.Alias), keyBucket(b.Name), keyAccount(p.Account))
@@ -145,7 +150,7 @@ func (s *Store) DeletePoint(ctx context.Context, name naming.Point) error {
 			return err
 		}
 		b, err := s.bucketIn(tx, p.Bucket)
-		if IsNoSuchBucket(err) || err == nil && b.ID != p.BID {
+		if IsNoSuchBucket(err) || err == nil && (b.ID != p.BID || p.Foreign) {
 			return nil
 		}
 		if err != nil {
