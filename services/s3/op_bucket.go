@@ -62,8 +62,8 @@ func (s *Service) newBucket(c *service.Call, in *api.CreateBucketInput) (*store.
 		if tags, err = tagging.Of(conf.Tags, tagging.BucketMax); err != nil {
 			return nil, err
 		}
-		if err := tagging.Kept(nil, tags); err != nil && c.HTTP != nil {
-			return nil, err
+		if tagging.Kept(nil, tags) != nil && c.HTTP != nil {
+			return nil, fault.New("InvalidTag", 400, "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \"aws:\" from your tag keys and try again.")
 		}
 	}
 	region, err := naming.Location(constraint, c.Region)

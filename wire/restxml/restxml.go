@@ -34,14 +34,14 @@ func malformedXML() *fault.Fault {
 }
 
 // invalidArgument is S3's answer to a header or parameter of the wrong form.
-func invalidArgument(err error) *fault.Fault {
+func invalidArgument(req *wire.Request, err error) *fault.Fault {
 	var e *bind.Error
 	if errors.As(err, &e) && (e.Kind == smithy.KindInteger || e.Kind == smithy.KindLong) {
 		return fault.New("InvalidArgument", 400, "Provided %s not an integer or within integer range", e.Name)
 	}
 	if e != nil && e.Name == retainUntil {
 		return fault.New("InvalidArgument", 400, "The retain until date must be provided in ISO 8601 format").
-			WithBody(map[string]string{"ArgumentName": e.Name})
+			WithBody(map[string]string{"ArgumentName": e.Name, "ArgumentValue": req.HTTP.Header.Get(e.Name)})
 	}
 	return fault.New("InvalidArgument", 400, "%s", err.Error())
 }
@@ -67,7 +67,7 @@ func (Codec) Decode(svc *smithy.Service, op *smithy.Operation, req *wire.Request
 	v := reflect.ValueOf(in).Elem()
 	sh := svc.Shape(op.Input)
 	if err := bind.Decode(svc, sh, req, v); err != nil {
-		return invalidArgument(err)
+		return invalidArgument(req, err)
 	}
 	m := bind.PayloadMember(sh)
 	if m == nil && !bind.HasBody(sh) {
