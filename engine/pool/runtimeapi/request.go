@@ -16,9 +16,13 @@ const (
 	PayloadMax      = 6<<20 + 100
 	lineBytesMax    = 64 << 10
 	headersMax      = 100
+	headBytesMax    = 128 << 10 // of all headers together
 	chunkLineMax    = 4 << 10
 	drainMax        = 256 << 20 // how much of a too large body is read, to be able to answer
 	readBufferBytes = 16 << 10
+	// smallBytes is the size of a body that needs no leave to be kept. Room is
+	// made for what a guest says that it will send.
+	smallBytes = 64 << 10
 )
 
 var (
@@ -34,6 +38,8 @@ type request struct {
 	size           int64 // of the body as sent, which is more than len(body) when too large
 	trailer        map[string]string
 	close          bool // the client will not reuse the connection
+	// leave, if not nil, waits for leave to keep a large body, once.
+	leave func()
 }
 
 func (r *request) tooLarge() bool { return r.size > PayloadMax }
@@ -85,10 +91,13 @@ func readLine(br *bufio.Reader) (string, error) {
 
 func readHeader(br *bufio.Reader) (map[string]string, error) {
 	header := make(map[string]string, 8)
-	for {
+	for left := headBytesMax; ; {
 		line, err := readLine(br)
 		if err != nil {
 			return nil, err
+		}
+		if left -= len(line); left < 0 {
+			return nil, errMalformed
 		}
 		if line == "" {
 			return header, nil
@@ -134,6 +143,10 @@ func (r *request) take(br *bufio.Reader, n int64) error {
 	room := max(int64(PayloadMax-len(r.body)), 0)
 	keep := min(n, room)
 	start := len(r.body)
+	if r.leave != nil && int64(start)+keep > smallBytes {
+		r.leave()
+		r.leave = nil
+	}
 	r.body = append(r.body, make([]byte, keep)...)
 	if _, err := io.ReadFull(br, r.body[start:]); err != nil {
 		return truncated(err)

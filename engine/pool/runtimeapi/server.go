@@ -85,11 +85,19 @@ type Server struct {
 	sink       Sink        // of the current invocation, until its response begins
 	conns      map[*conn]bool
 	closed     bool
+	// slots bound the connections at one time, and large the bodies beyond
+	// smallBytes that are held: a guest must not fill its host's memory.
+	slots, large chan struct{}
 }
+
+const (
+	connectionsMax = 128 // more wait
+	largeMax       = 4
+)
 
 // New returns a server that reports to events.
 func New(events Events) *Server {
-	return &Server{events: events, conns: map[*conn]bool{}}
+	return &Server{events: events, conns: map[*conn]bool{}, slots: make(chan struct{}, connectionsMax), large: make(chan struct{}, largeMax)}
 }
 
 // conn is one client connection. Its goroutine keeps reading while the client is
@@ -106,11 +114,13 @@ func (s *Server) Serve(l net.Listener) {
 		if err != nil {
 			return
 		}
+		s.slots <- struct{}{}
 		c := &conn{Conn: nc, unpark: make(chan struct{}, 1)}
 		s.mu.Lock()
 		if s.closed {
 			s.mu.Unlock()
 			_ = nc.Close()
+			<-s.slots
 			return
 		}
 		s.conns[c] = true
@@ -144,33 +154,52 @@ func (s *Server) serve(c *conn) {
 				}
 				continue
 			}
-			err = r.readBody(br)
-		}
-		if errors.Is(err, errMalformed) {
-			s.refuse(c, 400, "InvalidRequest", "the request is not well-formed HTTP/1.1")
-			return
-		}
-		if errors.Is(err, errTruncated) && r != nil {
-			s.refuse(c, 400, "TruncatedHTTPRequest", "the request body is incomplete")
-			return
-		}
-		if err != nil {
-			return
-		}
-		if s.foreign(r) {
-			if !s.serveOther(c, br, r) || r.close {
+			if !s.request(c, br, r) {
 				return
 			}
 			continue
 		}
-		parked := s.handle(c, r)
-		if parked && !await(c, br) {
-			return
+		if errors.Is(err, errMalformed) {
+			s.refuseForm(c)
 		}
-		if r.close {
-			return
-		}
+		return
 	}
+}
+
+// request reads a request's body and answers it. It says whether the connection
+// can be used again.
+func (s *Server) request(c *conn, br *bufio.Reader, r *request) bool {
+	took := false
+	r.leave = func() {
+		s.large <- struct{}{}
+		took = true
+	}
+	defer func() {
+		if took {
+			<-s.large
+		}
+	}()
+	err := r.readBody(br)
+	switch {
+	case errors.Is(err, errMalformed):
+		s.refuseForm(c)
+		return false
+	case errors.Is(err, errTruncated):
+		s.refuse(c, 400, "TruncatedHTTPRequest", "the request body is incomplete")
+		return false
+	case err != nil:
+		return false
+	case s.foreign(r):
+		return s.serveOther(c, br, r) && !r.close
+	}
+	if parked := s.handle(c, r); parked && !await(c, br) {
+		return false
+	}
+	return !r.close
+}
+
+func (s *Server) refuseForm(c *conn) {
+	s.refuse(c, 400, "InvalidRequest", "the request is not well-formed HTTP/1.1")
 }
 
 // await blocks until the parked request is answered; false when the client is
@@ -196,6 +225,7 @@ func (s *Server) forget(c *conn) {
 	}
 	s.mu.Unlock()
 	_ = c.Close()
+	<-s.slots
 }
 
 const (

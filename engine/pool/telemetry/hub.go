@@ -13,8 +13,12 @@ import (
 	"moln.dev/moln/engine/pool/runtimeapi"
 )
 
-// earlyMax bounds what is kept for those who subscribe during init.
-const earlyMax = 2000
+// earlyMax and earlyBytesMax bound what is kept for those who subscribe during
+// init: no more than the largest queue of theirs would take.
+const (
+	earlyMax      = 2000
+	earlyBytesMax = queuedFactor * bytesMax
+)
 
 // Dial connects to a port inside the environment.
 type Dial func(ctx context.Context, port int) (net.Conn, error)
@@ -37,6 +41,7 @@ type Hub struct {
 
 	mu      sync.Mutex
 	early   []event
+	held    int // bytes of early's lines
 	closed  bool
 	paused  bool
 	sending int
@@ -61,7 +66,7 @@ func (h *Hub) Platform(kind string, record any) {
 		h.watch(kind, record)
 	}
 	if !h.idle.Load() {
-		h.tell(event{Platform, kind, h.now(), record})
+		h.tell(event{Platform, kind, h.now(), record}, 0)
 	}
 }
 
@@ -75,14 +80,17 @@ func (h *Hub) Line(category string, at time.Time, line string, structured bool) 
 	if structured && strings.HasPrefix(line, "{") && json.Valid([]byte(line)) {
 		record = json.RawMessage(line)
 	}
-	h.tell(event{category, category, at, record})
+	h.tell(event{category, category, at, record}, len(line))
 }
 
-func (h *Hub) tell(e event) {
+// tell gives an event, whose line has that many bytes, to all who listen or may
+// yet.
+func (h *Hub) tell(e event, bytes int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.closed && len(h.early) < earlyMax {
+	if !h.closed && len(h.early) < earlyMax && h.held+bytes <= earlyBytesMax {
 		h.early = append(h.early, e)
+		h.held += bytes
 	}
 	for _, s := range h.subs {
 		s.take(e)

@@ -280,3 +280,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What a function writes before anybody can have subscribed is held, but not
+// without bound.
+func TestEarlyIsBounded(t *testing.T) {
+	h := New(now, nil)
+	line := strings.Repeat("x", 256<<10)
+	for range 1000 {
+		h.Line(Function, at, line, false)
+	}
+	h.Platform(Start, nil)
+	if h.held > earlyBytesMax || len(h.early) > earlyBytesMax/len(line)+1 {
+		t.Errorf("%d bytes in %d events are held", h.held, len(h.early))
+	}
+	if last := h.early[len(h.early)-1]; last.kind != Start {
+		t.Error("the platform's event is lost:", last.kind)
+	}
+}
