@@ -342,6 +342,33 @@ func TestURLStream(t *testing.T) {
 	}
 }
 
+// A response that nobody takes to its end does not hold its function.
+func TestURLStreamNotTaken(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.node("s", `exports.handler = awslambda.streamifyResponse(async (event, out) => {
+		if (event.rawPath === "/prelude") out.setContentType("application/vnd.awslambda.http-integration-response");
+		else out = awslambda.HttpResponseStream.from(out, {statusCode: 204, headers: {"Service-Worker-Allowed": "/"}});
+		out.end("x".repeat(1 << 20));
+	});`)
+	must(w, api.UpdateFunctionConfiguration, &api.UpdateFunctionConfigurationInput{FunctionName: new("s"), Timeout: new(int32(30))})
+	at, c := w.public("s", func(in *api.CreateFunctionUrlConfigInput) { in.InvokeMode = new("RESPONSE_STREAM") }), w.front()
+	began := time.Now()
+	if resp, text := fetch(t, c, "GET", at, ""); resp.StatusCode != 204 || text != "" || resp.Header.Get("Service-Worker-Allowed") != "/" {
+		t.Errorf("no content: %d %q", resp.StatusCode, text)
+	}
+	host, _, _ := strings.Cut(strings.TrimPrefix(at, "http://"), ".")
+	byPath := "http://127.0.0.1/_aws/lambda-url/" + host + "/"
+	if resp, _ := fetch(t, c, "GET", byPath, ""); resp.StatusCode != 204 || resp.Header.Get("Service-Worker-Allowed") != "" {
+		t.Errorf("by path: %d %v", resp.StatusCode, resp.Header)
+	}
+	if resp, _ := fetch(t, c, "GET", at+"prelude", ""); resp.StatusCode != 502 {
+		t.Errorf("metadata without an end: %d", resp.StatusCode)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("the function was held for %v", took)
+	}
+}
+
 func TestURLResource(t *testing.T) {
 	w := newWorld(t, Options{Sandbox: "none"})
 	w.node("f", "1")

@@ -86,7 +86,7 @@ func (u *URLs) serve(w http.ResponseWriter, r *http.Request, c *service.Call) {
 	if !byHost {
 		host = id + ".lambda-url." + ref.Region + ".on.aws"
 	}
-	x := &exchange{urls: u, w: w, call: c, ref: ref, url: &found, asked: asked{http: r, id: id, host: host, path: path, requestID: c.RequestID, now: c.Now}}
+	x := &exchange{urls: u, w: w, call: c, ref: ref, url: &found, byPath: !byHost, asked: asked{http: r, id: id, host: host, path: path, requestID: c.RequestID, now: c.Now}}
 	if err := x.run(); err != nil {
 		share(found.Cors, r, w.Header())
 		fail(w, c, err)
@@ -101,11 +101,16 @@ type exchange struct {
 	call *service.Call
 	ref  fn.Ref
 	url  *fn.URL
+	// byPath says that the URL was addressed below moln's own endpoint.
+	byPath bool
 }
 
 // run authorizes, invokes and answers. Its error is for fail: nothing is
 // written yet.
 func (x *exchange) run() error {
+	if x.url.AuthType == api.FunctionUrlAuthTypeAwsIam && !sigv4.IsSigned(x.http) {
+		return unsigned() // before anything of a stranger's is held
+	}
 	if err := x.read(); err != nil {
 		return err
 	}
@@ -163,9 +168,6 @@ func (x *exchange) authorize() error {
 	ctx := x.http.Context()
 	x.caller = identity.Anonymous()
 	if x.url.AuthType == api.FunctionUrlAuthTypeAwsIam {
-		if !sigv4.IsSigned(x.http) {
-			return forbidden(policy.Decision{Reason: "the request is not signed"})
-		}
 		p, err := x.call.AuthenticateRequest(ctx, service.SignedRequest{Service: "lambda", Region: x.ref.Region, Body: x.body})
 		if err != nil {
 			return err
@@ -195,6 +197,8 @@ func (x *exchange) authorize() error {
 	return nil
 }
 
+func unsigned() error { return forbidden(policy.Decision{Reason: "the request is not signed"}) }
+
 func forbidden(d policy.Decision) error {
 	f := fault.New("AccessDeniedException", http.StatusForbidden, "%s", forbiddenText)
 	f.Why = d.Reason
@@ -220,6 +224,9 @@ func (x *exchange) head(a *answer) {
 	for name, values := range a.header {
 		h[name] = values
 	}
+	if x.byPath {
+		h.Del("Service-Worker-Allowed") // the origin is not the function's alone
+	}
 	share(x.url.Cors, x.http, h)
 }
 
@@ -238,6 +245,7 @@ func (x *exchange) stream(c *service.Call, inv run.Invocation) error {
 	}
 	if s.ContentType == integrationType {
 		if a, err = readMetadata(body); err != nil {
+			_ = s.Close() // a function that writes on must not wait for us
 			if res, e := s.Result(); e == nil && res.FunctionError != "" {
 				err = errFunction
 			}
@@ -252,6 +260,8 @@ func (x *exchange) stream(c *service.Call, inv run.Invocation) error {
 	x.head(a)
 	x.w.WriteHeader(a.status)
 	x.copy(body)
+	// Who has gone, or takes no body, must not hold the function.
+	_ = s.Close()
 	if res, err := s.Result(); ctx.Err() == nil && (err != nil || res.FunctionError != "") {
 		// The status is sent; only a broken connection can tell the client.
 		panic(http.ErrAbortHandler)
