@@ -43,6 +43,7 @@ type collector struct {
 	sink      func(LogRecord) // nil until assigned
 	listen    func(LogRecord) // telemetry; may be nil
 	held      []LogRecord     // written before that
+	buffer    []byte          // for one read
 }
 
 const heldMax = 256
@@ -66,7 +67,7 @@ const (
 var pipeOutputs = [...]string{"stdout", "stderr", "log", "extension"}
 
 func newCollector(files []*os.File, now func() time.Time) *collector {
-	c := &collector{now: now}
+	c := &collector{now: now, buffer: make([]byte, logReadBytes)}
 	for i, f := range files {
 		raw, err := f.SyscallConn()
 		if err != nil {
@@ -84,11 +85,10 @@ func newCollector(files []*os.File, now func() time.Time) *collector {
 
 // follow reads a pipe whenever there is something, until its end.
 func (c *collector) follow(p *pipeReader) {
-	buffer := make([]byte, logReadBytes)
 	ended := false
 	for !ended {
 		err := p.raw.Read(func(fd uintptr) bool {
-			more := c.read(p, int(fd), buffer)
+			more := c.read(p, int(fd))
 			ended = more == readEnd
 			return more != readAgain
 		})
@@ -111,10 +111,10 @@ const (
 
 // read takes what one system call gives. Reading and delivering are one step
 // under the lock: that is what makes drain complete.
-func (c *collector) read(p *pipeReader, fd int, buffer []byte) readResult {
+func (c *collector) read(p *pipeReader, fd int) readResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, err := syscall.Read(fd, buffer)
+	n, err := syscall.Read(fd, c.buffer)
 	switch {
 	case err == syscall.EAGAIN:
 		return readAgain
@@ -123,16 +123,15 @@ func (c *collector) read(p *pipeReader, fd int, buffer []byte) readResult {
 	case err != nil || n <= 0:
 		return readEnd
 	}
-	c.take(p, buffer[:n])
+	c.take(p, c.buffer[:n])
 	return readSome
 }
 
 // drain delivers everything written so far.
 func (c *collector) drain() {
-	var buffer [4 << 10]byte
 	for _, p := range c.pipes {
 		_ = p.raw.Control(func(fd uintptr) {
-			for c.read(p, int(fd), buffer[:]) == readSome {
+			for c.read(p, int(fd)) == readSome {
 			}
 		})
 	}

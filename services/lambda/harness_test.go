@@ -64,6 +64,8 @@ type world struct {
 	sched *sched.Scheduler
 	site  *http.ServeMux
 
+	validator *smithy.Validator
+
 	mu       sync.Mutex
 	objects  map[string][]byte
 	streams  map[string][]string // group/stream -> messages
@@ -79,7 +81,7 @@ func newWorld(t testing.TB, opts Options) *world {
 	t.Helper()
 	w := &world{
 		t: t, clock: clock.NewVirtual(clock.System()), objects: map[string][]byte{}, streams: map[string][]string{},
-		groups: map[string]bool{}, denied: map[string]bool{}, ops: map[string]service.Operation{}, site: http.NewServeMux(),
+		groups: map[string]bool{}, denied: map[string]bool{}, ops: map[string]service.Operation{}, site: http.NewServeMux(), validator: new(smithy.Validator),
 	}
 	ids := ident.NewSeeded(1, w.clock)
 	key := make([]byte, seal.KeyBytes)
@@ -171,7 +173,7 @@ func (w *world) Dispatch(ctx context.Context, c *service.Call, d smithy.Descript
 	if op.Call == nil {
 		return nil, fault.New("NotImplemented", 501, "%s", op.Note)
 	}
-	if v := new(smithy.Validator).Validate(schema, o.Input, in); len(v) > 0 {
+	if v := w.validator.Validate(schema, o.Input, in); len(v) > 0 {
 		if err := w.s.Definition().Invalid(o, in, v); err != nil {
 			return nil, err
 		}

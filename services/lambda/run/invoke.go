@@ -35,7 +35,7 @@ type Result struct {
 	Payload       []byte
 	FunctionError string
 	Version       string
-	Tail          string // base64
+	Tail          string // base64; see Invocation.Tail
 	ContentType   string // as the runtime said
 }
 
@@ -216,17 +216,16 @@ func (a *attempt) conclude(r pool.Result, m measure, st *logship.Stream, open []
 	now := a.engine.deps.Clock.Now()
 	said := judge(r, a.v, a.inv.RequestID, now)
 	m.duration, m.init, m.peakBytes, m.status, m.errorType = r.Duration, r.InitDuration, r.PeakMemoryBytes, said.status, said.errorType
-	body := r.LogTail
 	if said.logLine != "" {
 		st.Add(now, said.logLine)
-		body += said.logLine
 	}
 	shut := closing(a.v, m, now)
 	addAll(st, now, shut)
-	return Result{
-		Payload: said.payload, FunctionError: said.functionError, Version: a.v.Version, Tail: logResult(open, body, shut),
-		ContentType: r.ContentType,
+	out := Result{Payload: said.payload, FunctionError: said.functionError, Version: a.v.Version, ContentType: r.ContentType}
+	if a.inv.Tail {
+		out.Tail = logResult(open, r.LogTail+said.logLine, shut)
 	}
+	return out
 }
 
 func addAll(st *logship.Stream, at time.Time, lines []string) {
