@@ -266,7 +266,7 @@ func (q *Queue) listConfigs(ctx context.Context, c *service.Call, in *api.ListFu
 	out := &api.ListFunctionEventInvokeConfigsOutput{FunctionEventInvokeConfigs: []api.FunctionEventInvokeConfig{}}
 	for _, one := range found {
 		r.Qualifier = one.Qualifier
-		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *describe(r, &one.EventConfig))
+		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *describe(r, &one.Value))
 	}
 	if more {
 		out.NextMarker = new(r.Qualifier)

@@ -364,22 +364,47 @@ func (s Store) DeleteVersion(ctx context.Context, r Ref, number int64) (dropped 
 	return dropped, err
 }
 
-// page lists the values of a kind below prefix, after a marker key part.
-func page[T any](ctx context.Context, s Store, rng kv.Range, limit int) (values []T, more bool, err error) {
+// page lists what read makes of the items in rng, limit at the most.
+func page[T any](ctx context.Context, s Store, rng kv.Range, limit int, read func(kv.Item) (T, error)) (values []T, more bool, err error) {
 	rng.Limit = limit + 1
 	err = s.DB.Each(ctx, rng, func(it kv.Item) (bool, error) {
 		if len(values) == limit {
 			more = true
 			return false, nil
 		}
-		var v T
-		if err := json.Unmarshal(it.Value, &v); err != nil {
-			return false, err
-		}
+		v, err := read(it)
 		values = append(values, v)
-		return true, nil
+		return true, err
 	})
 	return values, more, err
+}
+
+// value is all that an item's value says.
+func value[T any](it kv.Item) (v T, err error) {
+	err = json.Unmarshal(it.Value, &v)
+	return v, err
+}
+
+// Qualified is what belongs to one qualifier of a function.
+type Qualified[T any] struct {
+	Qualifier string
+	Value     T
+}
+
+// qualified lists what a function has of a kind, after the qualifier in marker.
+func qualified[T any](ctx context.Context, s Store, r Ref, kind string, marker *string, limit int) ([]Qualified[T], bool, error) {
+	base := tuple.Key(r.Account, r.Region, kind, r.Name)
+	rng := kv.Prefix(base)
+	if marker != nil {
+		rng = after(rng, tuple.Key(r.Account, r.Region, kind, r.Name, *marker))
+	}
+	return page(ctx, s, rng, limit, func(it kv.Item) (one Qualified[T], err error) {
+		if one.Qualifier, _, err = tuple.DecodeString(it.Key[len(base):]); err != nil {
+			return one, err
+		}
+		one.Value, err = value[T](it)
+		return one, err
+	})
 }
 
 func after(rng kv.Range, key []byte) kv.Range {
@@ -393,7 +418,7 @@ func (s Store) Functions(ctx context.Context, p Place, marker string, limit int)
 	if marker != "" {
 		rng = after(rng, p.FunctionKey(marker))
 	}
-	return page[Function](ctx, s, rng, limit)
+	return page(ctx, s, rng, limit, value[Function])
 }
 
 // Versions lists published versions by number.
@@ -402,7 +427,7 @@ func (s Store) Versions(ctx context.Context, r Ref, marker int64, limit int) ([]
 	if marker > 0 {
 		rng = after(rng, r.versionKey(r.Name, marker))
 	}
-	return page[Config](ctx, s, rng, limit)
+	return page(ctx, s, rng, limit, value[Config])
 }
 
 // Aliases lists a function's aliases by name.
@@ -411,7 +436,7 @@ func (s Store) Aliases(ctx context.Context, r Ref, marker string, limit int) ([]
 	if marker != "" {
 		rng = after(rng, r.AliasKey(r.Name, marker))
 	}
-	return page[Alias](ctx, s, rng, limit)
+	return page(ctx, s, rng, limit, value[Alias])
 }
 
 // Policy loads the statements for a function's qualifier.
@@ -447,37 +472,10 @@ func (s Store) EventConfig(ctx context.Context, r Ref) (EventConfig, bool, error
 	return Read[EventConfig](s.Reader(ctx), r.EventKey(r.Name, r.Qualifier))
 }
 
-// qualifiedEvents is an invoke configuration with the qualifier it is for.
-type qualifiedEvents struct {
-	EventConfig
-	Qualifier string
-}
-
 // EventConfigs lists a function's invoke configurations after the qualifier in
 // marker.
-func (s Store) EventConfigs(ctx context.Context, r Ref, marker *string, limit int) (out []qualifiedEvents, more bool, err error) {
-	base := tuple.Key(r.Account, r.Region, "i", r.Name)
-	rng := kv.Prefix(base)
-	if marker != nil {
-		rng = after(rng, r.EventKey(r.Name, *marker))
-	}
-	rng.Limit = limit + 1
-	err = s.DB.Each(ctx, rng, func(it kv.Item) (bool, error) {
-		if len(out) == limit {
-			more = true
-			return false, nil
-		}
-		one := qualifiedEvents{}
-		if one.Qualifier, _, err = tuple.DecodeString(it.Key[len(base):]); err != nil {
-			return false, err
-		}
-		if err := json.Unmarshal(it.Value, &one.EventConfig); err != nil {
-			return false, err
-		}
-		out = append(out, one)
-		return true, nil
-	})
-	return out, more, err
+func (s Store) EventConfigs(ctx context.Context, r Ref, marker *string, limit int) ([]Qualified[EventConfig], bool, error) {
+	return qualified[EventConfig](ctx, s, r, "i", marker, limit)
 }
 
 // ChangeAt runs fn on the value of a key that belongs to r's function, which

@@ -22,12 +22,6 @@ type URL struct {
 	Modified   time.Time `json:"modified"`
 }
 
-// URLAt is a URL with the qualifier it is for.
-type URLAt struct {
-	URL
-	Qualifier string
-}
-
 // URLKey is the key of a URL.
 func (p Place) URLKey(name, qualifier string) []byte {
 	return tuple.Key(p.Account, p.Region, "u", name, qualifier)
@@ -85,29 +79,8 @@ func orNotFound(err error, r Ref) error {
 }
 
 // URLs lists a function's URLs after the qualifier in marker.
-func (s Store) URLs(ctx context.Context, r Ref, marker *string, limit int) (out []URLAt, more bool, err error) {
-	base := tuple.Key(r.Account, r.Region, "u", r.Name)
-	rng := kv.Prefix(base)
-	if marker != nil {
-		rng = after(rng, r.URLKey(r.Name, *marker))
-	}
-	rng.Limit = limit + 1
-	err = s.DB.Each(ctx, rng, func(it kv.Item) (bool, error) {
-		if len(out) == limit {
-			more = true
-			return false, nil
-		}
-		one := URLAt{}
-		if one.Qualifier, _, err = tuple.DecodeString(it.Key[len(base):]); err != nil {
-			return false, err
-		}
-		if err := json.Unmarshal(it.Value, &one.URL); err != nil {
-			return false, err
-		}
-		out = append(out, one)
-		return true, nil
-	})
-	return out, more, err
+func (s Store) URLs(ctx context.Context, r Ref, marker *string, limit int) ([]Qualified[URL], bool, error) {
+	return qualified[URL](ctx, s, r, "u", marker, limit)
 }
 
 // DropURL removes the URL of what r names, if it has one.

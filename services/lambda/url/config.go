@@ -192,7 +192,7 @@ func (u *URLs) list(ctx context.Context, c *service.Call, in *api.ListFunctionUr
 	}
 	out := &api.ListFunctionUrlConfigsOutput{FunctionUrlConfigs: []api.FunctionUrlConfig{}}
 	for i := range found {
-		out.FunctionUrlConfigs = append(out.FunctionUrlConfigs, u.describe(fn.At(r.Place, r.Name, found[i].Qualifier), &found[i].URL))
+		out.FunctionUrlConfigs = append(out.FunctionUrlConfigs, u.describe(fn.At(r.Place, r.Name, found[i].Qualifier), &found[i].Value))
 	}
 	if more {
 		out.NextMarker = new(base64.RawURLEncoding.EncodeToString([]byte(markerPrefix + found[len(found)-1].Qualifier)))
