@@ -168,25 +168,8 @@ func (q *Queue) checkDestination(ctx context.Context, r fn.Ref, t target.Target)
 			return fn.Invalid("You can't specify the function as a destination for itself.")
 		}
 	}
-	absent, err := t.Exists(ctx, q.deps.System(r.Account, r.Region).As(identity.Root(r.Account)))
-	switch {
-	case absent:
-		return fn.Unsupported("%s as a destination: it does not have that service", t.ARN)
-	case fn.IsFault(err):
-		return fn.Invalid("The destination ARN %s is invalid.", t.ARN)
-	case err != nil:
-		return err
-	}
-	role, err := q.asRole(ctx, q.deps.System(r.Account, r.Region), r)
-	if err != nil {
-		return err
-	}
-	if err := t.Allowed(ctx, role); fn.IsFault(err) {
-		return fn.Invalid("%s", t.Missing())
-	} else if err != nil {
-		return err
-	}
-	return nil
+	system := q.deps.System(r.Account, r.Region)
+	return t.Check(ctx, system.As(identity.Root(r.Account)), func() (*service.Call, error) { return q.asRole(ctx, system, r) })
 }
 
 // eventRef treats $LATEST as the function itself, as its events do.

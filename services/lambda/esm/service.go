@@ -92,21 +92,8 @@ func (s *Service) checkDestination(ctx context.Context, role *service.Call, m *M
 	if !ok || t.Kind == target.Function || t.Kind == target.Bus {
 		return badDestination(m.OnFailure)
 	}
-	absent, err := t.Exists(ctx, s.deps.System(m.Account, m.Region).As(identity.Root(m.Account)))
-	switch {
-	case absent:
-		return fn.Unsupported("%s as a destination: it does not have that service", m.OnFailure)
-	case fn.IsFault(err):
-		return fn.Invalid("The destination ARN %s is invalid.", m.OnFailure)
-	case err != nil:
-		return err
-	}
-	if err := t.Allowed(ctx, role); fn.IsFault(err) {
-		return fn.Invalid("%s", t.Missing())
-	} else if err != nil {
-		return err
-	}
-	return nil
+	owner := s.deps.System(m.Account, m.Region).As(identity.Root(m.Account))
+	return t.Check(ctx, owner, func() (*service.Call, error) { return role, nil })
 }
 
 // ChangeTags changes the tags of the mapping with that ARN.

@@ -19,6 +19,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
+	"moln.dev/moln/services/lambda/fn"
 )
 
 // Kind is the service of a target, as its ARN has it.
@@ -76,25 +77,44 @@ func (t Target) resource() string {
 	return t.ARN
 }
 
-// Missing are the words of a role that may not send to the target.
-func (t Target) Missing() string {
-	return fmt.Sprintf("The function execution role does not have permissions to call %s on %s", actions[t.Kind].operation, t.ARN)
+// Check says why records of a function cannot be sent to the target, which is
+// asked for as owner, the root of the function's account. role makes a call as the
+// function's role.
+func (t Target) Check(ctx context.Context, owner *service.Call, role func() (*service.Call, error)) error {
+	absent, err := t.exists(ctx, owner)
+	switch {
+	case absent:
+		return fn.Unsupported("%s as a destination: it does not have that service", t.ARN)
+	case fn.IsFault(err):
+		return fn.Invalid("The destination ARN %s is invalid.", t.ARN)
+	case err != nil:
+		return err
+	}
+	c, err := role()
+	if err != nil {
+		return err
+	}
+	err = t.allowed(ctx, c)
+	if fn.IsFault(err) {
+		return fn.Invalid("The function execution role does not have permissions to call %s on %s", actions[t.Kind].operation, t.ARN)
+	}
+	return err
 }
 
-// Allowed judges whether c's caller, a session of the function's role, may send
+// allowed judges whether c's caller, a session of the function's role, may send
 // to the target by its own policies, as AWS demands when a target is set. What a
 // target of another account says shows when it is sent something.
-func (t Target) Allowed(ctx context.Context, c *service.Call) error {
+func (t Target) allowed(ctx context.Context, c *service.Call) error {
 	if t.at.Account != "" && t.at.Account != c.Account {
 		return nil
 	}
 	return c.Judge(ctx, service.Check{Action: actions[t.Kind].action, Resource: t.resource()})
 }
 
-// Exists asks the target's service, as c's caller, whether it is there; the
-// fault says what is wrong. absent
-// says that this moln does not have the service at all.
-func (t Target) Exists(ctx context.Context, c *service.Call) (absent bool, err error) {
+// exists asks the target's service, as c's caller, whether it is there; the
+// fault says what is wrong. absent says that this moln does not have the service
+// at all.
+func (t Target) exists(ctx context.Context, c *service.Call) (absent bool, err error) {
 	c = t.in(c)
 	switch t.Kind {
 	case Function:
