@@ -127,11 +127,7 @@ func (u *URLs) update(ctx context.Context, c *service.Call, in *api.UpdateFuncti
 	if err != nil {
 		return nil, err
 	}
-	d := u.describe(r, &now)
-	return &api.UpdateFunctionUrlConfigOutput{
-		FunctionUrl: d.FunctionUrl, FunctionArn: d.FunctionArn, AuthType: d.AuthType, Cors: d.Cors,
-		CreationTime: d.CreationTime, LastModifiedTime: d.LastModifiedTime, InvokeMode: d.InvokeMode,
-	}, nil
+	return (*api.UpdateFunctionUrlConfigOutput)(u.found(r, &now)), nil
 }
 
 func (u *URLs) get(ctx context.Context, c *service.Call, in *api.GetFunctionUrlConfigInput) (*api.GetFunctionUrlConfigOutput, error) {
@@ -149,11 +145,7 @@ func (u *URLs) get(ctx context.Context, c *service.Call, in *api.GetFunctionUrlC
 	if err != nil {
 		return nil, err
 	}
-	d := u.describe(r, &found)
-	return &api.GetFunctionUrlConfigOutput{
-		FunctionUrl: d.FunctionUrl, FunctionArn: d.FunctionArn, AuthType: d.AuthType, Cors: d.Cors,
-		CreationTime: d.CreationTime, LastModifiedTime: d.LastModifiedTime, InvokeMode: d.InvokeMode,
-	}, nil
+	return u.found(r, &found), nil
 }
 
 func (u *URLs) delete(ctx context.Context, c *service.Call, in *api.DeleteFunctionUrlConfigInput) (*api.DeleteFunctionUrlConfigOutput, error) {
@@ -205,6 +197,14 @@ func (u *URLs) describe(r fn.Ref, f *fn.URL) api.FunctionUrlConfig {
 	return api.FunctionUrlConfig{
 		FunctionUrl: new(u.address(r.Region, f.ID)), FunctionArn: new(r.ARN()), AuthType: &f.AuthType, InvokeMode: &f.InvokeMode, Cors: f.Cors,
 		CreationTime: new(stamp(f.Created)), LastModifiedTime: new(stamp(f.Modified)),
+	}
+}
+
+func (u *URLs) found(r fn.Ref, f *fn.URL) *api.GetFunctionUrlConfigOutput {
+	d := u.describe(r, f)
+	return &api.GetFunctionUrlConfigOutput{
+		FunctionUrl: d.FunctionUrl, FunctionArn: d.FunctionArn, AuthType: d.AuthType, Cors: d.Cors,
+		CreationTime: d.CreationTime, LastModifiedTime: d.LastModifiedTime, InvokeMode: d.InvokeMode,
 	}
 }
 
