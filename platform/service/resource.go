@@ -1,6 +1,9 @@
 package service
 
-import "context"
+import (
+	"context"
+	"maps"
+)
 
 // ResourceType is a CloudFormation resource type over a service's operations.
 // Handlers call Invoke with the stack's caller or role, so that creating by
@@ -41,6 +44,16 @@ type Resource struct {
 	Token string
 
 	generated string
+}
+
+// TagsWith are the stack's tags with the resource's own over them.
+func (r *Resource) TagsWith(own []struct{ Key, Value string }) map[string]string {
+	all := make(map[string]string, len(r.Tags)+len(own))
+	maps.Copy(all, r.Tags)
+	for _, t := range own {
+		all[t.Key] = t.Value
+	}
+	return all
 }
 
 // GeneratedName is the name CloudFormation gives a resource without one:

@@ -46,13 +46,7 @@ func (p *repositoryProperties) filters() []api.ImageTagMutabilityExclusionFilter
 
 // tags are the resource's own over the stack's.
 func (p *repositoryProperties) tags(r *service.Resource) []api.Tag {
-	all := maps.Clone(r.Tags)
-	if all == nil {
-		all = map[string]string{}
-	}
-	for _, t := range p.Tags {
-		all[t.Key] = t.Value
-	}
+	all := r.TagsWith(p.Tags)
 	var out []api.Tag
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, api.Tag{Key: &key, Value: new(all[key])})

@@ -81,13 +81,7 @@ func document(v any) (*string, error) {
 
 // tags are the stack's with the resource's own over them.
 func (p *keyProperties) tags(r *service.Resource) []api.Tag {
-	all := maps.Clone(r.Tags)
-	if all == nil {
-		all = map[string]string{}
-	}
-	for _, t := range p.Tags {
-		all[t.Key] = t.Value
-	}
+	all := r.TagsWith(p.Tags)
 	var out []api.Tag
 	for _, k := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, api.Tag{TagKey: &k, TagValue: new(all[k])})

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"context"
-	"maps"
 
 	api "moln.dev/moln/api/logs"
 	"moln.dev/moln/aws/fault"
@@ -29,24 +28,12 @@ func resources() []service.ResourceType {
 	}}
 }
 
-// tags are the stack's with the resource's own over them.
-func (p *groupProperties) tags(r *service.Resource) map[string]string {
-	tags := maps.Clone(r.Tags)
-	if tags == nil {
-		tags = map[string]string{}
-	}
-	for _, t := range p.Tags {
-		tags[t.Key] = t.Value
-	}
-	return tags
-}
-
 func createGroupResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*groupProperties)
 	if p.LogGroupName == nil {
 		p.LogGroupName = new(r.GeneratedName(512))
 	}
-	tags := p.tags(r)
+	tags := r.TagsWith(p.Tags)
 	in := &api.CreateLogGroupInput{LogGroupName: p.LogGroupName, LogGroupClass: p.LogGroupClass, DeletionProtectionEnabled: p.DeletionProtectionEnabled}
 	if len(tags) > 0 {
 		in.Tags = tags
@@ -73,7 +60,7 @@ func updateGroupResource(ctx context.Context, c *service.Call, r *service.Resour
 	if smithy.Val(p.DeletionProtectionEnabled) != smithy.Val(old.DeletionProtectionEnabled) {
 		return fault.New("InvalidRequest", 400, "moln does not change DeletionProtectionEnabled of a log group that exists")
 	}
-	if err := updateTags(ctx, c, r, p.tags(r), old); err != nil {
+	if err := updateTags(ctx, c, r, r.TagsWith(p.Tags), old); err != nil {
 		return err
 	}
 	if p.RetentionInDays == nil {

@@ -110,18 +110,6 @@ func (p *functionProperties) code() (*api.FunctionCode, error) {
 	return out, nil
 }
 
-// tags are the template's and the stack's.
-func (p *functionProperties) tags(stack map[string]string) map[string]string {
-	out := maps.Clone(stack)
-	if out == nil {
-		out = map[string]string{}
-	}
-	for _, t := range p.Tags {
-		out[t.Key] = t.Value
-	}
-	return out
-}
-
 func createFunctionResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*functionProperties)
 	code, err := p.code()
@@ -139,7 +127,7 @@ func createFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 		VpcConfig: p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig, PackageType: p.PackageType, Layers: p.Layers, KMSKeyArn: p.KmsKeyArn, TenancyConfig: p.TenancyConfig,
 		ImageConfig: p.ImageConfig,
 	}
-	if tags := p.tags(r.Tags); len(tags) > 0 {
+	if tags := r.TagsWith(p.Tags); len(tags) > 0 {
 		in.Tags = tags
 	}
 	out, err := service.Invoke(ctx, c, api.CreateFunction, in)
@@ -196,7 +184,7 @@ func updateFunctionResource(ctx context.Context, c *service.Call, r *service.Res
 	if err := setReserved(ctx, c, name, p.ReservedConcurrentExecutions, old.ReservedConcurrentExecutions); err != nil {
 		return err
 	}
-	return updateTags(ctx, c, arn, p.tags(r.Tags))
+	return updateTags(ctx, c, arn, r.TagsWith(p.Tags))
 }
 
 // sameConfiguration says that nothing but code, tags and reservation differs.

@@ -2,7 +2,6 @@ package cfn
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	api "moln.dev/moln/api/lambda"
@@ -59,17 +58,6 @@ func (p *mappingProperties) destinations() *api.DestinationConfig {
 	return &api.DestinationConfig{OnFailure: p.DestinationConfig.OnFailure}
 }
 
-func (p *mappingProperties) tags(stack map[string]string) map[string]string {
-	out := maps.Clone(stack)
-	if out == nil {
-		out = map[string]string{}
-	}
-	for _, t := range p.Tags {
-		out[t.Key] = t.Value
-	}
-	return out
-}
-
 func createMapping(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*mappingProperties)
 	in := &api.CreateEventSourceMappingInput{
@@ -83,7 +71,7 @@ func createMapping(ctx context.Context, c *service.Call, r *service.Resource) er
 	if s := p.StartingPositionTimestamp; s != nil {
 		in.StartingPositionTimestamp = new(time.UnixMilli(int64(*s * 1000)))
 	}
-	if tags := p.tags(r.Tags); len(tags) > 0 {
+	if tags := r.TagsWith(p.Tags); len(tags) > 0 {
 		in.Tags = tags
 	}
 	out, err := service.Invoke(ctx, c, api.CreateEventSourceMapping, in)
@@ -145,7 +133,7 @@ func updateMapping(ctx context.Context, c *service.Call, r *service.Resource) er
 	}
 	if m != nil {
 		r.Attributes = map[string]any{"Id": r.PhysicalID, "EventSourceMappingArn": smithy.Val(m.EventSourceMappingArn)}
-		if err := updateTags(ctx, c, *m.EventSourceMappingArn, p.tags(r.Tags)); err != nil {
+		if err := updateTags(ctx, c, *m.EventSourceMappingArn, r.TagsWith(p.Tags)); err != nil {
 			return err
 		}
 	}
