@@ -12,12 +12,12 @@ import (
 // behaviour is what a bootstrap does with a function, as AWS's own runtimes do:
 // the answer, as a pattern, and patterns of the log.
 type behaviour struct {
-	name, runtime, code string
-	handler             string // index.handler
-	env                 map[string]string
-	outcome             Outcome
-	payload             string
-	log                 []string
+	name, code string
+	handler    string // index.handler
+	env        map[string]string
+	outcome    Outcome
+	payload    string
+	log        []string
 }
 
 const (

@@ -1,18 +1,21 @@
 // Package lambda is AWS Lambda: functions with their versions, aliases,
 // policies and settings, and the running of them in sandboxes of this host. Here
 // are the operations; beneath it fn has names and records, code the packages, layers
-// the layers, variables the environment variables, run the invocations, url the
-// addresses in the web, async the events that nobody waits for, target where
-// records are sent, cfn the resources of templates.
+// the layers, image the container images, variables the environment variables, run
+// the invocations, provisioned the environments that wait for some, host what they
+// run on, logship their logs, url the addresses in the web, async the events that
+// nobody waits for, esm the event source mappings, target where records are sent,
+// cfn the resources of templates.
 //
 // It does not start processes (engine/pool and the sandbox drivers do), knows
 // no interpreter by itself (runtimes does), and keeps no queue (engine/sched
-// does). Container images, VPCs, provisioned
-// concurrency and durable executions are not here; a request for one fails.
+// does). VPCs, file systems and durable executions are not here; a request for
+// one fails.
 //
 // # Resources
 //
-//	function   the changing version $LATEST, a counter, reserved concurrency, tags
+//	function   the changing version $LATEST, a counter, reserved and provisioned
+//	           concurrency, tags
 //	version    a frozen copy of $LATEST, numbered from 1, numbers never reused
 //	alias      a name for a version, or for two by weight
 //	policy     statements by function and qualifier ("" is the function itself)
@@ -22,7 +25,8 @@
 //
 // # Keys
 //
-// Account and region come first, but for the index of blobs.
+// Account and region come first, but for what is looked for in all of them. The
+// keys of event source mappings are in package esm.
 //
 //	account region "f" name              -> function, JSON
 //	account region "v" name number       -> version, JSON
@@ -38,6 +42,8 @@
 //	                                        a layer's name is "layer:" and its own)
 //	"merged" sum account region name number -> nothing: the version has these
 //	                                        layers put over each other
+//	"provisioned" account region name    -> nothing: the function has provisioned
+//	                                        concurrency
 //
 // # Invariants
 //
@@ -65,6 +71,7 @@
 // only where it took too long. X-Ray headers are passed on, but nobody listens at
 // the address of the X-Ray daemon. Where the caller does not ask for the log, the
 // answer of a function with layers is given before its extensions are done.
-// CPU is not divided by memory size. Code for another architecture is taken
+// A function's memory is its weight where functions compete for cores, and the
+// limit that AWS sets only where moln is told so. Code for another architecture is taken
 // unless it is native. Concurrency is counted per process.
 package lambda

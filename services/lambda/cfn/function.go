@@ -52,6 +52,7 @@ type functionProperties struct {
 	Tags                         []struct{ Key, Value string }
 }
 
+// Resources are the types of Lambda.
 func Resources() []service.ResourceType {
 	return []service.ResourceType{
 		{

@@ -43,7 +43,7 @@ type Packages struct {
 	locks map[string]*sync.Mutex // one unpacking at a time, by hash
 }
 
-// newPackages keeps packages in blobs, and unpacked below dir; "" unpacks none.
+// New keeps packages in blobs, and unpacked below dir; "" unpacks none.
 func New(blobs *blob.Store, dir string) *Packages {
 	return &Packages{blobs: blobs, Dir: dir, locks: map[string]*sync.Mutex{}}
 }

@@ -99,6 +99,7 @@ func decode[T any](raw []byte) (*T, error) {
 	return v, nil
 }
 
+// Write stores a value as JSON.
 func Write(tx *kv.Tx, key []byte, value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {

@@ -269,5 +269,5 @@ func (s *Store) Owned(ctx context.Context, account, prefix, after string, fn fun
 	})
 }
 
-// isNoSuchBucket reports the fault that bucket returns.
+// IsNoSuchBucket reports the fault that bucket returns.
 func IsNoSuchBucket(err error) bool { return fault.Is(err, "NoSuchBucket") }
