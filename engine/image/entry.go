@@ -18,6 +18,7 @@ const (
 	whiteoutOpaque = ".wh..wh..opq"
 	linksMax       = 40 // symbolic links followed for one name, as Linux does
 	nameBytesMax   = 4096
+	depthMax       = 256 // of directories in each other; each one is looked at
 )
 
 // unpacker writes entries below root. Two fences hold them there (I1): names are
@@ -26,6 +27,9 @@ const (
 type unpacker struct {
 	root  *os.Root
 	left  Limits
+	plain int64                // bytes of layers that may still come
+	names int                  // bytes of names that may
+	work  int                  // looks at the file system that may still be taken
 	own   map[string]bool      // what the layer at hand has made, and what that is in
 	modes map[string]directory // set at the end: a directory may be closed to us
 }
@@ -40,6 +44,9 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 		return bad("the name is too long or holds a NUL")
 	}
 	name := path.Clean("/" + h.Name)
+	if strings.Count(name, "/") > depthMax {
+		return bad("the name is too deep")
+	}
 	if name == "/" || h.Typeflag == tar.TypeXGlobalHeader {
 		return nil
 	}
@@ -84,6 +91,14 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 	return u.file(at, h, body)
 }
 
+// spend takes looks at the file system from what an image may cost.
+func (u *unpacker) spend(looks int) error {
+	if u.work -= looks; u.work < 0 {
+		return bad("the image is too much work to unpack")
+	}
+	return nil
+}
+
 // claim marks a place, with the directories above it, as of this layer.
 func (u *unpacker) claim(at string) {
 	for ; at != "." && !u.own[at]; at = path.Dir(at) {
@@ -105,6 +120,9 @@ func (u *unpacker) resolve(name string) (string, error) {
 		case "..":
 			at = path.Dir(at) // of "." it is "."
 			continue
+		}
+		if err := u.spend(1); err != nil {
+			return "", err
 		}
 		next := path.Join(at, part)
 		st, err := u.root.Lstat(next)
@@ -171,10 +189,17 @@ func (u *unpacker) clear(at string) error {
 		return err
 	}
 	if st.IsDir() {
+		if err := u.spend(len(u.modes) / memoryPerLook); err != nil {
+			return err
+		}
 		u.forget(at)
 	}
 	return u.root.RemoveAll(at)
 }
+
+// memoryPerLook is how many directories are gone through in memory in the time
+// of one look.
+const memoryPerLook = 16
 
 func (u *unpacker) forget(dir string) {
 	for at := range u.modes {
@@ -263,6 +288,9 @@ func (u *unpacker) remove(parent, base string) error {
 	if err != nil {
 		return bad("%q is not a directory", parent)
 	}
+	if err := u.spend(len(names)); err != nil {
+		return err
+	}
 	for _, name := range names {
 		if err := u.removeLower(path.Join(parent, name)); err != nil {
 			return err
@@ -286,6 +314,9 @@ func (u *unpacker) removeLower(at string) error {
 	}
 	names, err := dir.Readdirnames(-1)
 	_ = dir.Close()
+	if err == nil {
+		err = u.spend(len(names))
+	}
 	for _, name := range names {
 		if err == nil {
 			err = u.removeLower(path.Join(at, name))

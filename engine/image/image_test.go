@@ -228,6 +228,51 @@ func TestUnpackVerifies(t *testing.T) {
 	}
 }
 
+// Each entry is innocent; together they are made to waste time or memory.
+func TestUnpackBudgets(t *testing.T) {
+	deep := strings.Repeat("a/", depthMax)
+	var emptied []string
+	for range 50 {
+		emptied = append(emptied, "file d/"+whiteoutOpaque+" x")
+	}
+	skipped := layer(t, "file "+whiteout+"x "+strings.Repeat("x", 100<<10))
+	for _, tc := range []struct {
+		name, want string
+		layers     [][]byte
+		change     func(*unpacker)
+	}{
+		{"a name that is too deep", "too deep", [][]byte{layer(t, "dir "+deep+"a")}, nil},
+		{"a name that is deep", "", [][]byte{layer(t, "dir "+deep)}, nil},
+		{"names", "names in the image are too long", [][]byte{layer(t, "dir a", "dir bb"), layer(t, "dir ccc")}, func(u *unpacker) { u.names = 5 }},
+		{"links", "too much work", [][]byte{layer(t, "link l "+deep, "dir l/l/x", "dir l/l/x", "dir l/l/x")}, func(u *unpacker) { u.work = 700 }},
+		{"opaque directories", "too much work", [][]byte{layer(t, append([]string{"file d/1 x", "file d/2 x"}, emptied...)...)}, func(u *unpacker) { u.work = 140 }},
+		// Content that is never written counts by what is read.
+		{"skipped content", "damaged", [][]byte{skipped, skipped, skipped}, func(u *unpacker) { u.plain = 250 << 10 }},
+		{"less skipped content", "", [][]byte{skipped, skipped}, func(u *unpacker) { u.plain = 250 << 10 }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m, c, open := stack(tc.layers...)
+			root, err := os.OpenRoot(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer root.Close()
+			u := newUnpacker(root, generous, len(m.Layers))
+			if tc.change != nil {
+				tc.change(u)
+			}
+			for i, d := range m.Layers {
+				if err == nil {
+					err = u.layer(t.Context(), d, c.RootFS.DiffIDs[i], open)
+				}
+			}
+			if (tc.want == "") != (err == nil) || err != nil && (!IsBad(err) || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("%v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
 func TestParse(t *testing.T) {
 	d := digestOf(nil)
 	config := `"config":{"mediaType":"x","digest":"` + d + `","size":2}`

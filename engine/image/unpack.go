@@ -39,7 +39,7 @@ func Unpack(ctx context.Context, dir string, m *Manifest, c *Config, open func(D
 		return err
 	}
 	defer root.Close()
-	u := &unpacker{root: root, left: limits, modes: map[string]directory{}}
+	u := newUnpacker(root, limits, len(m.Layers))
 	for i, d := range m.Layers {
 		if d.Foreign() {
 			return bad("layer %s is kept elsewhere", d.Digest)
@@ -49,6 +49,16 @@ func Unpack(ctx context.Context, dir string, m *Manifest, c *Config, open func(D
 		}
 	}
 	return u.finish()
+}
+
+// newUnpacker sets what an image of so many layers may cost. All together cannot
+// hold more than their files and what tar puts around them: a stream that goes
+// on is made to waste time.
+func newUnpacker(root *os.Root, limits Limits, layers int) *unpacker {
+	return &unpacker{
+		root: root, left: limits, names: namesBytesMax, work: workMax, modes: map[string]directory{},
+		plain: limits.Bytes + int64(limits.Entries)*entryBytesMax + int64(layers)*trailerMax,
+	}
 }
 
 // layer unpacks one layer and checks its digests (I3).
@@ -64,10 +74,8 @@ func (u *unpacker) layer(ctx context.Context, d Descriptor, diffID string, open 
 		return err
 	}
 	defer plain.Close()
-	// A layer cannot hold more than its files and what tar puts around them: a
-	// stream that goes on is made to waste time.
-	most := u.left.Bytes + int64(u.left.Entries)*entryBytesMax + trailerMax
-	diff := newDigester(io.LimitReader(plain, most))
+	diff := newDigester(io.LimitReader(plain, u.plain))
+	defer func() { u.plain -= diff.bytes }()
 	if err := u.apply(diff); err != nil {
 		return err
 	}
@@ -95,6 +103,14 @@ const trailerMax = 1 << 20
 
 // entryBytesMax is what an entry takes beside its content: headers, padding.
 const entryBytesMax = 16 << 10
+
+// namesBytesMax is how long the names of all entries may be together: they are
+// held while a layer is unpacked.
+const namesBytesMax = 256 << 20
+
+// workMax is how many looks at the file system an image may cost: some for each
+// directory in a name, and one for each file where a directory is emptied.
+const workMax = 100_000_000
 
 // damaged words what a decoder or the tar reader found.
 func damaged(err error) error {
@@ -175,6 +191,9 @@ func (u *unpacker) apply(r io.Reader) error {
 		}
 		if u.left.Entries--; u.left.Entries < 0 {
 			return bad("the image has too many entries")
+		}
+		if u.names -= len(h.Name); u.names < 0 {
+			return bad("the names in the image are too long")
 		}
 		if err := u.entry(h, t); err != nil {
 			return fmt.Errorf("entry %.200q: %w", h.Name, damaged(err))
