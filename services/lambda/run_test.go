@@ -525,6 +525,48 @@ func TestProvisioned(t *testing.T) {
 	})
 }
 
+// A function that goes while its environments are being made leaves none behind.
+func TestProvisionedAndGone(t *testing.T) {
+	w := newWorld(t, Options{})
+	ctx := context.Background()
+	w.node("slow", `const end = Date.now() + 1000; while (Date.now() < end); exports.handler = async () => 1`)
+	must(w, api.PublishVersion, &api.PublishVersionInput{FunctionName: new("slow")})
+	place := fn.Place{Account: w.call().Account, Region: w.call().Region}
+	ref := fn.At(place, "slow", "1")
+	_, v, err := w.s.engine.Target(ctx, ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := w.s.engine.Guard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	provision := func() chan int {
+		ready := make(chan int)
+		go func() {
+			n, _ := w.s.engine.Provision(ctx, w.s.deps.System(place.Account, place.Region), ref, v, 1)
+			ready <- n
+		}()
+		return ready
+	}
+	for _, change := range []string{"is new", "is renewed"} {
+		if change == "is renewed" {
+			if n := <-provision(); n != 1 {
+				t.Fatal("not provisioned:", n)
+			}
+			w.clock.Advance(50 * time.Minute)
+		}
+		before := guard.Pool.Stats().Environments
+		ready := provision()
+		w.await("the boot", func() bool { return guard.Pool.Stats().Environments > before })
+		w.s.engine.Forget(ref)
+		if n := <-ready; n != 0 {
+			t.Errorf("%d are ready of a function that is gone, when it %s", n, change)
+		}
+		w.await("their end", func() bool { return guard.Pool.Stats().Idle == 0 })
+	}
+}
+
 // TestPackagesForAll: what the operator has for all functions is found, and what a
 // function brings itself comes before it.
 func TestPackagesForAll(t *testing.T) {

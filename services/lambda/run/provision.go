@@ -29,8 +29,8 @@ var ErrInit = pool.ErrInit
 func (e *Engine) Provision(ctx context.Context, c *service.Call, r fn.Ref, v *fn.Config, n int) (ready int, err error) {
 	version := fn.At(r.Place, r.Name, v.Version)
 	defer func() { e.limits.provision(version, ready) }()
-	if n == 0 && !e.prepared(version) {
-		return 0, nil
+	if n == 0 {
+		return 0, e.letGo(ctx, version)
 	}
 	g, err := e.Guard()
 	if err != nil {
@@ -46,8 +46,12 @@ func (e *Engine) Provision(ctx context.Context, c *service.Call, r fn.Ref, v *fn
 		t.Env["AWS_LAMBDA_INITIALIZATION_TYPE"], t.Identity.InitType = initProvisioned, initProvisioned
 		return g.Pool.Keep(ctx, &t, n)
 	}
-	if n == 0 || l.until.Sub(c.Now) > renewBefore {
-		return keep(l)
+	if l.until.Sub(c.Now) > renewBefore {
+		if ready, err = keep(l); !e.replace(version, l, l) {
+			g.Pool.Drop(l.key)
+			return 0, errForgotten
+		}
+		return ready, err
 	}
 	// New ones are made beside the old, which serve until then.
 	fresh, err := e.build(ctx, c, g, r, v)
@@ -59,28 +63,60 @@ func (e *Engine) Provision(ctx context.Context, c *service.Call, r fn.Ref, v *fn
 		g.Pool.Drop(fresh.key)
 		return ready, err
 	}
-	e.replace(version, fresh)
+	if !e.replace(version, l, fresh) {
+		g.Pool.Drop(fresh.key)
+		return 0, errForgotten
+	}
 	g.Pool.Drop(l.key)
 	return ready, err
 }
 
-// replace makes fresh what a version runs as.
-func (e *Engine) replace(version fn.Ref, fresh *live) {
+// errForgotten: what was to be kept is not what the version runs as any more.
+// Whoever said so looked for environments before these were kept, so that they
+// are dropped here.
+var errForgotten = errors.New("lambda: the version has changed while its environments were made")
+
+// letGo keeps no environments of a version any more. It needs nothing of the
+// version, whose role may be gone.
+func (e *Engine) letGo(ctx context.Context, version fn.Ref) error {
 	e.mu.Lock()
 	sl := e.slots[version]
-	if sl == nil {
-		sl = &slot{}
-		e.slots[version] = sl
-	}
 	e.mu.Unlock()
+	if sl == nil {
+		return nil
+	}
 	sl.mu.Lock()
-	defer sl.mu.Unlock()
-	sl.live = fresh
+	l := sl.live
+	sl.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	g, err := e.Guard()
+	if err == nil {
+		_, err = g.Pool.Keep(ctx, &l.template, 0)
+	}
+	return err
 }
 
-// prepared says that a version has been made ready to run.
-func (e *Engine) prepared(version fn.Ref) bool {
+// replace makes fresh what a version runs as, unless that is not old any more.
+func (e *Engine) replace(version fn.Ref, old, fresh *live) bool {
+	e.mu.Lock()
+	sl := e.slots[version]
+	e.mu.Unlock()
+	if sl == nil {
+		return false
+	}
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	if sl.live != old {
+		return false
+	}
+	// Forget takes a slot away before it drops what is in it.
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.slots[version] != nil
+	if e.slots[version] != sl {
+		return false
+	}
+	sl.live = fresh
+	return true
 }
