@@ -63,14 +63,29 @@ type meters struct {
 	requests *observe.CounterVec
 	read     *observe.CounterVec
 	actions  *observe.CounterVec
+	// Those that nearly every request adds to.
+	tier1, tier2, readStandard observe.Counter
 }
 
 func newMeters(r *observe.Registry) *meters {
-	return &meters{
+	m := &meters{
 		requests: r.Counter("moln_s3_requests_total", "S3 requests that are billed, by storage class and kind", "class_kind"),
 		read:     r.Counter("moln_s3_read_bytes_total", "bytes of objects that were read, by storage class", "class"),
 		actions:  r.Counter("moln_s3_lifecycle_actions_total", "versions that lifecycle rules removed, hid or moved", "action"),
 	}
+	m.tier1, m.tier2 = m.requests.With(class.Standard+" "+usage.Tier1), m.requests.With(class.Standard+" "+usage.Tier2)
+	m.readStandard = m.read.With(class.Standard)
+	return m
+}
+
+// common adds what usage.Common told.
+func (m *meters) common(key string, read int64) {
+	if key == usage.StandardTier1 {
+		m.tier1.Inc()
+	} else {
+		m.tier2.Inc()
+	}
+	m.readStandard.Add(uint64(read))
 }
 
 // Operations are the configurations and RestoreObject.

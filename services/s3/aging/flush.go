@@ -146,6 +146,11 @@ func (k *Keeper) metered(c *service.Call, name string, in, out any) {
 	if bucket == "" {
 		return
 	}
+	if key, read, ok := usage.Common(in, out); ok {
+		k.meters.common(key, read)
+		k.counters.CountCommon(usage.Bucket{Account: c.Account, Name: bucket}, key, read)
+		return
+	}
 	var n usage.Counts
 	n.Of(name, in, out)
 	for key, count := range n.Requests {

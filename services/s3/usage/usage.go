@@ -174,10 +174,18 @@ const bucketsMax = 100_000
 func (c *Counters) Count(b Bucket, fn func(*Counts)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if counts := c.at(b); counts != nil {
+		fn(counts)
+	}
+}
+
+// at is where the counts of a bucket are; nil where there is no room. c.mu is
+// held.
+func (c *Counters) at(b Bucket) *Counts {
 	counts := c.all[b.Name]
 	if counts == nil {
 		if len(c.all) >= bucketsMax {
-			return
+			return nil
 		}
 		if c.all == nil {
 			c.all = map[string]*counted{}
@@ -186,7 +194,7 @@ func (c *Counters) Count(b Bucket, fn func(*Counts)) {
 		c.all[b.Name] = counts
 	}
 	counts.account = b.Account
-	fn(&counts.Counts)
+	return &counts.Counts
 }
 
 // Take calls fn with what was counted since the last time, until it fails.

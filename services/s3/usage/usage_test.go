@@ -80,3 +80,34 @@ func TestCounters(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// What is counted the short way is what is counted the long way.
+func TestCommon(t *testing.T) {
+	size := new(int64(1024))
+	for name, tt := range map[string]struct {
+		in, out any
+		ok      bool
+	}{
+		"GetObject":     {&api.GetObjectInput{}, &api.GetObjectOutput{ContentLength: size}, true},
+		"HeadObject":    {&api.HeadObjectInput{}, &api.HeadObjectOutput{ContentLength: size}, true},
+		"PutObject":     {&api.PutObjectInput{}, &api.PutObjectOutput{}, true},
+		"GetObject IA":  {&api.GetObjectInput{}, &api.GetObjectOutput{ContentLength: size, StorageClass: new("STANDARD_IA")}, false},
+		"PutObject IA":  {&api.PutObjectInput{StorageClass: new("STANDARD_IA")}, &api.PutObjectOutput{}, false},
+		"ListObjectsV2": {&api.ListObjectsV2Input{}, &api.ListObjectsV2Output{}, false},
+	} {
+		key, read, ok := Common(tt.in, tt.out)
+		if ok != tt.ok {
+			t.Errorf("%s: %v", name, ok)
+		}
+		if !ok {
+			continue
+		}
+		var short, long Counters
+		b := Bucket{Account: "1", Name: "b"}
+		short.CountCommon(b, key, read)
+		long.Count(b, func(to *Counts) { to.Of(name, tt.in, tt.out) })
+		if diff := cmp.Diff(long.all["b"].Counts, short.all["b"].Counts); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
