@@ -58,7 +58,7 @@ func decodeMember(svc *smithy.Service, sh *smithy.Shape, m *smithy.Member, req *
 		return decodeQueryMap(svc, sh, m, req.Query, v)
 	case smithy.InHeader:
 		if req.HTTP != nil {
-			return decodeHeader(svc, m, req.HTTP.Header.Values(m.WireName), v)
+			return decodeHeader(svc, m, headerValues(req.HTTP.Header, m.WireName), v)
 		}
 	case smithy.InPrefixHeaders:
 		if req.HTTP != nil {
