@@ -71,8 +71,8 @@ func (s *Service) checkOn(ctx context.Context, r fn.Ref, in any) (service.Check,
 	if err := s.urlKeys(ctx, check.Context, r, in); err != nil {
 		return check, err
 	}
-	f, ok, err := fn.Read[fn.Function](s.store.Reader(ctx), r.FunctionKey(r.Name))
-	if err != nil || !ok {
+	f, err := s.store.Find(ctx, r)
+	if err != nil || f == nil {
 		return check, err
 	}
 	for k, v := range f.Tags {

@@ -111,9 +111,18 @@ func Write(tx *kv.Tx, key []byte, value any) error {
 // Function loads r's function, whatever its qualifier. What it points at is
 // shared and must not be changed.
 func (s Store) Function(ctx context.Context, r Ref) (*Function, error) {
+	f, err := s.Find(ctx, r)
+	if err == nil && f == nil {
+		err = NotFound(r.ARN())
+	}
+	return f, err
+}
+
+// Find is Function where there may be none: then it is nil.
+func (s Store) Find(ctx context.Context, r Ref) (*Function, error) {
 	f, err := s.functions.Get(ctx, s.DB, r.Unqualified())
 	if errors.Is(err, kv.ErrNotFound) {
-		return nil, NotFound(r.ARN())
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
