@@ -370,3 +370,38 @@ func TestAuthorize(t *testing.T) {
 		}
 	}
 }
+
+// What an update without a member keeps, and what an update of a whole resets.
+func TestUpdateKeepsOrResets(t *testing.T) {
+	w := newWorld(t, Options{Sandbox: "none"})
+	must(w, api.CreateFunction, &api.CreateFunctionInput{
+		FunctionName: new("f"), Runtime: new("nodejs20.x"), Role: new(goodRole), Handler: new("index.handler"),
+		Code:          &api.FunctionCode{ZipFile: zipOf(t, "index.js", "exports.handler = 1")},
+		Environment:   &api.Environment{Variables: map[string]string{"AA": "x"}},
+		LoggingConfig: &api.LoggingConfig{LogFormat: new(api.LogFormatJson), LogGroup: new("mine"), SystemLogLevel: new(api.SystemLogLevelWarn)},
+	})
+	update := func(in api.UpdateFunctionConfigurationInput) *api.FunctionConfiguration {
+		in.FunctionName = new("f")
+		return must(w, api.UpdateFunctionConfiguration, &in)
+	}
+	kept := update(api.UpdateFunctionConfigurationInput{Environment: &api.Environment{}})
+	if kept.Environment == nil || kept.Environment.Variables["AA"] != "x" || *kept.LoggingConfig.LogGroup != "mine" {
+		t.Errorf("an environment without variables changed them: %+v, %+v", kept.Environment, kept.LoggingConfig)
+	}
+	cleared := update(api.UpdateFunctionConfigurationInput{Environment: &api.Environment{Variables: map[string]string{}}})
+	if cleared.Environment != nil {
+		t.Errorf("no variables left %+v", cleared.Environment)
+	}
+	json := update(api.UpdateFunctionConfigurationInput{LoggingConfig: &api.LoggingConfig{LogFormat: new(api.LogFormatJson)}})
+	want := &api.LoggingConfig{
+		LogFormat: new(api.LogFormatJson), LogGroup: new("/aws/lambda/f"),
+		ApplicationLogLevel: new(api.ApplicationLogLevelInfo), SystemLogLevel: new(api.SystemLogLevelInfo),
+	}
+	if diff := cmp.Diff(want, json.LoggingConfig); diff != "" {
+		t.Errorf("logging is replaced as a whole: %s", diff)
+	}
+	text := update(api.UpdateFunctionConfigurationInput{LoggingConfig: &api.LoggingConfig{}})
+	if diff := cmp.Diff(&api.LoggingConfig{LogFormat: new(api.LogFormatText), LogGroup: new("/aws/lambda/f")}, text.LoggingConfig); diff != "" {
+		t.Errorf("logging without members: %s", diff)
+	}
+}

@@ -11,14 +11,15 @@ import (
 // its role the use of that key. What a new key is to keep is read as the caller.
 func (s *Service) setVariables(ctx context.Context, c *service.Call, r fn.Ref, g *fn.Config, to settings) error {
 	moved := to.kmsKey != nil && *to.kmsKey != g.KMSKey
-	if to.environment == nil && !moved {
+	given := to.environment != nil && to.environment.Variables != nil
+	if !given && !moved {
 		if to.role == nil {
 			return nil
 		}
 		return s.variables.Grant(ctx, c, r, g)
 	}
 	var vars map[string]string
-	if to.environment != nil {
+	if given {
 		vars = to.environment.Variables
 	} else if have, refused, err := s.variables.Shown(ctx, c, r, g); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 )
 
 // settings are what CreateFunction and UpdateFunctionConfiguration share. Nil
-// members leave what is there.
+// members leave what is there; an environment without Variables does too.
 type settings struct {
 	role, handler, runtime, description *string
 	timeout, memory                     *int32
@@ -74,12 +74,13 @@ func (s settings) checkNumbers() error {
 	return nil
 }
 
-// applyLogging keeps the levels only where the format has them.
+// applyLogging takes the whole of what logging is: what l does not name is the
+// default again. Levels are only where the format has them.
 func applyLogging(g *fn.Config, l *api.LoggingConfig) {
+	g.LogFormat, g.LogGroup, g.AppLevel, g.SystemLevel = api.LogFormatText, "", "", ""
 	set(&g.LogFormat, l.LogFormat)
 	set(&g.LogGroup, l.LogGroup)
 	if g.LogFormat != api.LogFormatJson {
-		g.AppLevel, g.SystemLevel = "", ""
 		return
 	}
 	set(&g.AppLevel, l.ApplicationLogLevel)

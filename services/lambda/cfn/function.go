@@ -206,7 +206,10 @@ func (p *functionProperties) configuration(name string) *api.UpdateFunctionConfi
 		TracingConfig: or(p.TracingConfig, api.TracingConfig{Mode: new(api.TracingModePassThrough)}),
 		VpcConfig:     p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig,
 		Description: or(p.Description, ""), MemorySize: or(p.MemorySize, fn.MemoryDefaultMB), Timeout: or(p.Timeout, fn.TimeoutDefault),
-		Environment: or(p.Environment, api.Environment{}), EphemeralStorage: or(p.EphemeralStorage, api.EphemeralStorage{Size: new(int32(fn.EphemeralDefault))}),
+		Environment: &api.Environment{Variables: map[string]string{}}, EphemeralStorage: or(p.EphemeralStorage, api.EphemeralStorage{Size: new(int32(fn.EphemeralDefault))}),
+	}
+	if e := p.Environment; e != nil && e.Variables != nil {
+		in.Environment = e
 	}
 	logging := api.LoggingConfig{LogFormat: new(api.LogFormatText), LogGroup: new("/aws/lambda/" + name)}
 	if l := p.LoggingConfig; l != nil {
