@@ -121,13 +121,22 @@ func (i Interpreter) launchRuby(l *Launch) {
 	l.Env["GEM_PATH"] = "/var/task/vendor/bundle/ruby/" + abi + ":/opt/ruby/gems/" + abi
 }
 
+// What the launch of Custom exits with where there is nothing that it may run.
+const (
+	ExitNoBootstrap    = 127 // neither the code nor a layer has one
+	ExitDeniedInCode   = 126 // the code's is not executable
+	ExitDeniedInLayers = 125 // the code has none, and the layers' is not executable
+)
+
 // Custom is the launch of a function that brings its own runtime: the program
-// "bootstrap" in the code, or else in a layer.
+// "bootstrap" in the code, or else in a layer. As on AWS, the first that is there
+// is taken, whether or not it can be executed.
 func Custom() Launch {
 	return Launch{
 		ID: "provided",
-		Command: []string{"/bin/sh", "-c", `cd "${1%/*}"; for b in "$1" "$2"; do [ -x "$b" ] && exec "$b"; done; ` +
-			`echo "no executable named bootstrap in the code or its layers" >&2; exit 127`, "sh",
+		Command: []string{"/bin/sh", "-c", `cd "${1%/*}"; denied=126; for b in "$1" "$2"; do if [ -f "$b" ]; then ` +
+			`[ -x "$b" ] && exec "$b"; echo "bootstrap may not be executed: package it with mode 755" >&2; exit $denied; fi; denied=125; done; ` +
+			`echo "no bootstrap in the code or its layers" >&2; exit 127`, "sh",
 			sandbox.PathRef(TaskRoot + "/bootstrap"), sandbox.PathRef(LayerRoot + "/bootstrap")},
 		Env: commonEnv(),
 	}

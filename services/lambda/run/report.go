@@ -12,6 +12,7 @@ import (
 	"moln.dev/moln/engine/pool"
 	"moln.dev/moln/engine/pool/runtimeapi"
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/runtimes"
 	"moln.dev/moln/services/lambda/fn"
 )
 
@@ -69,13 +70,26 @@ func judge(r pool.Result, g *fn.Config, requestID string, now time.Time) verdict
 	if r.Outcome == pool.ExtensionFailed {
 		return failure(r.ErrorType, "RequestId: "+requestID+" Error: "+r.Reason, statusError)
 	}
-	if strings.HasPrefix(g.Runtime, "provided") && r.Outcome == pool.InitExited && r.Exit.Status == noProgramExit {
-		return failure(invalidEntry, "RequestId: "+requestID+" Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]", statusError)
+	if strings.HasPrefix(g.Runtime, "provided") && r.Outcome == pool.InitExited && bootstrapText(r.Exit) != "" {
+		return failure(invalidEntry, "RequestId: "+requestID+" Error: "+bootstrapText(r.Exit), statusError)
 	}
 	if g.Image != nil && r.Outcome == pool.InitExited && r.Exit.Status == noProgramExit {
 		return failure(invalidEntry, "RequestId: "+requestID+" Error: the image's entry point could not be started: "+r.Exit.String(), statusError)
 	}
 	return failure(typeExit, "RequestId: "+requestID+" Error: "+exitText(r.Exit), statusError)
+}
+
+// bootstrapText says why there was no bootstrap to run, or "".
+func bootstrapText(e sandbox.ExitState) string {
+	switch e.Status {
+	case runtimes.ExitNoBootstrap:
+		return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+	case runtimes.ExitDeniedInCode:
+		return "fork/exec /var/task/bootstrap: permission denied"
+	case runtimes.ExitDeniedInLayers:
+		return "fork/exec /opt/bootstrap: permission denied"
+	}
+	return ""
 }
 
 func exitText(e sandbox.ExitState) string {
