@@ -22,6 +22,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/blob"
+	"moln.dev/moln/engine/whole"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/code/archive"
 	"moln.dev/moln/services/lambda/fn"
@@ -181,7 +182,7 @@ func (k *Packages) unpack(r io.ReaderAt, size int64, sum []byte) (archive.Conten
 		return archive.Content{}, err
 	}
 	var content archive.Content
-	err := k.make(final, func(temp string) (err error) {
+	err := whole.Make(k.Dir, final, func(temp string) (err error) {
 		content, err = archive.Unpack(r, size, temp)
 		return err
 	})

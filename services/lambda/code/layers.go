@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"os"
 
+	"moln.dev/moln/engine/whole"
 	"moln.dev/moln/services/lambda/code/archive"
 	"moln.dev/moln/services/lambda/fn"
 )
@@ -37,25 +38,5 @@ func (k *Packages) OpenLayers(ctx context.Context, g *fn.Config) (string, error)
 	if _, err := os.Stat(final); err == nil {
 		return final, nil
 	}
-	return final, k.make(final, func(temp string) error { return archive.Merge(dirs, temp) })
-}
-
-// make fills a directory under another name, and gives it its own when it is
-// whole and durable.
-func (k *Packages) make(final string, fill func(temp string) error) error {
-	temp, err := os.MkdirTemp(k.Dir, "unpack-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := fill(temp); err != nil {
-		return err
-	}
-	if err := archive.Sync(temp); err != nil {
-		return err
-	}
-	return os.Rename(temp, final)
+	return final, whole.Make(k.Dir, final, func(temp string) error { return archive.Merge(dirs, temp) })
 }

@@ -15,6 +15,7 @@ import (
 	ecr "moln.dev/moln/api/ecr"
 	"moln.dev/moln/engine/clock"
 	engine "moln.dev/moln/engine/image"
+	"moln.dev/moln/engine/whole"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/fn"
 )
@@ -109,23 +110,14 @@ func (m *Images) make(ctx context.Context, c *service.Call, image *fn.Image, dir
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		return nil, err
 	}
-	temp, err := os.MkdirTemp(m.dir, "unpack-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(temp)
-	root := filepath.Join(temp, rootDir)
-	if err := errors.Join(os.Chmod(temp, 0o755), os.Mkdir(root, 0o755), os.WriteFile(filepath.Join(temp, configFile), raw, 0o600)); err != nil {
-		return nil, err
-	}
 	open := func(d engine.Descriptor) (io.ReadCloser, error) { return m.layer(ctx, c, image, d.Digest) }
-	if err := engine.Unpack(ctx, root, manifest, config, open, limits); err != nil {
-		return nil, err
-	}
-	if err := engine.Sync(temp); err != nil {
-		return nil, err
-	}
-	return raw, os.Rename(temp, dir)
+	return raw, whole.Make(m.dir, dir, func(temp string) error {
+		root := filepath.Join(temp, rootDir)
+		if err := errors.Join(os.Mkdir(root, 0o755), os.WriteFile(filepath.Join(temp, configFile), raw, 0o600)); err != nil {
+			return err
+		}
+		return engine.Unpack(ctx, root, manifest, config, open, limits)
+	})
 }
 
 // runnable says whether an image is for this host. Images that name no platform

@@ -1,4 +1,4 @@
-package archive
+package whole
 
 import (
 	"os"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sync makes everything below dir durable: one call for the file system is
+// sync makes everything below dir durable: one call for the file system is
 // far cheaper than one for each of ten thousand files.
-func Sync(dir string) error {
+func sync(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package image
+package whole
 
 import (
 	"io/fs"
@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 )
 
-// Sync makes everything below dir durable.
-func Sync(dir string) error {
+// sync makes everything below dir durable.
+func sync(dir string) error {
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || (!d.IsDir() && !d.Type().IsRegular()) {
+		if err != nil || d.Type()&fs.ModeSymlink != 0 {
 			return err
 		}
 		f, err := os.Open(name)
