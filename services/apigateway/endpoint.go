@@ -214,6 +214,7 @@ func (s *Service) request(r *http.Request, c *service.Call, t target) (*pipeline
 	out := &pipeline.Request{
 		Method: r.Method, Path: t.path, FullPath: "/" + t.stage + t.path, Query: queryOf(r), Header: r.Header.Clone(), Host: hostOf(r),
 		Protocol: r.Proto, RequestID: c.RequestID, ExtendedID: s.deps.Ident.Alnum(15) + "=", Time: c.Now,
+		Secure: c.HTTP == nil || c.HTTP.Secure,
 	}
 	if !t.byHost {
 		out.Host = t.id + ".execute-api." + c.Region + ".amazonaws.com"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,8 @@ type Request struct {
 	Protocol  string
 	SourceIP  string
 	RequestID string
+	// Secure: the request crossed no network in the clear.
+	Secure bool
 	// ExtendedID and TraceID are sent back and handed on.
 	ExtendedID, TraceID string
 	Time                time.Time
@@ -154,7 +157,7 @@ func (x *exchange) sourceARN() string {
 func (x *exchange) conditions() policy.Keys {
 	k := policy.Keys{
 		"aws:sourceip":        {x.req.SourceIP},
-		"aws:securetransport": {"true"},
+		"aws:securetransport": {strconv.FormatBool(x.req.Secure)},
 		"aws:currenttime":     {x.req.Time.UTC().Format(time.RFC3339)},
 		"aws:requestedregion": {x.stage.Region},
 		"aws:resourceaccount": {x.stage.Account},
