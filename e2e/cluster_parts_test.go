@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,21 +48,9 @@ func (c *cluster) newFunction(t *testing.T) *function {
 	iam("Action=CreateRole&RoleName=cluster&AssumeRolePolicyDocument=" + url.QueryEscape(lambdaTrust))
 	iam("Action=PutRolePolicy&RoleName=cluster&PolicyName=p&PolicyDocument=" +
 		url.QueryEscape(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"*"}]}`))
-	var code bytes.Buffer
-	z := zip.NewWriter(&code)
-	w, err := z.Create("main.py")
-	if err == nil {
-		_, err = w.Write([]byte(functionCode))
-	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	body, _ := json.Marshal(map[string]any{
 		"FunctionName": "cluster", "Runtime": "python3.11", "Handler": "main.handler", "Timeout": 30,
-		"Role": "arn:aws:iam::000000000000:role/cluster", "Code": map[string]any{"ZipFile": code.Bytes()},
+		"Role": "arn:aws:iam::000000000000:role/cluster", "Code": map[string]any{"ZipFile": zipped(t, "main.py", functionCode)},
 	})
 	must(t)(c.a.do(ctx, "lambda", http.MethodPost, "/2015-03-31/functions", http.Header{"Content-Type": {"application/json"}}, body))
 	within(t, activeLimit, "a function's state", func() error {

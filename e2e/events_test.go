@@ -1,18 +1,12 @@
 package e2e
 
 import (
-	"archive/zip"
-	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -161,7 +155,7 @@ func (c *client) makeEventFunctions(t *testing.T, retries int) {
 	const allow = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["dynamodb:*","s3:*","lambda:*","logs:*"],"Resource":"*"}}`
 	must(c.form(ctx, "iam", url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"counter"}, "AssumeRolePolicyDocument": {trust}}.Encode()))
 	must(c.form(ctx, "iam", url.Values{"Action": {"PutRolePolicy"}, "Version": {"2010-05-08"}, "RoleName": {"counter"}, "PolicyName": {"all"}, "PolicyDocument": {allow}}.Encode()))
-	code := counterZip(t)
+	code := programOf(t, "./testdata/counter")
 	function := func(name, table string) {
 		body, err := json.Marshal(fields{
 			"FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": "arn:aws:iam::" + accountID + ":role/counter",
@@ -186,36 +180,6 @@ func (c *client) makeEventFunctions(t *testing.T, retries int) {
 
 // accountID is the account of the tests' credentials.
 const accountID = "000000000000"
-
-// counterZip is the package of testdata/counter.
-func counterZip(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "bootstrap")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./testdata/counter")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	data, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var buf bytes.Buffer
-	z := zip.NewWriter(&buf)
-	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
-	h.SetMode(0o755)
-	w, err := z.CreateHeader(h)
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return base64.StdEncoding.EncodeToString(buf.Bytes())
-}
 
 // advance moves the account's clock.
 func (c *client) advance(t *testing.T, by time.Duration) {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -177,19 +176,7 @@ func sourceZip(t *testing.T, runtime, source string) string {
 	if strings.HasPrefix(runtime, "python") {
 		name = "index.py"
 	}
-	var buf bytes.Buffer
-	z := zip.NewWriter(&buf)
-	w, err := z.Create(name)
-	if err == nil {
-		_, err = w.Write([]byte(source))
-	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
-		t.Error(err)
-	}
-	return base64.StdEncoding.EncodeToString(buf.Bytes())
+	return base64.StdEncoding.EncodeToString(zipped(t, name, source))
 }
 
 // resources are what a process holds of the machine.
