@@ -67,7 +67,10 @@ var registryPath = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs/uploads|blobs|
 // registryName is the form of a repository's name, as the model has it.
 var registryName = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
-const registryNameMax = 256
+const (
+	registryNameMax = 256
+	refBytesMax     = 256 // a tag, a digest or an upload's id is shorter
+)
 
 func (x *registryRequest) serve() error {
 	if !x.s.authenticate(x.r, x.c) {
@@ -90,6 +93,9 @@ func (x *registryRequest) serve() error {
 	x.name, x.ref = m[1], m[3]
 	if len(x.name) > registryNameMax || !registryName.MatchString(x.name) {
 		return registryError{http.StatusBadRequest, "NAME_INVALID", "the name of the repository is invalid"}
+	}
+	if len(x.ref) > refBytesMax {
+		return registryError{http.StatusNotFound, "NAME_UNKNOWN", "there is nothing of this path"}
 	}
 	handlers := registryRoutes[m[2]]
 	h := handlers[x.r.Method]

@@ -36,6 +36,7 @@ func TestRegistry(t *testing.T) {
 	cl.want(404, "MANIFEST_UNKNOWN", "GET", "/v2/team/app/manifests/none", "")
 	cl.want(404, "NAME_UNKNOWN", "GET", "/v2/none/manifests/none", "")
 	cl.want(404, "NAME_UNKNOWN", "POST", "/v2/none/blobs/uploads/", "")
+	cl.want(404, "NAME_UNKNOWN", "GET", "/v2/team/app/blobs/uploads/"+strings.Repeat("u", 6000), "")
 	cl.want(400, "NAME_INVALID", "GET", "/v2/UP/tags/list", "")
 	cl.want(405, "UNSUPPORTED", "POST", "/v2/team/app/manifests/x", "")
 	cl.want(201, "", "PUT", "/v2/team/app/manifests/again", manifest, "Content-Type", "application/vnd.oci.image.manifest.v1+json")
