@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/engine/pool"
@@ -43,8 +45,13 @@ const (
 	loopback       = "127.0.0.1"
 	caFile         = "/var/runtime/moln-ca.pem"
 	headerTimeout  = 30 * time.Second
-	xrayHost       = "169.254.79.129"
-	xrayPort       = "2000"
+	idleTimeout    = 2 * time.Minute
+	// headerBytesMax and guestConnections bound what one environment can make
+	// moln hold; the latter is as many files as Lambda lets a function open.
+	headerBytesMax   = 64 << 10
+	guestConnections = 1024
+	xrayHost         = "169.254.79.129"
+	xrayPort         = "2000"
 )
 
 // Engine runs versions of functions in environments of the pool.
@@ -326,6 +333,7 @@ func (e *Engine) connect(t *pool.Template, region string) {
 		if l == nil {
 			return
 		}
+		l = netutil.LimitListener(l, guestConnections)
 		switch addr {
 		case tlsAddress:
 			_ = site.ServeTLS(l)
@@ -336,7 +344,7 @@ func (e *Engine) connect(t *pool.Template, region string) {
 			return
 		}
 		// It ends with its listener, when the environment ends.
-		srv := &http.Server{Handler: site.Handler, ReadHeaderTimeout: headerTimeout}
+		srv := &http.Server{Handler: site.Handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax}
 		_ = srv.Serve(l)
 	}
 }
