@@ -65,7 +65,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 	if err := refused.check(); err != nil {
 		return nil, nil, err
 	}
-	if err := checkTags(in.Tags); err != nil {
+	if err := fn.CheckTags(in.Tags); err != nil {
 		return nil, nil, err
 	}
 	g := fn.Config{

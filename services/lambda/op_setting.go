@@ -60,7 +60,7 @@ func (s *Service) retag(ctx context.Context, c *service.Call, arn *string, chang
 		}
 		change(tags)
 		f.Tags = tags
-		return checkTags(tags)
+		return fn.CheckTags(tags)
 	})
 	return err
 }

@@ -121,19 +121,6 @@ func checkEnvironment(vars map[string]string) error {
 	return nil
 }
 
-// checkTags holds the limits that the model leaves open.
-func checkTags(tags map[string]string) error {
-	if len(tags) > fn.TagsMax {
-		return fn.Invalid("The number of tags on the resource exceeds the limit of %d.", fn.TagsMax)
-	}
-	for k := range tags {
-		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return fn.Invalid("System tags cannot be added/updated by requester")
-		}
-	}
-	return nil
-}
-
 // refusals are settings which nothing here honours.
 type refusals struct {
 	vpc          *api.VpcConfig

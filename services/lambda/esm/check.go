@@ -24,7 +24,6 @@ const (
 	filtersMax = 5
 	// mappingsMax is moln's own bound for an account in a region.
 	mappingsMax = 1000
-	tagsMax     = 50
 )
 
 // kind is the kind of an event source.
@@ -234,18 +233,6 @@ func checkStart(k kind, in *api.CreateEventSourceMappingInput) error {
 		return fn.Invalid("Unsupported starting position for arn type: %s", *in.EventSourceArn)
 	case in.StartingPositionTimestamp != nil && *in.StartingPosition != api.EventSourcePositionAtTimestamp:
 		return fn.Invalid("StartingPositionTimestamp can only be specified for StartingPosition AT_TIMESTAMP.")
-	}
-	return nil
-}
-
-func checkTags(tags map[string]string) error {
-	if len(tags) > tagsMax {
-		return fn.Invalid("The number of tags on the resource exceeds the limit of %d.", tagsMax)
-	}
-	for k := range tags {
-		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return fn.Invalid("System tags cannot be added/updated by requester")
-		}
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (s *Service) create(ctx context.Context, c *service.Call, in *api.CreateEve
 	if err := checkStart(k, in); err != nil {
 		return nil, err
 	}
-	if err := checkTags(in.Tags); err != nil {
+	if err := fn.CheckTags(in.Tags); err != nil {
 		return nil, err
 	}
 	m := &Mapping{

@@ -112,7 +112,7 @@ func (s *Service) ChangeTags(ctx context.Context, p fn.Place, uuid string, chang
 			tags = map[string]string{}
 		}
 		change(tags)
-		if err := checkTags(tags); err != nil {
+		if err := fn.CheckTags(tags); err != nil {
 			return err
 		}
 		m.Tags = tags

@@ -20,7 +20,7 @@ const (
 	EphemeralMax     = 10_240
 	DescriptionMax   = 256
 	EnvBytesMax      = 4 << 10
-	TagsMax          = 50
+	tagsMax          = 50
 	timeLayout       = "2006-01-02T15:04:05.000+0000"
 )
 
