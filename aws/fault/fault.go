@@ -72,3 +72,13 @@ func Is(err error, codes ...string) bool {
 	}
 	return false
 }
+
+// Final reports whether err is a fault that stands however often the request is
+// made: one of the sender's but throttling, or an operation that is not there.
+func Final(err error) bool {
+	f := As(err)
+	if f == nil || f.Status == http.StatusTooManyRequests {
+		return false
+	}
+	return f.Status < 500 || f.Status == http.StatusNotImplemented
+}

@@ -93,7 +93,7 @@ func (q *Queue) deliver(ctx context.Context, work sched.Run) error {
 		return sched.Permanent(err)
 	}
 	err := q.send(ctx, d)
-	if f := fault.As(err); f != nil && (f.Status < 500 && f.Status != 429 || f.Status == 501) {
+	if fault.Final(err) {
 		q.deps.Log.Warn("a destination refused a record", "destination", d.Destination, "function", d.Name, "request", d.Record.RequestContext.RequestID, "error", err)
 		return sched.Permanent(err)
 	}

@@ -79,7 +79,7 @@ func (l *lane) giveUp(ctx context.Context, records []Record, condition string, i
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if n == tellMax || !passing(err) {
+		if n == tellMax || fault.Final(err) {
 			l.meters.lost.With().Inc()
 			l.deps.Log.Warn("a destination did not take what was given up", "mapping", l.m.UUID, "destination", l.m.OnFailure, "error", err)
 			return nil
@@ -88,12 +88,6 @@ func (l *lane) giveUp(ctx context.Context, records []Record, condition string, i
 			return err
 		}
 	}
-}
-
-// passing says that what went wrong may go well later.
-func passing(err error) bool {
-	f := fault.As(err)
-	return f == nil || f.Status == 429 || f.Status >= 500 && f.Status != 501
 }
 
 func (l *lane) failure(records []Record, condition string, invokes int, last *attempt) failure {

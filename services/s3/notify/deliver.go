@@ -45,7 +45,7 @@ func (n *Notifier) deliver(ctx context.Context, r sched.Run) error {
 		return sched.Permanent(err)
 	}
 	err := n.send(ctx, d)
-	if f := fault.As(err); f != nil && (f.Status < 500 && f.Status != 429 || f.Status == 501) {
+	if fault.Final(err) {
 		return sched.Permanent(err) // no such target, or not allowed
 	}
 	return err
