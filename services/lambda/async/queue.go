@@ -178,13 +178,14 @@ func (q *Queue) settle(ctx context.Context, work sched.Run, e Event, rules rules
 	if v.retryAt.IsZero() && destination == "" {
 		return nil
 	}
+	again := e // the transaction may be run several times
+	again.Failures++
 	return q.deps.KV.Update(ctx, func(tx *kv.Tx) error {
 		if err := work.FinishTx(tx); err != nil {
 			return err
 		}
 		if !v.retryAt.IsZero() {
-			e.Failures++
-			return q.deps.Sched.EnqueueTx(tx, sched.Job{Kind: EventKind, Payload: e.Encode(), RunAt: v.retryAt})
+			return q.deps.Sched.EnqueueTx(tx, sched.Job{Kind: EventKind, Payload: again.Encode(), RunAt: v.retryAt})
 		}
 		raw, err := json.Marshal(q.delivery(e, destination, v))
 		if err != nil {
