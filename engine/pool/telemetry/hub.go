@@ -164,7 +164,9 @@ func (h *Hub) enter(d dialect, name string, body []byte) (response runtimeapi.Re
 	h.subs = append(h.subs, s)
 	told = &SubscriptionRecord{name, "Subscribed", o.types}
 	e := event{Platform, Subscription, h.now(), *told}
-	h.early = append(h.early, e)
+	if len(h.early) < earlyMax {
+		h.early = append(h.early, e)
+	}
 	for _, s := range h.subs {
 		s.take(e)
 	}

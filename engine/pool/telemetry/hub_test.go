@@ -281,6 +281,18 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// Whoever subscribes again and again does not grow what is held for others.
+func TestSubscribingAgain(t *testing.T) {
+	h := New(now, func(context.Context, int) (net.Conn, error) { return nil, net.ErrClosed })
+	defer h.End()
+	for len(h.early) < earlyMax {
+		h.Platform(Start, nil)
+	}
+	if status, text := subscribe(h, telemetryPath, "x", body(`"platform"`, toHTTP, "")); status != 200 || len(h.early) != earlyMax {
+		t.Error(status, text, len(h.early))
+	}
+}
+
 // What a function writes before anybody can have subscribed is held, but not
 // without bound.
 func TestEarlyIsBounded(t *testing.T) {
