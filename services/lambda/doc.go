@@ -72,6 +72,6 @@
 // the address of the X-Ray daemon. Where the caller does not ask for the log, the
 // answer of a function with layers is given before its extensions are done.
 // A function's memory is its weight where functions compete for cores, and the
-// limit that AWS sets only where moln is told so. Code for another architecture is taken
-// unless it is native. Concurrency is counted per process.
+// limit that AWS sets only where moln is told so. Code for another architecture is
+// taken unless it is native. Concurrency is counted per process.
 package lambda

@@ -14,7 +14,8 @@ const (
 )
 
 // warmUp chooses the sandbox in the background, so that the first function does
-// not wait for it. Interpreters are looked for when a function names them. Where isolation is demanded and cannot be had, it fails.
+// not wait for it. Interpreters are looked for when a function names them. Where
+// isolation is demanded and cannot be had, it fails.
 func (s *Service) warmUp(ctx context.Context) error {
 	if _, err := s.engine.Guard(); err != nil {
 		if s.strict {

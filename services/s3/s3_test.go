@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,6 @@ import (
 	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/store"
-	"net/http/httptest"
 )
 
 // judge is a backend that evaluates resource policies only.
