@@ -89,7 +89,7 @@ func (b *bench) density(role string, h hello) error {
 	if role, err = b.makeRole(s); err != nil {
 		return err
 	}
-	h.source = "exports.handler = async () => { await new Promise((r) => setTimeout(r, 3000)); return 'hi' }\n"
+	h.source = "exports.handler = async () => { await new Promise((r) => setTimeout(r, 1500)); return 'hi' }\n"
 	if err := b.makeFunction(s, "idle", role, h, object{"Variables": object{h.startVariable: h.startValue}}); err != nil {
 		return err
 	}
