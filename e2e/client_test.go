@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"testing"
 	"time"
 
 	"moln.dev/moln/aws/sigv4"
@@ -129,4 +131,24 @@ func (c *client) level(service, name string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// succeeded fails the test for an answer that did not come, or is none of success.
+func succeeded(t *testing.T) func(answer, error) {
+	return func(a answer, err error) {
+		t.Helper()
+		if err == nil {
+			err = a.err()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// lambdaRole makes a role that functions may have, and that may do nothing.
+func (c *client) lambdaRole(t *testing.T, name string) {
+	t.Helper()
+	const trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}`
+	succeeded(t)(c.form(t.Context(), "iam", url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {name}, "AssumeRolePolicyDocument": {trust}}.Encode()))
 }

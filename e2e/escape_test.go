@@ -136,8 +136,7 @@ func (p *prison) ownBinary(t *testing.T) []string {
 // soon, and the one that all are after.
 func (p *prison) deploy(t *testing.T) {
 	t.Helper()
-	const trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}`
-	p.must(t)(p.c.form(t.Context(), "iam", url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"prisoner"}, "AssumeRolePolicyDocument": {trust}}.Encode()))
+	p.c.lambdaRole(t, "prisoner")
 	python, js := packageOf(t, "testdata/escape/index.py"), packageOf(t, "testdata/escape/index.js")
 	p.function(t, "hostile-py", "python3.11", python, 128, 60, nil)
 	p.function(t, "bomb", "python3.11", python, 128, 1, nil)

@@ -134,15 +134,7 @@ func fails(id int) bool { return id%eventFails == 0 }
 // told of its successes, and all that they need.
 func (c *client) makeEventFunctions(t *testing.T, retries int) {
 	t.Helper()
-	must := func(a answer, err error) {
-		t.Helper()
-		if err == nil {
-			err = a.err()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	must := succeeded(t)
 	ctx := t.Context()
 	for _, table := range []string{countTable, toldTable} {
 		must(c.target(ctx, "dynamodb", "DynamoDB_20120810.CreateTable", fields{
@@ -151,9 +143,8 @@ func (c *client) makeEventFunctions(t *testing.T, retries int) {
 		}, nil))
 	}
 	must(c.do(ctx, "s3", http.MethodPut, "/"+lostBucket, nil, nil))
-	const trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}`
 	const allow = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["dynamodb:*","s3:*","lambda:*","logs:*"],"Resource":"*"}}`
-	must(c.form(ctx, "iam", url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"counter"}, "AssumeRolePolicyDocument": {trust}}.Encode()))
+	c.lambdaRole(t, "counter")
 	must(c.form(ctx, "iam", url.Values{"Action": {"PutRolePolicy"}, "Version": {"2010-05-08"}, "RoleName": {"counter"}, "PolicyName": {"all"}, "PolicyDocument": {allow}}.Encode()))
 	code := programOf(t, "./testdata/counter")
 	function := func(name, table string) {

@@ -154,7 +154,7 @@ func TestImageFunctions(t *testing.T) {
 	p := start(t, "--data-dir", data)
 	c := newClient(p.endpoint)
 	uri := load(t, p, maker.layout("one", false), "team/app:latest")
-	c.makeImageRole(t)
+	c.lambdaRole(t, "image")
 	c.lambda(t, 201, http.MethodPost, "/2015-03-31/functions", fields{
 		"FunctionName": "f", "PackageType": "Image", "Code": fields{"ImageUri": uri}, "Role": "arn:aws:iam::" + accountID + ":role/image",
 	})
@@ -250,15 +250,6 @@ func templates(t *testing.T, c *client, endpoint string) {
 			t.Fatalf("left: %v", out)
 		}
 		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-func (c *client) makeImageRole(t *testing.T) {
-	t.Helper()
-	const trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}`
-	a, err := c.form(t.Context(), "iam", url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"image"}, "AssumeRolePolicyDocument": {trust}}.Encode())
-	if err != nil || a.err() != nil {
-		t.Fatal(err, a.err())
 	}
 }
 

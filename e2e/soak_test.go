@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -144,17 +143,8 @@ func (c *client) soak(ctx context.Context, t *testing.T, rng *rand.Rand, count *
 
 func (c *client) makeSoakFunctions(t *testing.T) {
 	t.Helper()
-	must := func(a answer, err error) {
-		t.Helper()
-		if err == nil {
-			err = a.err()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	const trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}`
-	must(c.form(t.Context(), "iam", url.Values{"Action": {"CreateRole"}, "Version": {"2010-05-08"}, "RoleName": {"soak"}, "AssumeRolePolicyDocument": {trust}}.Encode()))
+	must := succeeded(t)
+	c.lambdaRole(t, "soak")
 	for name, f := range soakFunctions {
 		body, err := json.Marshal(fields{
 			"FunctionName": name, "Runtime": f.runtime, "Handler": "index.handler", "Role": "arn:aws:iam::" + accountID + ":role/soak",
