@@ -15,6 +15,7 @@ import (
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/s3err"
+	"moln.dev/moln/services/s3/store"
 	"moln.dev/moln/services/s3/tagging"
 )
 
@@ -77,7 +78,7 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, model *smithy.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
 var creation = map[string]bool{
 	"PutObject": true, "CopyObject": true, "CompleteMultipartUpload": true,
-	"CreateMultipartUpload": false, "UploadPart": false, "UploadPartCopy": false,
+	"CreateMultipartUpload": false, "UploadPart": false, "UploadPartCopy": false, "UpdateObjectEncryption": false,
 }
 
 func createChecks(in *api.CreateBucketInput, keys policy.Keys) []service.Check {
@@ -162,6 +163,12 @@ func (s *Service) moreChecks(ctx context.Context, c *service.Call, ask op.Ask, i
 		if h := in.LegalHold; h != nil {
 			lock.Keys(ask.Keys, nil, nil, h.Status, c.Now)
 		}
+	case *api.UpdateObjectEncryptionInput:
+		if e := in.ObjectEncryption; e != nil && e.SSEKMS != nil {
+			ask.Keys["s3:x-amz-server-side-encryption"] = []string{store.EncryptionKMS}
+			ask.Keys["s3:x-amz-server-side-encryption-aws-kms-key-id"] = []string{smithy.Val(e.SSEKMS.KMSKeyArn)}
+		}
+		add(true, "s3:PutObject")
 	case *api.GetObjectAttributesInput:
 		add(true, op.ActionFor("s3:GetObject", in.VersionId))
 	}
@@ -256,7 +263,7 @@ func tagKey(name, value string, keys policy.Keys) {
 func readsTags(operation string) bool {
 	switch operation {
 	case "GetObject", "HeadObject", "GetObjectAcl", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging", "GetObjectAttributes", "PutObjectAcl",
-		"RestoreObject":
+		"RestoreObject", "UpdateObjectEncryption":
 		return true
 	}
 	return false

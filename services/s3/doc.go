@@ -8,7 +8,7 @@
 //
 // The operations are answered by this package (buckets, writing, deleting,
 // uploads) and by one package per family: read, list, config, acl, notify,
-// locking, aging, replica, accesslog, inventory. Below them are write, through which every object is written or
+// locking, rekey, aging, replica, accesslog, inventory. Below them are write, through which every object is written or
 // deleted, and store, which keeps everything; op and s3err have what they share.
 // Package site serves websites. A family gives its rows of the operation table by its Operations,
 // and Service.families lists it.
@@ -25,7 +25,8 @@
 //	("v", bid, key, ^sequence)  versions that are no longer current, newest first
 //	("d", data id)              the bytes of an object up to InlineBytesMax, encrypted;
 //	                            up to BesideBytesMax they are in the object's own record
-//	("p", data id)              the parts of an object that was uploaded in parts,
+//	("p", data id)              the parts of an object that was uploaded in parts
+//	                            (data id.n: since their keys were wrapped anew),
 //	("p", data id, chunk)       or where they are many an index of them, and they
 //	("u", bid, key, upload)     a multipart upload
 //	("q", upload, number)       a part of one
@@ -61,7 +62,9 @@
 // one of the bucket's, used for five minutes by each requester before KMS is
 // asked again. Of a customer's key a salted proof is kept. ETags of such objects
 // are random; their checksums, which are of the plaintext, stand in the records.
-// See package sse.
+// UpdateObjectEncryption wraps the data keys of what is stored anew; of an object
+// in parts it makes another list of the parts, and drops the old one later. See
+// packages sse and rekey.
 //
 // # Time
 //

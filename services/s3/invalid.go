@@ -6,6 +6,7 @@ import (
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/services/s3/lock"
+	"moln.dev/moln/services/s3/rekey"
 	"moln.dev/moln/services/s3/s3err"
 )
 
@@ -28,6 +29,8 @@ func invalid(op *smithy.Operation, _ any, v []smithy.Violation) error {
 		return s3err.Argument("ErrorDocument", first.Value, "The ErrorDocument Key is not well formed")
 	case top == "cORSConfiguration" && strings.Contains(rest, "allowedMethods"):
 		return s3err.InvalidRequest("Found unsupported HTTP method in CORS config. Unsupported method is %s", first.Value)
+	case op.Name == "UpdateObjectEncryption" && top == "objectEncryption":
+		return rekey.Invalid(first)
 	case nested:
 		return s3err.MalformedXML()
 	case first.Null && op.Name == "GetObjectAttributes":

@@ -18,6 +18,7 @@ import (
 	"moln.dev/moln/services/s3/op"
 	"moln.dev/moln/services/s3/post"
 	"moln.dev/moln/services/s3/read"
+	"moln.dev/moln/services/s3/rekey"
 	"moln.dev/moln/services/s3/replica"
 	"moln.dev/moln/services/s3/site"
 	"moln.dev/moln/services/s3/store"
@@ -71,6 +72,7 @@ func New(d service.Deps) *Service {
 			acl.New(st, events),
 			events,
 			locking.New(st, events),
+			rekey.New(st),
 			keeper,
 			replica.New(d, st, events),
 			logs,

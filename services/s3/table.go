@@ -61,7 +61,6 @@ func missingRows() service.Table[*Service] {
 		service.None[*Service]("buckets do not take part in attribute-based access control", api.GetBucketAbac, api.PutBucketAbac),
 		service.None[*Service]("moln does not query objects", api.SelectObjectContent),
 		service.None[*Service]("moln serves no torrents", api.GetObjectTorrent),
-		service.None[*Service]("objects cannot be encrypted anew in place", api.UpdateObjectEncryption),
 		service.None[*Service]("moln has no object lambdas", api.WriteGetObjectResponse),
 	}
 }

@@ -110,7 +110,7 @@ var throughPoints = map[string]bool{
 	"GetObjectTagging": true, "HeadBucket": true, "HeadObject": true, "ListMultipartUploads": true, "ListObjects": true,
 	"ListObjectsV2": true, "ListObjectVersions": true, "ListParts": true, "PutObject": true, "PutObjectAcl": true,
 	"PutObjectLegalHold": true, "PutObjectRetention": true, "PutObjectTagging": true, "RestoreObject": true,
-	"UploadPart": true, "UploadPartCopy": true,
+	"UpdateObjectEncryption": true, "UploadPart": true, "UploadPartCopy": true,
 }
 
 // Resolve lets an input that names its bucket by an access point name the bucket

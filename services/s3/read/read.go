@@ -130,7 +130,7 @@ func (s *Handlers) selectPart(ctx context.Context, sel *Selected, number int) er
 		}
 		return nil
 	}
-	part, start, err := s.store.PartAt(ctx, sel.Object.ID, number-1)
+	part, start, err := s.store.PartAt(ctx, sel.Object.PartsID(), number-1)
 	if err != nil {
 		return err
 	}
@@ -290,7 +290,7 @@ func (s *Handlers) getObjectAttributes(ctx context.Context, c *service.Call, in 
 }
 
 func (s *Handlers) attributeParts(ctx context.Context, o *store.Object, in *api.GetObjectAttributesInput) (*api.GetObjectAttributesParts, error) {
-	parts, err := s.store.Parts(ctx, o.ID)
+	parts, err := s.store.Parts(ctx, o.PartsID())
 	if err != nil {
 		return nil, err
 	}

@@ -307,7 +307,7 @@ func (t *trip) copyParts(ctx context.Context, o *store.Object, protect store.Pro
 }
 
 func (t *trip) uploadParts(ctx context.Context, o *store.Object, u *store.Upload, protect store.Protection) error {
-	parts, err := t.r.store.Parts(ctx, t.o.ID)
+	parts, err := t.r.store.Parts(ctx, t.o.PartsID())
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,16 @@ func keyLease(id, reader string) []byte { return tuple.Key("l", id, reader) }
 type garbage struct {
 	Blobs  []string `json:",omitempty"` // their ids
 	Parts  bool     `json:",omitempty"` // and those of the parts of the data
+	Of     string   `json:",omitempty"` // the id of the data, where this is another list of its parts
 	Upload bool     `json:",omitempty"` // and those of the parts of the upload
+}
+
+// data is the id that reads of it are leased under, of garbage under an id.
+func (g garbage) data(id string) string {
+	if g.Of != "" {
+		return g.Of
+	}
+	return id
 }
 
 // leave puts a garbage record.
@@ -79,13 +88,13 @@ func (s *Store) reapOne(ctx context.Context, it kv.Item, now time.Time) (int, er
 	if err != nil {
 		return 0, err
 	}
-	leased, err := s.isLeased(ctx, id, now)
-	if err != nil || leased {
-		return 0, err
-	}
 	var g garbage
 	if err := json.Unmarshal(it.Value, &g); err != nil {
 		return 0, fmt.Errorf("s3: garbage record: %w", err)
+	}
+	leased, err := s.isLeased(ctx, g.data(id), now)
+	if err != nil || leased {
+		return 0, err
 	}
 	ids, err := s.blobsOf(ctx, id, g)
 	if err != nil {
@@ -102,8 +111,9 @@ func (s *Store) reapOne(ctx context.Context, it kv.Item, now time.Time) (int, er
 				return err
 			}
 		}
-		for _, kind := range []string{"p", "q", "l"} {
-			r := kv.Prefix(tuple.Key(kind, id))
+		prefixes := [][]byte{tuple.Key("p", id), tuple.Key("q", id), tuple.Key("l", g.data(id))}
+		for _, prefix := range prefixes {
+			r := kv.Prefix(prefix)
 			if err := tx.DeleteRange(r.Start, r.End); err != nil {
 				return err
 			}

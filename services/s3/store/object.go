@@ -79,6 +79,9 @@ type Body struct {
 	Size  int64    `json:",omitempty"`
 	Blob  blob.Ref `json:",omitzero"`
 	Parts int      `json:",omitempty"`
+	// List counts how often the keys of the parts were wrapped anew: each time
+	// makes another list of them. See PartsID.
+	List int `json:",omitempty"`
 	// Check is the checksum of an inline body as it is stored; blobs have
 	// their own.
 	Check uint32 `json:",omitempty"`

@@ -59,17 +59,22 @@ func (tx *Tx) putParts(id string, parts []Part) error {
 // partList reads the parts of one object as they are needed.
 type partList struct {
 	s     *Store
+	get   func(key []byte) ([]byte, error)
 	id    string
 	index partIndex
 	few   []Part // all of them; nil where there are chunks
 }
 
 func (s *Store) partList(ctx context.Context, id string) (*partList, error) {
-	raw, err := s.kv.Get(ctx, keyParts(id))
+	return s.partListBy(id, func(key []byte) ([]byte, error) { return s.kv.Get(ctx, key) })
+}
+
+func (s *Store) partListBy(id string, get func(key []byte) ([]byte, error)) (*partList, error) {
+	raw, err := get(keyParts(id))
 	if err != nil {
 		return nil, err
 	}
-	l := &partList{s: s, id: id}
+	l := &partList{s: s, get: get, id: id}
 	if len(raw) > 0 && raw[0] == '[' {
 		l.few, err = decodeParts(raw)
 		l.index = partIndex{Count: len(l.few), Starts: []int64{0}}
@@ -82,14 +87,14 @@ func (s *Store) partList(ctx context.Context, id string) (*partList, error) {
 }
 
 // chunk returns the parts of one chunk; none after the last.
-func (l *partList) chunk(ctx context.Context, n int) ([]Part, error) {
+func (l *partList) chunk(n int) ([]Part, error) {
 	switch {
 	case n >= len(l.index.Starts):
 		return nil, nil
 	case l.few != nil:
 		return l.few, nil
 	}
-	raw, err := l.s.kv.Get(ctx, keyChunk(l.id, n))
+	raw, err := l.get(keyChunk(l.id, n))
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +108,13 @@ func (s *Store) Parts(ctx context.Context, id string) ([]Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	return l.all()
+}
+
+func (l *partList) all() ([]Part, error) {
 	parts := make([]Part, 0, l.index.Count)
 	for n := range l.index.Starts {
-		chunk, err := l.chunk(ctx, n)
+		chunk, err := l.chunk(n)
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +134,7 @@ func (s *Store) PartAt(ctx context.Context, id string, place int) (*Part, int64,
 	if l.few == nil {
 		n, place = place/partsChunk, place%partsChunk
 	}
-	chunk, err := l.chunk(ctx, n)
+	chunk, err := l.chunk(n)
 	if err != nil {
 		return nil, 0, err
 	}

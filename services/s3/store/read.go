@@ -27,7 +27,7 @@ func (s *Store) Open(ctx context.Context, b *Bucket, o *Object, at condition.Spa
 	r := &objectReader{ctx: ctx, s: s, b: b, o: o}
 	var err error
 	if o.Parts > 0 {
-		r.src, err = s.openParts(ctx, o.ID, o.outer, at)
+		r.src, err = s.openParts(ctx, o.PartsID(), o.outer, at)
 	} else {
 		r.src, err = s.openBody(ctx, o.Body, o.small, at)
 	}
@@ -235,7 +235,7 @@ func (r *partReader) advance() error {
 	}
 	for r.left > 0 {
 		if len(r.chunk) == 0 {
-			chunk, err := r.list.chunk(r.ctx, r.next)
+			chunk, err := r.list.chunk(r.next)
 			if err != nil {
 				return err
 			}

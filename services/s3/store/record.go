@@ -37,7 +37,7 @@ var errRecord = errors.New("malformed")
 func encodeObject(o *Object) ([]byte, error) {
 	rest := *o
 	rest.Key, rest.Version, rest.Sequence, rest.Modified = "", "", "", time.Time{}
-	rest.Body = Body{Parts: o.Parts, Locked: o.Locked}
+	rest.Body = Body{Parts: o.Parts, List: o.List, Locked: o.Locked}
 	rest.ETag, rest.SumType, rest.Class = "", "", ""
 	rest.Headers, rest.Meta, rest.Sums, rest.small = nil, nil, nil, nil
 	var other []byte

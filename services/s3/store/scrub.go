@@ -116,13 +116,13 @@ func (c *scrub) readObject(ctx context.Context, o *Object) error {
 	if o.Parts == 0 {
 		return c.read(ctx, o.Body, o.small)
 	}
-	list, err := c.partList(ctx, o.ID)
+	list, err := c.partList(ctx, o.PartsID())
 	if err != nil {
 		return err
 	}
 	size, damage := int64(0), error(nil)
 	for n := range list.index.Starts {
-		chunk, err := list.chunk(ctx, n)
+		chunk, err := list.chunk(n)
 		if err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ func (tx *Tx) dropData(o *Object) error {
 	case o.small != nil:
 		return nil
 	case o.Body.Parts > 0:
-		return tx.leave(o.ID, garbage{Parts: true})
+		return tx.leave(o.PartsID(), garbage{Parts: true, Of: o.ID})
 	case !o.Blob.IsZero():
 		return tx.leave(o.ID, garbage{Blobs: []string{o.Blob.ID}})
 	}
