@@ -3,7 +3,6 @@ package server
 import (
 	"moln.dev/moln/api/apigatewayv2"
 	"moln.dev/moln/api/cloudwatch"
-	"moln.dev/moln/api/events"
 	"moln.dev/moln/api/scheduler"
 	"moln.dev/moln/api/secretsmanager"
 	"moln.dev/moln/api/sesv2"
@@ -25,7 +24,6 @@ func absent() []service.Definition {
 	}{
 		{&apigatewayv2.Schema, apigatewayv2.Operations()},
 		{&cloudwatch.Schema, cloudwatch.Operations()},
-		{&events.Schema, events.Operations()},
 		{&scheduler.Schema, scheduler.Operations()},
 		{&secretsmanager.Schema, secretsmanager.Operations()},
 		{&sesv2.Schema, sesv2.Operations()},

@@ -24,6 +24,7 @@ import (
 	"moln.dev/moln/services/cognitoidp"
 	"moln.dev/moln/services/dynamodb"
 	"moln.dev/moln/services/ecr"
+	"moln.dev/moln/services/events"
 	"moln.dev/moln/services/iam"
 	"moln.dev/moln/services/kms"
 	"moln.dev/moln/services/lambda"
@@ -74,6 +75,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 		tables.StreamsDefinition(),
 		ecr.New(s.deps("ecr")).Definition(),
 		kms.New(s.deps("kms")).Definition(),
+		events.New(s.deps("events")).Definition(),
 	}
 	defs = append(defs, absent()...)
 	var types []service.ResourceType

@@ -1,0 +1,156 @@
+package events
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	api "moln.dev/moln/api/events"
+	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/policy"
+	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/service"
+)
+
+// Limits of an account in a region, and of a bus.
+//
+// Source: EventBridge quotas (eventbridge/latest/userguide/eb-quota.html).
+const (
+	busesMax       = 100
+	rulesPerBusMax = 300
+	policyBytesMax = 10_240
+	tagsMax        = 50
+)
+
+// defaultBus is the bus that each account has in each region.
+const defaultBus = "default"
+
+// place is an account in a region.
+type place struct{ account, region string }
+
+func placeOf(c *service.Call) place { return place{c.Account, c.Region} }
+
+func (p place) arn(resource string) string {
+	return arn.ARN{Partition: arn.PartitionOf(p.region), Service: "events", Region: p.region, Account: p.account, Resource: resource}.String()
+}
+
+// busKey is a bus by its name.
+type busKey struct {
+	place
+	name string
+}
+
+func (k busKey) arn() string { return k.place.arn("event-bus/" + k.name) }
+
+// busOf reads a bus's name or ARN; without one it is the default bus.
+func busOf(c *service.Call, nameOrARN *string) busKey {
+	text := smithy.Val(nameOrARN)
+	if text == "" {
+		return busKey{placeOf(c), defaultBus}
+	}
+	a, err := arn.Parse(text)
+	if err != nil {
+		return busKey{placeOf(c), text}
+	}
+	return busKey{place{a.Account, a.Region}, strings.TrimPrefix(a.Resource, "event-bus/")}
+}
+
+// bus is an event bus as stored.
+type bus struct {
+	Name        string            `json:"name"`
+	Description string            `json:"description,omitempty"`
+	Policy      string            `json:"policy,omitempty"`
+	DeadLetter  string            `json:"deadLetter,omitempty"`
+	Created     time.Time         `json:"created,omitzero"`
+	Modified    time.Time         `json:"modified,omitzero"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	// Generation counts the changes of its rules and archives (E4), Rules the
+	// rules.
+	Generation uint64 `json:"generation,omitempty"`
+	Rules      int    `json:"rules,omitempty"`
+
+	compiled *policy.Policy
+}
+
+// document is a bus's policy.
+type document struct {
+	Version   string            `json:"Version"`
+	ID        string            `json:"Id,omitempty"`
+	Statement []json.RawMessage `json:"Statement"`
+}
+
+// statement is what PutPermission adds to a policy.
+type statement struct {
+	Sid       string                       `json:"Sid"`
+	Effect    string                       `json:"Effect"`
+	Principal any                          `json:"Principal"`
+	Action    string                       `json:"Action"`
+	Resource  string                       `json:"Resource"`
+	Condition map[string]map[string]string `json:"Condition,omitempty"`
+}
+
+func readDocument(text string) (document, error) {
+	d := document{Version: "2012-10-17"}
+	if text == "" {
+		return d, nil
+	}
+	var loose struct {
+		Version   string          `json:"Version"`
+		ID        string          `json:"Id"`
+		Statement json.RawMessage `json:"Statement"`
+	}
+	if err := json.Unmarshal([]byte(text), &loose); err != nil {
+		return d, err
+	}
+	d.Version, d.ID = loose.Version, loose.ID
+	if len(loose.Statement) > 0 && loose.Statement[0] == '{' {
+		d.Statement = []json.RawMessage{loose.Statement}
+		return d, nil
+	}
+	return d, json.Unmarshal(loose.Statement, &d.Statement)
+}
+
+// without removes the statement of an id, and says where it was.
+func (d *document) without(sid string) (at int) {
+	at = slices.IndexFunc(d.Statement, func(raw json.RawMessage) bool {
+		var s struct{ Sid string }
+		return json.Unmarshal(raw, &s) == nil && s.Sid == sid
+	})
+	if at >= 0 {
+		d.Statement = slices.Delete(d.Statement, at, at+1)
+	}
+	return at
+}
+
+// permit gives a policy with a statement more, or in the place of the one of its
+// id.
+func permit(text string, s statement) (string, error) {
+	d, err := readDocument(text)
+	if err != nil {
+		return "", err
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return "", err
+	}
+	if at := d.without(s.Sid); at >= 0 {
+		d.Statement = slices.Insert(d.Statement, at, json.RawMessage(raw))
+	} else {
+		d.Statement = append(d.Statement, raw)
+	}
+	out, err := json.Marshal(d)
+	return string(out), err
+}
+
+// statementOf is the statement that PutPermission's older form means.
+func statementOf(k busKey, in *api.PutPermissionInput) statement {
+	s := statement{Sid: smithy.Val(in.StatementId), Effect: "Allow", Action: smithy.Val(in.Action), Resource: k.arn(), Principal: "*"}
+	if p := smithy.Val(in.Principal); p != "*" {
+		s.Principal = map[string]string{"AWS": arn.ARN{Partition: arn.PartitionOf(k.region), Service: "iam", Account: p, Resource: "root"}.String()}
+	}
+	if c := in.Condition; c != nil {
+		s.Condition = map[string]map[string]string{smithy.Val(c.Type): {smithy.Val(c.Key): smithy.Val(c.Value)}}
+	}
+	return s
+}

@@ -1,0 +1,5 @@
+package events
+
+import "moln.dev/moln/platform/service"
+
+func resources() []service.ResourceType { return nil }

@@ -1,0 +1,43 @@
+package events
+
+import (
+	api "moln.dev/moln/api/events"
+	"moln.dev/moln/platform/service"
+)
+
+const targetKinds = "targets are functions, queues, topics and event buses; other kinds are refused"
+
+var table = service.Table[*Service]{
+	service.Partial(api.CreateEventBus, (*Service).createEventBus, "keys of KMS, logs and partner buses are refused; nothing comes to the dead-letter queue of a bus, which takes what cannot be decrypted"),
+	service.Full(api.DeleteEventBus, (*Service).deleteEventBus),
+	service.Full(api.DeleteRule, (*Service).deleteRule),
+	service.Full(api.DescribeEventBus, (*Service).describeEventBus),
+	service.Full(api.DescribeRule, (*Service).describeRule),
+	service.Full(api.DisableRule, (*Service).disableRule),
+	service.Full(api.EnableRule, (*Service).enableRule),
+	service.Full(api.ListEventBuses, (*Service).listEventBuses),
+	service.Full(api.ListRuleNamesByTarget, (*Service).listRuleNamesByTarget),
+	service.Full(api.ListRules, (*Service).listRules),
+	service.Full(api.ListTagsForResource, (*Service).listTagsForResource),
+	service.Full(api.ListTargetsByRule, (*Service).listTargetsByRule),
+	service.Partial(api.PutEvents, (*Service).putEvents, "global endpoints are refused"),
+	service.Full(api.PutPermission, (*Service).putPermission),
+	service.Partial(api.PutRule, (*Service).putRule, "there are no events of CloudTrail"),
+	service.Partial(api.PutTargets, (*Service).putTargets, targetKinds),
+	service.Full(api.RemovePermission, (*Service).removePermission),
+	service.Full(api.RemoveTargets, (*Service).removeTargets),
+	service.Full(api.TagResource, (*Service).tagResource),
+	service.Full(api.TestEventPattern, (*Service).testEventPattern),
+	service.Full(api.UntagResource, (*Service).untagResource),
+	service.Partial(api.UpdateEventBus, (*Service).updateEventBus, "as CreateEventBus"),
+	service.None[*Service]("events are not archived",
+		api.CancelReplay, api.CreateArchive, api.DeleteArchive, api.DescribeArchive, api.DescribeReplay, api.ListArchives, api.ListReplays, api.StartReplay, api.UpdateArchive),
+	service.None[*Service]("there are no API destinations",
+		api.CreateApiDestination, api.CreateConnection, api.DeauthorizeConnection, api.DeleteApiDestination, api.DeleteConnection, api.DescribeApiDestination,
+		api.DescribeConnection, api.ListApiDestinations, api.ListConnections, api.UpdateApiDestination, api.UpdateConnection),
+	service.None[*Service]("there are no global endpoints",
+		api.CreateEndpoint, api.DeleteEndpoint, api.DescribeEndpoint, api.ListEndpoints, api.UpdateEndpoint),
+	service.None[*Service]("there are no partners",
+		api.ActivateEventSource, api.CreatePartnerEventSource, api.DeactivateEventSource, api.DeletePartnerEventSource, api.DescribeEventSource,
+		api.DescribePartnerEventSource, api.ListEventSources, api.ListPartnerEventSourceAccounts, api.ListPartnerEventSources, api.PutPartnerEvents),
+}
