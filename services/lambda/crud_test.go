@@ -312,7 +312,7 @@ func TestEventConfig(t *testing.T) {
 		{"arn:aws:s3:::bucket", "", "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid."},
 		{"arn:aws:lambda:eu-west-1:123456789012:function:gone", "", "The destination ARN arn:aws:lambda:eu-west-1:123456789012:function:gone is invalid."},
 		{"arn:aws:lambda:eu-west-1:123456789012:function:f", "", "You can't specify the function as a destination for itself."},
-		{"", "arn:aws:s3:::denied", "The function execution role does not have permissions to call PutObject on arn:aws:s3:::denied"},
+		{"", "arn:aws:s3:::denied", "The function's execution role does not have permissions to call PutObject on arn:aws:s3:::denied"},
 	} {
 		w.denied["s3:PutObject"] = true
 		put.DestinationConfig = &api.DestinationConfig{OnSuccess: &api.OnSuccess{Destination: &c.success}, OnFailure: &api.OnFailure{Destination: &c.failure}}

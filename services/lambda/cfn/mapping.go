@@ -5,6 +5,7 @@ import (
 	"time"
 
 	api "moln.dev/moln/api/lambda"
+	"moln.dev/moln/aws/arn"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/clock"
@@ -116,18 +117,7 @@ func updateMapping(ctx context.Context, c *service.Call, r *service.Resource) er
 	if err != nil {
 		return err
 	}
-	in := &api.UpdateEventSourceMappingInput{
-		UUID: &r.PhysicalID, FunctionName: p.FunctionName, Enabled: or(p.Enabled, true), BatchSize: or(p.BatchSize, 100),
-		FilterCriteria: or(p.FilterCriteria, api.FilterCriteria{}), KMSKeyArn: p.KmsKeyArn, MetricsConfig: p.MetricsConfig,
-		ScalingConfig: p.ScalingConfig, ProvisionedPollerConfig: p.ProvisionedPollerConfig,
-		MaximumBatchingWindowInSeconds: or(p.MaximumBatchingWindowInSeconds, 0), ParallelizationFactor: or(p.ParallelizationFactor, 1),
-		DestinationConfig: or(p.destinations(), api.DestinationConfig{}), MaximumRecordAgeInSeconds: or(p.MaximumRecordAgeInSeconds, -1),
-		BisectBatchOnFunctionError: or(p.BisectBatchOnFunctionError, false), MaximumRetryAttempts: or(p.MaximumRetryAttempts, -1),
-		TumblingWindowInSeconds: or(p.TumblingWindowInSeconds, 0), FunctionResponseTypes: p.FunctionResponseTypes,
-	}
-	if in.FunctionResponseTypes == nil {
-		in.FunctionResponseTypes = []string{}
-	}
+	in := p.update(r.PhysicalID)
 	if _, err := service.Invoke(ctx, c, api.UpdateEventSourceMapping, in); err != nil {
 		return err
 	}
@@ -139,6 +129,32 @@ func updateMapping(ctx context.Context, c *service.Call, r *service.Resource) er
 	}
 	_, err = settledMapping(ctx, c, r.PhysicalID)
 	return err
+}
+
+// update is all of what the template says. What only streams have is left out for
+// queues, which refuse it.
+func (p *mappingProperties) update(uuid string) *api.UpdateEventSourceMappingInput {
+	in := &api.UpdateEventSourceMappingInput{
+		UUID: &uuid, FunctionName: p.FunctionName, Enabled: or(p.Enabled, true), FilterCriteria: or(p.FilterCriteria, api.FilterCriteria{}),
+		KMSKeyArn: p.KmsKeyArn, MetricsConfig: or(p.MetricsConfig, api.EventSourceMappingMetricsConfig{}),
+		ScalingConfig: or(p.ScalingConfig, api.ScalingConfig{}), ProvisionedPollerConfig: or(p.ProvisionedPollerConfig, api.ProvisionedPollerConfig{}),
+		MaximumBatchingWindowInSeconds: or(p.MaximumBatchingWindowInSeconds, 0), FunctionResponseTypes: p.FunctionResponseTypes,
+		BatchSize: p.BatchSize, DestinationConfig: p.destinations(), ParallelizationFactor: p.ParallelizationFactor,
+		MaximumRecordAgeInSeconds: p.MaximumRecordAgeInSeconds, MaximumRetryAttempts: p.MaximumRetryAttempts,
+		BisectBatchOnFunctionError: p.BisectBatchOnFunctionError, TumblingWindowInSeconds: p.TumblingWindowInSeconds,
+	}
+	if in.FunctionResponseTypes == nil {
+		in.FunctionResponseTypes = []string{}
+	}
+	if a, err := arn.Parse(smithy.Val(p.EventSourceArn)); err == nil && a.Service == "sqs" {
+		in.BatchSize = or(p.BatchSize, 10)
+		return in
+	}
+	in.BatchSize, in.DestinationConfig = or(p.BatchSize, 100), or(p.destinations(), api.DestinationConfig{})
+	in.ParallelizationFactor, in.BisectBatchOnFunctionError = or(p.ParallelizationFactor, 1), or(p.BisectBatchOnFunctionError, false)
+	in.MaximumRecordAgeInSeconds, in.MaximumRetryAttempts = or(p.MaximumRecordAgeInSeconds, -1), or(p.MaximumRetryAttempts, -1)
+	in.TumblingWindowInSeconds = or(p.TumblingWindowInSeconds, 0)
+	return in
 }
 
 func deleteMapping(ctx context.Context, c *service.Call, r *service.Resource) error {

@@ -2,6 +2,7 @@ package esm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	api "moln.dev/moln/api/lambda"
@@ -32,11 +33,11 @@ type kind uint8
 const (
 	dynamoStream kind = iota + 1
 	kinesisStream
-	queue
+	standardQueue
 	fifoQueue
 )
 
-func (k kind) isQueue() bool { return k == queue || k == fifoQueue }
+func (k kind) isQueue() bool { return k == standardQueue || k == fifoQueue }
 
 // kindOf says what an event source is by its ARN.
 func kindOf(source string) (kind, error) {
@@ -48,10 +49,10 @@ func kindOf(source string) (kind, error) {
 		return dynamoStream, nil
 	case a.Service == "kinesis":
 		return kinesisStream, nil
-	case a.Service == "sqs" && strings.HasSuffix(a.Resource, ".fifo"):
+	case a.Service == "sqs" && strings.HasSuffix(a.Resource, fifoSuffix):
 		return fifoQueue, nil
 	case a.Service == "sqs":
-		return queue, nil
+		return standardQueue, nil
 	case a.Service == "kafka", a.Service == "mq", a.Service == "rds":
 		return 0, fn.Unsupported("%s as an event source", source)
 	}
@@ -119,11 +120,11 @@ func (r *request) check(k kind) error {
 		return unsupported("LoggingConfig")
 	case smithy.Val(r.kmsKey) != "":
 		return fn.Unsupported("KMSKeyArn: filter criteria are not encrypted with a key of their own")
-	case r.metrics != nil && len(r.metrics.Metrics) > 0:
-		return fn.Unsupported("MetricsConfig")
+	case r.metrics != nil && slices.ContainsFunc(r.metrics.Metrics, func(m string) bool { return m != api.EventSourceMappingMetricEventCount }):
+		return unsupported("MetricsConfig") // those of Kafka
 	}
 	if k.isQueue() {
-		return r.checkQueue(k)
+		return r.checkQueue()
 	}
 	return r.checkStream()
 }
@@ -136,30 +137,6 @@ func (r *request) checkStream() error {
 		return unsupported("ProvisionedPollerConfig")
 	case r.age != nil && *r.age != noLimit && *r.age < ageMinS:
 		return fn.Invalid("1 validation error detected: Value '%d' at 'maximumRecordAgeInSeconds' failed to satisfy constraint: Member must have value greater than or equal to %d", *r.age, ageMinS)
-	}
-	return checkFilters(r.filters)
-}
-
-// checkQueue holds what a queue's mapping may say.
-func (r *request) checkQueue(k kind) error {
-	for name, set := range map[string]bool{
-		"ParallelizationFactor": r.parallel != nil, "MaximumRecordAgeInSeconds": r.age != nil, "MaximumRetryAttempts": r.retries != nil,
-		"TumblingWindowInSeconds": r.tumbling != nil, "BisectBatchOnFunctionError": r.bisect != nil, "DestinationConfig": r.destinations != nil,
-	} {
-		if set {
-			return unsupported(name)
-		}
-	}
-	size, window := smithy.Val(r.batchSize), smithy.Val(r.window)
-	switch {
-	case k == fifoQueue && size > fifoBatchMax:
-		return fn.OutOfRange("batchSize", size, 1, fifoBatchMax)
-	case k == fifoQueue && window > 0:
-		return fn.Invalid("Batching window is not supported for FIFO queues.")
-	case size > queueBatchDefault && window == 0:
-		return fn.Invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
-	case r.pollers != nil && r.scaling != nil && r.scaling.MaximumConcurrency != nil:
-		return fn.Invalid("Provisioned mode and maximum concurrency cannot be used together.")
 	}
 	return checkFilters(r.filters)
 }
@@ -208,6 +185,10 @@ func (r *request) apply(s *Settings) error {
 			s.OnFailure = smithy.Val(d.OnFailure.Destination)
 		}
 	}
+	if r.metrics != nil {
+		s.Counted = len(r.metrics.Metrics) > 0
+	}
+	r.applyQueue(s)
 	if s.TumblingS > 0 && s.Parallel > 1 {
 		return fn.Invalid("ParallelizationFactor must be 1 if TumblingWindowInSeconds is set.")
 	}
@@ -235,11 +216,6 @@ func checkStart(k kind, in *api.CreateEventSourceMappingInput) error {
 		return fn.Invalid("StartingPositionTimestamp can only be specified for StartingPosition AT_TIMESTAMP.")
 	}
 	return nil
-}
-
-// noQueue is what AWS says of a queue that is not there.
-func noQueue() error {
-	return fn.Invalid("Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.")
 }
 
 func noStream(source string) error { return fn.Invalid("Stream not found: %s", source) }

@@ -253,6 +253,8 @@ func (c *consumer) add(records []Record, began time.Time, ended bool) {
 	c.advance()
 	c.mu.Unlock()
 	c.meters.fate(fateFiltered, passed)
+	c.count(countPolled, len(records))
+	c.count(countFiltered, passed)
 	for _, l := range c.lanes {
 		ring(l.kick)
 	}

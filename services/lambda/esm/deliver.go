@@ -2,10 +2,8 @@ package esm
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/services/lambda/run"
 )
@@ -108,8 +106,10 @@ func (l *lane) judged(a *attempt, said answer, records int) {
 		l.report(resultOK)
 	default:
 		l.meters.batch(outcomeFailed)
-		l.report("PROBLEM: Function call failed")
+		l.report(problem + "Function call failed")
 	}
+	l.count(countInvoked, records)
+	l.count(countFailed, records-said.failedAt)
 	l.meters.age.With().Observe(a.age.Seconds())
 }
 
@@ -133,12 +133,12 @@ func (s *Settings) maxAge() time.Duration {
 
 // backOff is how long to wait before a retry, somewhere in the upper half of
 // twice the time before.
-func (l *lane) backOff(failures int) time.Duration {
+func (p *poller) backOff(failures int) time.Duration {
 	d := retryMost
 	if failures < 10 {
 		d = min(retryFirst<<max(failures-1, 0), retryMost)
 	}
-	return d/2 + time.Duration(l.deps.Ident.IntN(int(d/2)))
+	return d/2 + time.Duration(p.deps.Ident.IntN(int(d/2)))
 }
 
 // attempt is one invocation that reached the function.
@@ -157,7 +157,7 @@ func (l *lane) try(ctx context.Context, p piece, event []byte) (*attempt, error)
 			a.age = l.now().Sub(p.records[0].At)
 		}
 		var err error
-		a.result, err = l.invoke(ctx, a.id, event)
+		a.result, err = l.invoke(ctx, a.id, event, "")
 		if err == nil {
 			return a, nil
 		}
@@ -171,45 +171,6 @@ func (l *lane) try(ctx context.Context, p piece, event []byte) (*attempt, error)
 		if l.expired(p.records) > 0 {
 			return nil, nil
 		}
-	}
-}
-
-// refused tells of an event that did not reach the function.
-func (l *lane) refused(err error) {
-	outcome, problem := outcomeRefused, "PROBLEM: Function call failed"
-	switch f := fault.As(err); {
-	case f == nil:
-		l.deps.Log.Error("invoke a function for an event source mapping", "mapping", l.m.UUID, "error", err)
-	case f.Status == 429:
-		outcome, problem = outcomeThrottled, "PROBLEM: Function call was throttled"
-	default:
-		problem = "PROBLEM: " + f.Message
-	}
-	l.meters.batch(outcome)
-	l.report(problem)
-}
-
-var errAbandoned = errors.New("esm: the server stops while the function runs")
-
-// invoke runs the function. A mapping that is stopped waits for it; a server
-// that stops does not for long.
-func (l *lane) invoke(ctx context.Context, id string, event []byte) (run.Result, error) {
-	type outcome struct {
-		result run.Result
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		c := l.deps.System(l.m.Account, l.m.Region)
-		c.RequestID = id
-		r, err := l.runner.Invoke(ctx, c, run.Invocation{Ref: l.m.ref(), RequestID: id, Payload: event})
-		done <- outcome{r, err}
-	}()
-	select {
-	case o := <-done:
-		return o.result, o.err
-	case <-l.abandon:
-		return run.Result{}, errAbandoned
 	}
 }
 
@@ -233,7 +194,7 @@ func (l *lane) closeWindow(ctx context.Context, early bool) error {
 			return nil
 		}
 		l.meters.batch(outcomeFailed)
-		l.report("PROBLEM: Function call failed")
+		l.report(problem + "Function call failed")
 		p.failures++
 		if err := clock.Sleep(ctx, l.deps.Clock, l.backOff(p.failures)); err != nil {
 			return err

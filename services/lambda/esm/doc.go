@@ -4,7 +4,7 @@
 //
 // It runs no function (package run does), knows no stream from the inside (it is
 // a client of DynamoDB Streams' API), and keeps no records: what is not processed
-// is read again. Queues are not polled yet; a mapping for one is refused.
+// is read again. Queues are polled by package queue below it.
 //
 // # State (keys are tuples below Lambda's own; see package fn)
 //
@@ -37,5 +37,8 @@
 // moment of CreateEventSourceMapping. How often a batch has failed is forgotten
 // when the poller is stopped: after a restart its retries are counted anew. A
 // tumbling window is closed a second after its end; AWS waits for up to two
-// minutes. Pollers are not spread over the nodes of a cluster by load.
+// minutes. Pollers are not spread over the nodes of a cluster by load. A queue's
+// mapping shows LastProcessingResult where that is a problem; AWS has none for
+// queues. One machine has no more batches of a queue under way than 32 for each of
+// its cores, whatever MaximumConcurrency and provisioned pollers allow.
 package esm

@@ -3,7 +3,6 @@ package esm
 import (
 	"context"
 	"sync"
-	"time"
 
 	api "moln.dev/moln/api/dynamodbstreams"
 	"moln.dev/moln/aws/fault"
@@ -30,49 +29,16 @@ func dynamoReadable(ctx context.Context, c *service.Call, source string) error {
 	return err
 }
 
-// sessionSpare is how long before its end a session is made anew.
-const sessionSpare = 5 * time.Minute
-
 // dynamo is a stream of a table, read as a function's role.
 type dynamo struct {
+	*roleCalls
 	arn string
-	// open makes a session, and says when it ends.
-	open func(ctx context.Context) (*service.Call, time.Time, error)
-	now  func() time.Time
 
 	mu      sync.Mutex
-	session *service.Call
-	until   time.Time
 	hashKey string
 }
 
-func openDynamo(p *poller) Stream {
-	return &dynamo{arn: p.m.Source, now: p.now, open: func(ctx context.Context) (*service.Call, time.Time, error) { return p.session(ctx, p.m) }}
-}
-
-// call is a call by the role.
-func (d *dynamo) call(ctx context.Context) (*service.Call, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	now := d.now()
-	if d.session == nil || !now.Before(d.until) {
-		c, end, err := d.open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		d.session, d.until = c, end.Add(-sessionSpare)
-	}
-	c := *d.session
-	c.Now, c.Routine, c.Trace = now, true, new(service.Trace)
-	return &c, nil
-}
-
-// renew forgets the session: the role may be another by now.
-func (d *dynamo) renew() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.session = nil
-}
+func openDynamo(p *poller) Stream { return &dynamo{roleCalls: p.roleCalls(), arn: p.m.Source} }
 
 // Shards implements Stream.
 func (d *dynamo) Shards(ctx context.Context) ([]Shard, error) {

@@ -66,6 +66,9 @@ type batchInfo struct {
 func (l *lane) giveUp(ctx context.Context, records []Record, condition string, invokes int, last *attempt) error {
 	l.meters.fate(fateGivenUp, len(records))
 	if l.m.OnFailure == "" {
+		l.count(countDropped, len(records))
+	}
+	if l.m.OnFailure == "" {
 		l.deps.Log.Warn("records of an event source mapping were given up", "mapping", l.m.UUID, "shard", l.shard,
 			"first", records[0].Sequence, "records", len(records), "why", condition)
 		return nil
@@ -74,6 +77,7 @@ func (l *lane) giveUp(ctx context.Context, records []Record, condition string, i
 	for n := 1; ; n++ {
 		err := l.tell(ctx, f, records)
 		if err == nil {
+			l.count(countTold, len(records))
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -81,6 +85,7 @@ func (l *lane) giveUp(ctx context.Context, records []Record, condition string, i
 		}
 		if n == tellMax || fault.Final(err) {
 			l.meters.lost.With().Inc()
+			l.count(countDropped, len(records))
 			l.deps.Log.Warn("a destination did not take what was given up", "mapping", l.m.UUID, "destination", l.m.OnFailure, "error", err)
 			return nil
 		}

@@ -1,7 +1,9 @@
 package esm
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	api "moln.dev/moln/api/lambda"
@@ -20,11 +22,14 @@ const (
 	deleting  = "Deleting"
 )
 
-// What AWS says of streams' mappings.
+// What AWS says of mappings: userInitiated of queues', the others of streams'.
 const (
-	userAction = "User action"
-	noRecords  = "No records processed"
-	resultOK   = "OK"
+	userInitiated = "USER_INITIATED"
+	userAction    = "User action"
+	noRecords     = "No records processed"
+	resultOK      = "OK"
+	// problem begins a result that is none.
+	problem = "PROBLEM: "
 )
 
 // arnKind is the type of a mapping's ARN.
@@ -62,6 +67,13 @@ type Settings struct {
 	ReportFailures bool     `json:"reportFailures,omitempty"`
 	Filters        []string `json:"filters,omitempty"`
 	OnFailure      string   `json:"onFailure,omitempty"`
+	// Concurrency bounds the batches of a queue that are under way; 0: nothing
+	// said. PollersMin and PollersMax are its provisioned pollers, 0: none.
+	Concurrency int32 `json:"concurrency,omitempty"`
+	PollersMin  int32 `json:"pollersMin,omitempty"`
+	PollersMax  int32 `json:"pollersMax,omitempty"`
+	// Counted: events are counted for this mapping by itself.
+	Counted bool `json:"counted,omitempty"`
 }
 
 // ref is the function that the mapping is for.
@@ -78,21 +90,15 @@ func (m *Mapping) settled() bool { return m.State == enabled || m.State == disab
 // describe is the mapping as the API shows it; result is that of its last
 // batch.
 func (m *Mapping) describe(result string) *api.EventSourceMappingConfiguration {
-	if result == "" {
-		result = noRecords
-	}
 	out := &api.EventSourceMappingConfiguration{
 		UUID: &m.UUID, EventSourceMappingArn: new(arnOf(m.Place, m.UUID)), EventSourceArn: &m.Source, FunctionArn: new(m.ref().ARN()),
-		State: &m.State, StateTransitionReason: new(userAction), LastModified: &m.Modified, LastProcessingResult: &result,
-		StartingPosition: &m.Start, BatchSize: &m.BatchSize, MaximumBatchingWindowInSeconds: &m.WindowS, ParallelizationFactor: &m.Parallel,
-		MaximumRecordAgeInSeconds: &m.AgeMaxS, MaximumRetryAttempts: &m.RetriesMax, BisectBatchOnFunctionError: &m.Bisect,
-		TumblingWindowInSeconds: &m.TumblingS, FunctionResponseTypes: []string{}, DestinationConfig: &api.DestinationConfig{OnFailure: &api.OnFailure{}},
+		State: &m.State, LastModified: &m.Modified, BatchSize: &m.BatchSize, MaximumBatchingWindowInSeconds: &m.WindowS, FunctionResponseTypes: []string{},
 	}
 	if m.ReportFailures {
 		out.FunctionResponseTypes = []string{api.FunctionResponseTypeReportBatchItemFailures}
 	}
-	if m.OnFailure != "" {
-		out.DestinationConfig.OnFailure.Destination = &m.OnFailure
+	if m.Counted {
+		out.MetricsConfig = &api.EventSourceMappingMetricsConfig{Metrics: []string{api.EventSourceMappingMetricEventCount}}
 	}
 	if len(m.Filters) > 0 {
 		out.FilterCriteria = &api.FilterCriteria{}
@@ -100,5 +106,35 @@ func (m *Mapping) describe(result string) *api.EventSourceMappingConfiguration {
 			out.FilterCriteria.Filters = append(out.FilterCriteria.Filters, api.Filter{Pattern: &f})
 		}
 	}
+	if k, _ := kindOf(m.Source); k.isQueue() {
+		m.describeQueue(out, result)
+	} else {
+		m.describeStream(out, result)
+	}
 	return out
+}
+
+func (m *Mapping) describeStream(out *api.EventSourceMappingConfiguration, result string) {
+	out.StateTransitionReason, out.LastProcessingResult = new(userAction), new(cmp.Or(result, noRecords))
+	out.StartingPosition, out.ParallelizationFactor = &m.Start, &m.Parallel
+	out.MaximumRecordAgeInSeconds, out.MaximumRetryAttempts, out.BisectBatchOnFunctionError = &m.AgeMaxS, &m.RetriesMax, &m.Bisect
+	out.TumblingWindowInSeconds, out.DestinationConfig = &m.TumblingS, &api.DestinationConfig{OnFailure: &api.OnFailure{}}
+	if m.OnFailure != "" {
+		out.DestinationConfig.OnFailure.Destination = &m.OnFailure
+	}
+}
+
+// describeQueue tells of the last result only where it is a problem: AWS has none
+// for queues.
+func (m *Mapping) describeQueue(out *api.EventSourceMappingConfiguration, result string) {
+	out.StateTransitionReason = new(userInitiated)
+	if strings.HasPrefix(result, problem) {
+		out.LastProcessingResult = &result
+	}
+	if m.Concurrency > 0 {
+		out.ScalingConfig = &api.ScalingConfig{MaximumConcurrency: &m.Concurrency}
+	}
+	if m.PollersMax > 0 {
+		out.ProvisionedPollerConfig = &api.ProvisionedPollerConfig{MinimumPollers: &m.PollersMin, MaximumPollers: &m.PollersMax}
+	}
 }

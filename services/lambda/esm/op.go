@@ -41,19 +41,22 @@ func (s *Service) create(ctx context.Context, c *service.Call, in *api.CreateEve
 		Place: fn.PlaceOf(c), UUID: s.deps.Ident.UUID(), Source: *in.EventSourceArn, State: creating, Modified: c.Now, Generation: 1,
 		Enabled: in.Enabled == nil || *in.Enabled, Start: smithy.Val(in.StartingPosition), At: c.Now.Truncate(time.Millisecond), Settings: streamDefaults(), Tags: maps.Clone(in.Tags),
 	}
+	if k.isQueue() {
+		m.Settings = queueDefaults()
+	}
 	if err := r.apply(&m.Settings); err != nil {
+		return nil, err
+	}
+	if err := m.checkFit(k); err != nil {
 		return nil, err
 	}
 	if err := s.setFunction(ctx, c, m, in.FunctionName); err != nil {
 		return nil, err
 	}
-	switch {
-	case k.isQueue():
-		return nil, noQueue()
-	case k == kinesisStream:
+	if k == kinesisStream {
 		return nil, noStream(m.Source)
 	}
-	if err := s.checkSource(ctx, m); err != nil {
+	if err := s.checkSource(ctx, k, m); err != nil {
 		return nil, err
 	}
 	if err := s.checkCount(ctx, m.Place); err != nil {
@@ -179,8 +182,11 @@ func (s *Service) update(ctx context.Context, c *service.Call, in *api.UpdateEve
 	if err := s.change(ctx, c, trial, &r, in); err != nil {
 		return nil, err
 	}
-	if in.FunctionName != nil || in.DestinationConfig != nil {
-		if err := s.checkSource(ctx, trial); err != nil {
+	if err := trial.checkFit(k); err != nil {
+		return nil, err
+	}
+	if in.FunctionName != nil || in.DestinationConfig != nil || k.isQueue() && trial.Enabled {
+		if err := s.checkSource(ctx, k, trial); err != nil {
 			return nil, err
 		}
 	}

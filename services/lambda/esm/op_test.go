@@ -10,6 +10,7 @@ import (
 	ddb "moln.dev/moln/api/dynamodbstreams"
 	api "moln.dev/moln/api/lambda"
 	"moln.dev/moln/api/s3"
+	"moln.dev/moln/api/sqs"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
@@ -35,6 +36,11 @@ func (g *gate) Dispatch(ctx context.Context, c *service.Call, d smithy.Descripto
 			return nil, ddb.ErrResourceNotFoundException("no")
 		}
 		return &ddb.DescribeStreamOutput{StreamDescription: &ddb.StreamDescription{}}, nil
+	case *sqs.GetQueueAttributesInput:
+		if !strings.HasSuffix(*in.QueueUrl, "/short") {
+			return nil, sqs.ErrQueueDoesNotExist("The specified queue does not exist.")
+		}
+		return &sqs.GetQueueAttributesOutput{Attributes: map[string]string{"VisibilityTimeout": "2"}}, nil
 	case *s3.HeadBucketInput:
 		if *in.Bucket != "bucket" {
 			return nil, fault.New("NotFound", 404, "Not Found")
@@ -161,9 +167,18 @@ func TestRefusals(t *testing.T) {
 		in.StartingPosition, in.StartingPositionTimestamp = new("AT_TIMESTAMP"), new(time.Now())
 	})
 	try("Stream not found: "+streamARN+"x", func(in *api.CreateEventSourceMappingInput) { in.EventSourceArn = new(streamARN + "x") })
-	try("AWS.SimpleQueueService.NonExistentQueue", func(in *api.CreateEventSourceMappingInput) {
-		in.EventSourceArn, in.StartingPosition = new("arn:aws:sqs:eu-west-1:123456789012:q"), nil
+	try("AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.", func(in *api.CreateEventSourceMappingInput) {
+		in.EventSourceArn, in.StartingPosition = new("arn:aws:sqs:eu-west-1:123456789012:gone"), nil
 	})
+	try("Queue visibility timeout: 2 seconds is less than Function timeout: 3 seconds", func(in *api.CreateEventSourceMappingInput) {
+		in.EventSourceArn, in.StartingPosition = new("arn:aws:sqs:eu-west-1:123456789012:short"), nil
+	})
+	for _, operation := range []string{"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"} {
+		g.denied = map[string]bool{"sqs:" + operation: true}
+		try("The function execution role does not have permissions to call "+operation+" on SQS", func(in *api.CreateEventSourceMappingInput) {
+			in.EventSourceArn, in.StartingPosition = new("arn:aws:sqs:eu-west-1:123456789012:short"), nil
+		})
+	}
 	try("Unsupported StartingPosition", func(in *api.CreateEventSourceMappingInput) {
 		in.EventSourceArn = new("arn:aws:sqs:eu-west-1:123456789012:q")
 	})
@@ -178,7 +193,7 @@ func TestRefusals(t *testing.T) {
 	}
 	try("DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=arn:aws:lambda", destination("arn:aws:lambda:eu-west-1:123456789012:function:g"))
 	try("The destination ARN arn:aws:s3:::none is invalid.", destination("arn:aws:s3:::none"))
-	try("does not have that service", destination("arn:aws:sqs:eu-west-1:123456789012:q"))
+	try("does not have that service", destination("arn:aws:sns:eu-west-1:123456789012:t"))
 	g.denied["s3:PutObject"] = true
 	try("does not have permissions to call PutObject on arn:aws:s3:::bucket", destination("arn:aws:s3:::bucket"))
 	for _, action := range []string{"GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"} {

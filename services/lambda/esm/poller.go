@@ -43,7 +43,9 @@ type poller struct {
 func (s *Service) newPoller(m *Mapping, abandon <-chan struct{}) (*poller, error) {
 	p := &poller{Service: s, m: m, abandon: abandon, saying: make(chan struct{}, 1), reading: map[string]bool{}}
 	p.woken = s.deps.Bell != nil && s.store.private()
-	p.stream = s.open(p)
+	if k, _ := kindOf(m.Source); !k.isQueue() {
+		p.stream = s.open(p)
+	}
 	for _, text := range m.Filters {
 		f, err := eventpattern.Parse([]byte(text), eventpattern.Filter)
 		if err != nil {
@@ -80,6 +82,9 @@ func (p *poller) run(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { p.keepResult(ctx) })
+	if k, _ := kindOf(p.m.Source); k.isQueue() {
+		return p.pollQueue(ctx)
+	}
 	ended, pause := make(chan struct{}, 1), troubleFirst
 	for {
 		err := p.discover(ctx, func(c *consumer) {
@@ -170,11 +175,11 @@ func (p *poller) trouble(err error) {
 	switch {
 	case f == nil:
 		p.deps.Log.Error("poll for an event source mapping", "mapping", p.m.UUID, "error", err)
-		p.report("PROBLEM: Lambda internal error. Please contact Lambda customer support.")
+		p.report(problem + "Lambda internal error. Please contact Lambda customer support.")
 	case fault.Is(err, "AccessDeniedException"):
-		p.report("PROBLEM: " + fault.As(noAccess(p.m.Source)).Message)
+		p.report(problem + fault.As(noAccess(p.m.Source)).Message)
 	default:
-		p.report("PROBLEM: " + f.Message)
+		p.report(problem + f.Message)
 	}
 }
 

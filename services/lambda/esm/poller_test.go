@@ -205,7 +205,7 @@ type calls struct {
 }
 
 func (c *calls) Target(_ context.Context, r fn.Ref) (*fn.Function, *fn.Config, error) {
-	return &fn.Function{}, &fn.Config{Role: "role"}, nil
+	return &fn.Function{}, &fn.Config{Role: "role", TimeoutS: 3}, nil
 }
 
 func (c *calls) Assume(context.Context, *service.Call, fn.Ref, string) (service.Session, error) {

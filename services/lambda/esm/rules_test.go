@@ -143,14 +143,21 @@ func TestChecks(t *testing.T) {
 		{table, api.CreateEventSourceMappingInput{FilterCriteria: &api.FilterCriteria{Filters: []api.Filter{{Pattern: new(`{"a":[{"wildcard":"*"}]}`)}}}}, "Invalid filter pattern definition."},
 		{table, api.CreateEventSourceMappingInput{FilterCriteria: &api.FilterCriteria{Filters: make([]api.Filter, 6)}}, "less than or equal to 5"},
 		{table, api.CreateEventSourceMappingInput{KMSKeyArn: new("arn:aws:kms:x")}, "KMSKeyArn"},
-		{table, api.CreateEventSourceMappingInput{MetricsConfig: &api.EventSourceMappingMetricsConfig{Metrics: []string{"EventCount"}}}, "MetricsConfig"},
+		{table, api.CreateEventSourceMappingInput{MetricsConfig: &api.EventSourceMappingMetricsConfig{Metrics: []string{"EventCount"}}}, ""},
+		{table, api.CreateEventSourceMappingInput{MetricsConfig: &api.EventSourceMappingMetricsConfig{Metrics: []string{"EventCount", "KafkaMetrics"}}}, "Unsupported MetricsConfig"},
 		{table, api.CreateEventSourceMappingInput{LoggingConfig: &api.EventSourceMappingLoggingConfig{SystemLogLevel: new("INFO")}}, "Unsupported LoggingConfig"},
 		{standard, api.CreateEventSourceMappingInput{BatchSize: new(int32(11))}, "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"},
 		{standard, api.CreateEventSourceMappingInput{BatchSize: new(int32(11)), MaximumBatchingWindowInSeconds: new(int32(1))}, ""},
 		{standard, api.CreateEventSourceMappingInput{BisectBatchOnFunctionError: new(true)}, "Unsupported BisectBatchOnFunctionError"},
 		{standard, api.CreateEventSourceMappingInput{ScalingConfig: &api.ScalingConfig{MaximumConcurrency: new(int32(2))}}, ""},
+		{standard, api.CreateEventSourceMappingInput{DestinationConfig: &api.DestinationConfig{OnFailure: &api.OnFailure{Destination: new("x")}}}, "Unsupported DestinationConfig"},
+		{standard, api.CreateEventSourceMappingInput{ProvisionedPollerConfig: &api.ProvisionedPollerConfig{MaximumPollers: new(int32(3))}}, ""},
+		{standard, api.CreateEventSourceMappingInput{ProvisionedPollerConfig: &api.ProvisionedPollerConfig{MinimumPollers: new(int32(1))}}, "MinimumPollers should be between [2, 200]"},
+		{standard, api.CreateEventSourceMappingInput{ProvisionedPollerConfig: &api.ProvisionedPollerConfig{MinimumPollers: new(int32(9)), MaximumPollers: new(int32(3))}}, "MinimumPollers should be between [2, 200]"},
+		{standard, api.CreateEventSourceMappingInput{ProvisionedPollerConfig: &api.ProvisionedPollerConfig{PollerGroupName: new("g")}}, "Unsupported PollerGroupName"},
+		{standard, api.CreateEventSourceMappingInput{ProvisionedPollerConfig: &api.ProvisionedPollerConfig{MaximumPollers: new(int32(3))}, ScalingConfig: &api.ScalingConfig{MaximumConcurrency: new(int32(2))}}, "Provisioned mode for SQS ESM does not support maximum concurrency feature."},
 		{fifo, api.CreateEventSourceMappingInput{BatchSize: new(int32(11))}, "less than or equal to 10"},
-		{fifo, api.CreateEventSourceMappingInput{MaximumBatchingWindowInSeconds: new(int32(1))}, "Batching window is not supported for FIFO queues."},
+		{fifo, api.CreateEventSourceMappingInput{MaximumBatchingWindowInSeconds: new(int32(1))}, "Batching window is not supported for FIFO queues"},
 	} {
 		k, err := kindOf(c.source)
 		if err != nil {
@@ -158,6 +165,16 @@ func TestChecks(t *testing.T) {
 		}
 		r := requestOfCreate(&c.in)
 		err = r.check(k)
+		set := streamDefaults()
+		if k.isQueue() {
+			set = queueDefaults()
+		}
+		if err == nil {
+			err = r.apply(&set)
+		}
+		if err == nil {
+			err = set.checkFit(k)
+		}
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.in, err, c.want)
 		}

@@ -47,7 +47,7 @@ func New(d service.Deps, r Runner) *Service {
 // Operations are those on event source mappings.
 func (s *Service) Operations() []service.Operation { return table.Bind(s) }
 
-const settingsNote = "of the event sources there are DynamoDB's streams; queues, Kinesis and Kafka are refused, and so are KMSKeyArn and MetricsConfig; a queue or a topic as the destination of failures is refused as long as this moln does not have its service"
+const settingsNote = "event sources are DynamoDB's streams and queues of SQS; Kinesis, Kafka and brokers are refused, and so is KMSKeyArn; what MetricsConfig asks for is counted in moln's own metrics"
 
 var table = service.Table[*Service]{
 	service.Partial(api.CreateEventSourceMapping, (*Service).create, settingsNote),
@@ -71,12 +71,15 @@ func (s *Service) session(ctx context.Context, m *Mapping) (*service.Call, time.
 	return c.As(ses.Principal), ses.Expires, nil
 }
 
-// checkSource makes sure that the stream is there, and that the role of the
+// checkSource makes sure that the source is there, and that the role of the
 // function may read it.
-func (s *Service) checkSource(ctx context.Context, m *Mapping) error {
+func (s *Service) checkSource(ctx context.Context, k kind, m *Mapping) error {
 	c, _, err := s.session(ctx, m)
 	if err != nil {
 		return err
+	}
+	if k.isQueue() {
+		return s.queueReadable(ctx, c, m)
 	}
 	if err := dynamoReadable(ctx, c, m.Source); err != nil {
 		return err

@@ -96,7 +96,7 @@ func (t Target) Check(ctx context.Context, owner *service.Call, role func() (*se
 	}
 	err = t.allowed(ctx, c)
 	if fn.IsFault(err) {
-		return fn.Invalid("The function execution role does not have permissions to call %s on %s", actions[t.Kind].operation, t.ARN)
+		return fn.Invalid("The function's execution role does not have permissions to call %s on %s", actions[t.Kind].operation, t.ARN)
 	}
 	return err
 }
