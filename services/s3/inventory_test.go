@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"slices"
@@ -136,6 +137,113 @@ func TestInventory(t *testing.T) {
 	// The next day there is another one.
 	w.clock.Advance(day)
 	w.until("the next report", func() bool { return strings.Count(strings.Join(w.keys("dst"), "\n"), "manifest.json") == 2 })
+}
+
+// manyObjects are more than two pages of a report.
+const manyObjects = 2105
+
+// TestInventoryOfManyFiles: a report of several pages and files has every version
+// once and in order, and its files are what the manifest says they are.
+func TestInventoryOfManyFiles(t *testing.T) {
+	w := newWorld(t)
+	w.backend = inside{w: w}
+	w.s.reports.FileRows = 900
+	w.bucket("src")
+	w.versioned("src")
+	w.bucket("dst")
+	w.allow("dst", "s3.amazonaws.com")
+	var want []string
+	for i := range manyObjects {
+		key := fmt.Sprintf("k%05d", i)
+		line := func(id *string, latest bool) string { return fmt.Sprintf(`"src",%q,%q,"%t","false"`, key, *id, latest) }
+		first := w.put("src", key, "1").VersionId
+		if i%100 != 99 { // so that pages end between versions of one key
+			want = append(want, line(first, true))
+			continue
+		}
+		second := w.put("src", key, "2").VersionId
+		want = append(want, line(second, true), line(first, false))
+	}
+	must[api.PutBucketInventoryConfigurationOutput](w, "PutBucketInventoryConfiguration", &api.PutBucketInventoryConfigurationInput{
+		Bucket: new("src"), Id: new("all"), InventoryConfiguration: &api.InventoryConfiguration{
+			Id: new("all"), IsEnabled: new(true), IncludedObjectVersions: new("All"), Schedule: &api.InventorySchedule{Frequency: new("Daily")},
+			Destination: &api.InventoryDestination{S3BucketDestination: &api.InventoryS3BucketDestination{Bucket: new("arn:aws:s3:::dst"), Format: new("CSV")}},
+		},
+	})
+	w.run()
+	w.until("the report", func() bool { return strings.Contains(strings.Join(w.keys("dst"), "\n"), "manifest.checksum") })
+	got, links := w.reported("dst")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%d rows, want %d: %s", len(got), len(want), diff)
+	}
+	before := w.keys("dst")
+	if files := (len(want) + 899) / 900; len(links) != files || len(before) != files+3 {
+		t.Errorf("%d files, %d objects", len(links), len(before))
+	}
+}
+
+// reported reads the only report in a bucket: its rows, and what its list of links
+// has. All sums must be right.
+func (w *world) reported(bucket string) (rows, links []string) {
+	w.t.Helper()
+	var raw, sum string
+	for _, k := range w.keys(bucket) {
+		switch {
+		case strings.HasSuffix(k, "/manifest.json"):
+			raw = w.text(bucket, k)
+		case strings.HasSuffix(k, "/manifest.checksum"):
+			sum = w.text(bucket, k)
+		case strings.HasSuffix(k, "/symlink.txt"):
+			links = strings.Split(w.text(bucket, k), "\n")
+		}
+	}
+	hexMD5 := func(s string) string {
+		sum := md5.Sum([]byte(s))
+		return hex.EncodeToString(sum[:])
+	}
+	if hexMD5(raw) != sum {
+		w.t.Errorf("the manifest's checksum is %s", sum)
+	}
+	var m struct {
+		Files []struct {
+			Key  string
+			Size int
+			MD5  string `json:"MD5checksum"`
+		}
+	}
+	if err := json.Unmarshal([]byte(raw), &m); err != nil {
+		w.t.Fatal(err)
+	}
+	for i, f := range m.Files {
+		data := w.text(bucket, f.Key)
+		if len(data) != f.Size || hexMD5(data) != f.MD5 || links[i] != "s3://"+bucket+"/"+f.Key {
+			w.t.Errorf("%+v is %d bytes, link %s", f, len(data), links[i])
+		}
+		z, err := gzip.NewReader(strings.NewReader(data))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		text, err := io.ReadAll(z)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		rows = append(rows, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
+	}
+	return rows, links
+}
+
+// TestInventoryFormats: what a report cannot be is refused when it is asked for.
+func TestInventoryFormats(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("src")
+	for format, want := range map[string]string{"ORC": "NotImplemented: moln's inventories are CSV", "Parquet": "NotImplemented: moln's inventories are CSV", "XML": "MalformedXML"} {
+		w.refused("PutBucketInventoryConfiguration", &api.PutBucketInventoryConfigurationInput{
+			Bucket: new("src"), Id: new("all"), InventoryConfiguration: &api.InventoryConfiguration{
+				Id: new("all"), IsEnabled: new(true), IncludedObjectVersions: new("All"), Schedule: &api.InventorySchedule{Frequency: new("Daily")},
+				Destination: &api.InventoryDestination{S3BucketDestination: &api.InventoryS3BucketDestination{Bucket: new("arn:aws:s3:::dst"), Format: &format}},
+			},
+		}, want)
+	}
 }
 
 // TestAccessLogs is a request that is told of in another bucket.

@@ -38,6 +38,7 @@ type Service struct {
 	families []family
 	keeper   *aging.Keeper
 	logs     *accesslog.Logger
+	reports  *inventory.Inventory
 }
 
 // family is a package that answers some of the operations.
@@ -50,6 +51,7 @@ func New(d service.Deps) *Service {
 	objects := read.New(st)
 	keeper := aging.New(d, st, events)
 	logs := accesslog.New(d, st)
+	reports := inventory.New(d, st)
 	objects.Accessed = keeper.Accessed
 	d.Sched.Every("s3/reap", store.ReapEvery, func(ctx context.Context) error {
 		_, err := st.Reap(ctx, store.Grace)
@@ -76,10 +78,11 @@ func New(d service.Deps) *Service {
 			keeper,
 			replica.New(d, st, events),
 			logs,
-			inventory.New(d, st),
+			reports,
 		},
-		keeper: keeper,
-		logs:   logs,
+		keeper:  keeper,
+		logs:    logs,
+		reports: reports,
 	}
 }
 

@@ -3,8 +3,8 @@
 // manifest in another bucket.
 //
 // A report is streamed page by page, so that it is true of each page and not of
-// one moment, as at AWS. One that is cut short is made anew; what was written of
-// it is no object. Whoever has no leave to write in the destination makes no
+// one moment, as at AWS. One that is cut short is made anew; the files that were written of
+// it are in no manifest, which is written when all of them are. Whoever has no leave to write in the destination makes no
 // report: the log says so, and the next day is another try.
 package inventory
 
@@ -49,11 +49,15 @@ type Inventory struct {
 	sched  *sched.Scheduler
 	log    *slog.Logger
 	system func(account, region string) *service.Call
+
+	// FileRows is how many rows a file of a report has at most; it is set before
+	// the Inventory is used, if at all.
+	FileRows int
 }
 
 // New returns an Inventory, whose jobs the scheduler runs from now on.
 func New(d service.Deps, st *store.Store) *Inventory {
-	v := &Inventory{store: st, clock: d.Clock, ids: d.Ident, sched: d.Sched, log: d.Log, system: d.System}
+	v := &Inventory{store: st, clock: d.Clock, ids: d.Ident, sched: d.Sched, log: d.Log, system: d.System, FileRows: fileRowsMax}
 	d.Sched.Every(tickKind, tickEvery, v.tick)
 	d.Sched.Register(reportKind, v.run, sched.Options{Concurrency: 1, MaxAttempts: attemptsMax})
 	return v

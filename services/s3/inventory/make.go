@@ -14,7 +14,6 @@ import (
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
-	"moln.dev/moln/services/s3/listing"
 	"moln.dev/moln/services/s3/naming"
 	"moln.dev/moln/services/s3/store"
 )
@@ -22,8 +21,13 @@ import (
 // principal is who writes reports.
 const principal = "s3.amazonaws.com"
 
-// pageMax is how many versions are read at once.
-const pageMax = 1000
+// pageMax is how many versions are read at once, and fileRowsMax how many rows a
+// file has: with keys of the greatest length it stays below the largest object
+// that is written at once.
+const (
+	pageMax     = 1000
+	fileRowsMax = 1_000_000
+)
 
 // manifest lists the files of a report.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
@@ -52,22 +56,27 @@ func (v *Inventory) make(ctx context.Context, b *store.Bucket, conf *api.Invento
 		base = strings.TrimSuffix(p, "/") + "/" + base
 	}
 	r := newReport(b, conf, now)
-	data, err := v.data(ctx, r, conf, base+"data/"+v.ids.UUID()+".csv.gz")
+	name := func() string { return base + "data/" + v.ids.UUID() + ".csv.gz" }
+	files, err := v.files(ctx, r, d, name, newRows(v.store, r, conf))
 	if err != nil {
 		return err
 	}
+	to := strings.TrimPrefix(*d.Bucket, "arn:aws:s3:::")
+	links := ""
+	for _, f := range files {
+		links += "s3://" + to + "/" + f.Key + "\n"
+	}
 	raw, err := json.MarshalIndent(manifest{
 		SourceBucket: b.Name, DestinationBucket: *d.Bucket, Version: "2016-11-30", Created: strconv.FormatInt(now.UnixMilli(), 10),
-		Format: "CSV", Schema: r.schema(), Files: []file{data},
+		Format: "CSV", Schema: r.schema(), Files: files,
 	}, "", "  ")
 	if err != nil {
 		return err
 	}
 	sum := md5.Sum(raw)
-	to := strings.TrimPrefix(*d.Bucket, "arn:aws:s3:::")
 	stamp := base + now.Format("2006-01-02T15-04Z") + "/"
 	for _, f := range [][2]string{
-		{base + "hive/dt=" + now.Format("2006-01-02-15-04") + "/symlink.txt", "s3://" + to + "/" + data.Key},
+		{base + "hive/dt=" + now.Format("2006-01-02-15-04") + "/symlink.txt", strings.TrimSuffix(links, "\n")},
 		{stamp + "manifest.json", string(raw)},
 		{stamp + "manifest.checksum", hex.EncodeToString(sum[:])},
 	} {
@@ -104,14 +113,31 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// data writes the rows while they are read: no more than a page is in memory.
-func (v *Inventory) data(ctx context.Context, r *report, conf *api.InventoryConfiguration, key string) (file, error) {
+// files writes the rows of a report into as many files as they need, one at
+// least.
+func (v *Inventory) files(ctx context.Context, r *report, d *api.InventoryS3BucketDestination, name func() string, rows *rows) ([]file, error) {
+	var out []file
+	for {
+		f, err := v.data(ctx, r, d, name(), rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+		if more, err := rows.more(ctx); err != nil || !more {
+			return out, err
+		}
+	}
+}
+
+// data writes one file of rows while they are read: no more than a page is in
+// memory.
+func (v *Inventory) data(ctx context.Context, r *report, d *api.InventoryS3BucketDestination, key string, rows *rows) (file, error) {
 	src, dst := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		z := gzip.NewWriter(dst)
-		err := v.rows(ctx, r, conf, z)
+		err := rows.write(ctx, z, v.FileRows)
 		if err == nil {
 			err = z.Close()
 		}
@@ -119,43 +145,8 @@ func (v *Inventory) data(ctx context.Context, r *report, conf *api.InventoryConf
 	}()
 	sum := md5.New()
 	body := &counted{Reader: io.TeeReader(src, sum)}
-	err := v.put1(ctx, r.b, conf.Destination.S3BucketDestination, key, body)
+	err := v.put1(ctx, r.b, d, key, body)
 	src.CloseWithError(io.ErrClosedPipe) // ends the writer, where the body was not read to its end
 	<-done
 	return file{key, body.n, hex.EncodeToString(sum.Sum(nil))}, err
-}
-
-func (v *Inventory) rows(ctx context.Context, r *report, conf *api.InventoryConfiguration, w io.Writer) error {
-	l := &listing.Listing{Max: pageMax}
-	if conf.Filter != nil {
-		l.Prefix = *conf.Filter.Prefix
-	}
-	version := ""
-	for {
-		var page []string
-		note := func(o *store.Object, latest bool) {
-			version = o.Version
-			page = append(page, r.row(o, latest))
-		}
-		p, err := v.page(ctx, r, l, version, note)
-		if err != nil {
-			return err
-		}
-		for _, line := range page {
-			if _, err := io.WriteString(w, line); err != nil {
-				return err
-			}
-		}
-		if !p.Truncated {
-			return nil
-		}
-		l.After = p.Last
-	}
-}
-
-func (v *Inventory) page(ctx context.Context, r *report, l *listing.Listing, version string, note func(o *store.Object, latest bool)) (*listing.Page, error) {
-	if r.all {
-		return v.store.ListVersions(ctx, r.b, l, version, note)
-	}
-	return v.store.ListObjects(ctx, r.b, l, func(o *store.Object) { note(o, true) })
 }
