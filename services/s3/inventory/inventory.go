@@ -3,9 +3,10 @@
 // manifest in another bucket.
 //
 // A report is streamed page by page, so that it is true of each page and not of
-// one moment, as at AWS. One that is cut short is made anew; the files that were written of
-// it are in no manifest, which is written when all of them are. Whoever has no leave to write in the destination makes no
-// report: the log says so, and the next day is another try.
+// one moment, as at AWS. One that is cut short is made anew; what was written of it
+// is in no manifest, which comes when all its files are there. Whoever has no leave
+// to write in the destination makes no report: the log says so, and the next day is
+// another try.
 package inventory
 
 import (
