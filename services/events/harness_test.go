@@ -178,10 +178,12 @@ func (w *world) start() {
 }
 
 // run runs the scheduler until the returned function is called.
-func (w *world) run() (stop func()) {
+func (w *world) run() (stop func()) { return w.runs(w.sched) }
+
+func (w *world) runs(s *sched.Scheduler) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- w.sched.Run(ctx) }()
+	go func() { done <- s.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
