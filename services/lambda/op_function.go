@@ -11,10 +11,12 @@ import (
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/engine/kv"
+	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/code"
 	"moln.dev/moln/services/lambda/fn"
 	"moln.dev/moln/services/lambda/run"
+	"moln.dev/moln/services/lambda/target"
 )
 
 func (s *Service) createFunction(ctx context.Context, c *service.Call, in *api.CreateFunctionInput) (*api.FunctionConfiguration, error) {
@@ -58,7 +60,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 		return nil, nil, fn.Unsupported("CodeSigningConfigArn")
 	}
 	refused := refusals{
-		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig,
+		vpc: in.VpcConfig, files: in.FileSystemConfigs,
 		snapStart: in.SnapStart, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig, publishTo: in.PublishTo, architecture: in.Architectures,
 	}
@@ -82,6 +84,7 @@ func (s *Service) newFunction(ctx context.Context, c *service.Call, r fn.Ref, in
 	set := settings{
 		role: in.Role, handler: in.Handler, runtime: in.Runtime, description: in.Description, timeout: in.Timeout, memory: in.MemorySize,
 		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
+		deadLetter: in.DeadLetterConfig,
 	}
 	if err := s.configure(ctx, c, r, &g, set); err != nil {
 		return nil, nil, err
@@ -122,7 +125,26 @@ func (s *Service) configure(ctx context.Context, c *service.Call, r fn.Ref, g *f
 			return err
 		}
 	}
+	if set.deadLetter != nil && g.DeadLetters != "" {
+		if err := s.checkDeadLetters(ctx, r, g); err != nil {
+			return err
+		}
+	}
 	return s.setVariables(ctx, c, r, g, set)
+}
+
+// checkDeadLetters makes sure that the queue or topic for dead letters is there,
+// and that the function's role may send to it.
+func (s *Service) checkDeadLetters(ctx context.Context, r fn.Ref, g *fn.Config) error {
+	t, ok := target.Parse(g.DeadLetters)
+	if !ok || !t.TakesDeadLetters() {
+		return fn.Invalid("The dead letter target %s is invalid: it must be the ARN of a standard SQS queue or of a standard SNS topic.", g.DeadLetters)
+	}
+	system := s.deps.System(r.Account, r.Region)
+	return t.CheckDeadLetters(ctx, system.As(identity.Root(r.Account)), func() (*service.Call, error) {
+		ses, err := s.engine.Assume(ctx, system, r, g.Role)
+		return system.As(ses.Principal), err
+	})
 }
 
 // checkRole asks whether the caller may pass the role, and whether Lambda may
@@ -407,7 +429,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 		return nil, err
 	}
 	refused := refusals{
-		vpc: in.VpcConfig, files: in.FileSystemConfigs, deadLetter: in.DeadLetterConfig,
+		vpc: in.VpcConfig, files: in.FileSystemConfigs,
 		snapStart: in.SnapStart, capacity: in.CapacityProviderConfig, durable: in.DurableConfig,
 		runtime: in.RuntimeConfig, accelerator: in.AcceleratorConfig,
 	}
@@ -424,6 +446,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, c *service.Ca
 	set := settings{
 		role: in.Role, handler: in.Handler, runtime: in.Runtime, description: in.Description, timeout: in.Timeout, memory: in.MemorySize,
 		ephemeral: in.EphemeralStorage, logging: in.LoggingConfig, environment: in.Environment, kmsKey: in.KMSKeyArn, tracing: in.TracingConfig,
+		deadLetter: in.DeadLetterConfig,
 	}
 	// What needs the host and IAM is checked before the transaction.
 	trial := f.Latest

@@ -21,6 +21,7 @@ type settings struct {
 	environment                         *api.Environment
 	kmsKey                              *string
 	tracing                             *api.TracingConfig
+	deadLetter                          *api.DeadLetterConfig
 }
 
 // apply changes g, or says what is wrong with the settings. Environment
@@ -43,6 +44,9 @@ func (s settings) apply(g *fn.Config) error {
 	}
 	if s.tracing != nil {
 		set(&g.Tracing, s.tracing.Mode)
+	}
+	if s.deadLetter != nil {
+		g.DeadLetters = smithy.Val(s.deadLetter.TargetArn)
 	}
 	if s.logging != nil {
 		applyLogging(g, s.logging)
@@ -125,7 +129,6 @@ func checkEnvironment(vars map[string]string) error {
 type refusals struct {
 	vpc          *api.VpcConfig
 	files        []api.FileSystemConfig
-	deadLetter   *api.DeadLetterConfig
 	snapStart    *api.SnapStart
 	capacity     *api.CapacityProviderConfig
 	durable      *api.DurableConfig
@@ -143,8 +146,6 @@ func (r refusals) check() error {
 		return fn.Unsupported("VpcConfig: there are no VPCs")
 	case len(r.files) > 0:
 		return fn.Unsupported("FileSystemConfigs")
-	case r.deadLetter != nil && smithy.Val(r.deadLetter.TargetArn) != "":
-		return fn.Unsupported("DeadLetterConfig: it has neither queues nor topics; an on-failure destination can be a bucket or a function")
 	case r.snapStart != nil && r.snapStart.ApplyOn != nil && *r.snapStart.ApplyOn != api.SnapStartApplyOnNone:
 		return fn.Unsupported("SnapStart.ApplyOn %s: only None", *r.snapStart.ApplyOn)
 	case r.capacity != nil:

@@ -58,6 +58,7 @@ type verdict struct {
 	retryAt   time.Time
 	condition string
 	why       string // of an end that is a loss, for the log
+	code      int    // HTTP status of an end without a result
 	result    *run.Result
 }
 

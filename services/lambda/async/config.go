@@ -25,14 +25,12 @@ const (
 // Operations are those on invoke configurations.
 func (q *Queue) Operations() []service.Operation { return table.Bind(q) }
 
-const destinationsNote = "destinations are functions and, for failures, buckets; a queue, a topic or an event bus is refused as long as this moln does not have its service"
-
 var table = service.Table[*Queue]{
 	service.Full(api.DeleteFunctionEventInvokeConfig, (*Queue).deleteConfig),
 	service.Full(api.GetFunctionEventInvokeConfig, (*Queue).getConfig),
 	service.Full(api.ListFunctionEventInvokeConfigs, (*Queue).listConfigs),
-	service.Partial(api.PutFunctionEventInvokeConfig, (*Queue).putConfig, destinationsNote),
-	service.Partial(api.UpdateFunctionEventInvokeConfig, (*Queue).updateConfig, destinationsNote),
+	service.Full(api.PutFunctionEventInvokeConfig, (*Queue).putConfig),
+	service.Full(api.UpdateFunctionEventInvokeConfig, (*Queue).updateConfig),
 }
 
 // update is what Put and Update share; nil members leave what is there.
@@ -141,7 +139,7 @@ func (q *Queue) checkDestinations(ctx context.Context, r fn.Ref, u update) error
 			continue
 		}
 		t, ok := target.Parse(text)
-		if !ok || i == 1 && t.Kind == target.Bucket {
+		if !ok || i == 1 && t.Kind == target.Bucket || t.FIFO() {
 			return fn.Invalid("The provided destination config DestinationConfig(onSuccess=%s, onFailure=%s) is invalid.", part("OnSuccess", success), part("OnFailure", failed))
 		}
 		if err := q.checkDestination(ctx, r, t); err != nil {

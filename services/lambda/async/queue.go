@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -132,7 +133,7 @@ func (q *Queue) Run(ctx context.Context, work sched.Run) error {
 		return err
 	}
 	if q.deps.Clock.Now().Sub(e.Accepted) > rules.maxAge {
-		return q.settle(ctx, work, e, rules, verdict{condition: eventAgeExceeded, why: "it is older than its maximum age"})
+		return q.settle(ctx, work, e, rules, verdict{condition: eventAgeExceeded, why: "it is older than its maximum age", code: http.StatusTooManyRequests})
 	}
 	res, err := q.invoke(ctx, e)
 	if err != nil && !refused(err) {
@@ -140,7 +141,7 @@ func (q *Queue) Run(ctx context.Context, work sched.Run) error {
 		return fmt.Errorf("attempt %d: %w", work.Attempt, err)
 	}
 	if err != nil {
-		return q.settle(ctx, work, e, rules, verdict{condition: retriesExhausted, why: err.Error()})
+		return q.settle(ctx, work, e, rules, verdict{condition: retriesExhausted, why: err.Error(), code: codeOf(err)})
 	}
 	return q.settle(ctx, work, e, rules, after(e, rules, res, q.deps.Clock.Now()))
 }
@@ -174,8 +175,11 @@ func (q *Queue) settle(ctx context.Context, work sched.Run, e Event, rules rules
 	if v.why != "" {
 		q.deps.Log.Warn("an asynchronous event was dropped", "function", e.ref().ARN(), "request", e.RequestID, "why", v.why)
 	}
-	destination := rules.destination(v.condition)
-	if v.retryAt.IsZero() && destination == "" {
+	deliveries, err := q.deliveries(ctx, e, rules, v)
+	if err != nil {
+		return err
+	}
+	if v.retryAt.IsZero() && len(deliveries) == 0 {
 		return nil
 	}
 	again := e // the transaction may be run several times
@@ -187,10 +191,15 @@ func (q *Queue) settle(ctx context.Context, work sched.Run, e Event, rules rules
 		if !v.retryAt.IsZero() {
 			return q.deps.Sched.EnqueueTx(tx, sched.Job{Kind: EventKind, Payload: again.Encode(), RunAt: v.retryAt})
 		}
-		raw, err := json.Marshal(q.delivery(e, destination, v))
-		if err != nil {
-			return err
+		for _, d := range deliveries {
+			raw, err := json.Marshal(d)
+			if err != nil {
+				return err
+			}
+			if err := q.deps.Sched.EnqueueTx(tx, sched.Job{Kind: recordKind, Payload: raw}); err != nil {
+				return err
+			}
 		}
-		return q.deps.Sched.EnqueueTx(tx, sched.Job{Kind: recordKind, Payload: raw})
+		return nil
 	})
 }

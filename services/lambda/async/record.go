@@ -9,6 +9,7 @@ import (
 	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/fn"
+	"moln.dev/moln/services/lambda/run"
 	"moln.dev/moln/services/lambda/target"
 )
 
@@ -75,6 +76,10 @@ type delivery struct {
 	Destination string `json:"destination"`
 	Key         string `json:"key"`
 	Record      record `json:"record"`
+	// Trace is the trace header of what the function has made of the event.
+	Trace string `json:"trace,omitempty"`
+	// Letter is sent in place of Record where the destination is for dead letters.
+	Letter *letter `json:"letter,omitempty"`
 }
 
 func (q *Queue) delivery(e Event, destination string, v verdict) delivery {
@@ -82,8 +87,27 @@ func (q *Queue) delivery(e Event, destination string, v verdict) delivery {
 	return delivery{
 		Account: e.Account, Region: e.Region, Name: e.Name, Qualifier: e.Qualifier, Depth: e.Depth, Destination: destination,
 		Key:    "aws/lambda/async/" + e.Name + now.UTC().Format("/2006/01/02/2006-01-02T15.04.05-") + q.deps.Ident.UUID(),
-		Record: recordOf(e, v, now),
+		Record: recordOf(e, v, now), Trace: q.engine.PassedOn(run.Invocation{Ref: e.ref(), Trace: e.Trace}),
 	}
+}
+
+// deliveries are what is to be sent of the end of an event: its record, and the
+// event itself as a dead letter.
+func (q *Queue) deliveries(ctx context.Context, e Event, r rules, v verdict) ([]delivery, error) {
+	var out []delivery
+	if to := r.destination(v.condition); to != "" {
+		out = append(out, q.delivery(e, to, v))
+	}
+	if v.condition == "" || v.condition == success {
+		return out, nil
+	}
+	to, err := q.deadLetters(ctx, e)
+	if err != nil || to == "" {
+		return out, err
+	}
+	d := q.delivery(e, to, v)
+	d.Letter = letterOf(e, v)
+	return append(out, d), nil
 }
 
 // deliver sends a record, as the role that the function has by now (A3).
@@ -105,7 +129,7 @@ func (q *Queue) send(ctx context.Context, d delivery) error {
 	if !ok {
 		return fn.Invalid("The destination ARN %s is invalid.", d.Destination)
 	}
-	body, err := json.Marshal(d.Record)
+	m, err := d.message()
 	if err != nil {
 		return err
 	}
@@ -115,11 +139,20 @@ func (q *Queue) send(ctx context.Context, d delivery) error {
 		return err
 	}
 	c.Depth = d.Depth + 1
+	return t.Send(ctx, c, m)
+}
+
+// message is the delivery as its target gets it.
+func (d *delivery) message() (target.Message, error) {
+	if l := d.Letter; l != nil {
+		return target.Message{Body: l.Payload, Attributes: l.attributes(), Trace: d.Trace}, nil
+	}
+	body, err := json.Marshal(d.Record)
 	detail := detailFailure
 	if d.Record.RequestContext.Condition == success {
 		detail = detailSuccess
 	}
-	return t.Send(ctx, c, target.Message{Body: body, Key: d.Key, DetailType: detail, Resources: []string{d.Record.RequestContext.FunctionARN, d.Destination}})
+	return target.Message{Body: body, Key: d.Key, DetailType: detail, Trace: d.Trace, Resources: []string{d.Record.RequestContext.FunctionARN, d.Destination}}, err
 }
 
 // asRole is a call as the role of what r names.

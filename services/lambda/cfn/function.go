@@ -204,7 +204,7 @@ func (p *functionProperties) configuration(name string) *api.UpdateFunctionConfi
 	in := &api.UpdateFunctionConfigurationInput{
 		FunctionName: &name, Handler: p.Handler, Runtime: p.Runtime, Role: p.Role, SnapStart: p.SnapStart,
 		TracingConfig: or(p.TracingConfig, api.TracingConfig{Mode: new(api.TracingModePassThrough)}),
-		VpcConfig:     p.VpcConfig, DeadLetterConfig: p.DeadLetterConfig,
+		VpcConfig:     p.VpcConfig, DeadLetterConfig: or(p.DeadLetterConfig, api.DeadLetterConfig{TargetArn: new("")}),
 		Description: or(p.Description, ""), MemorySize: or(p.MemorySize, fn.MemoryDefaultMB), Timeout: or(p.Timeout, fn.TimeoutDefault),
 		Environment: &api.Environment{Variables: map[string]string{}}, EphemeralStorage: or(p.EphemeralStorage, api.EphemeralStorage{Size: new(int32(fn.EphemeralDefault))}),
 	}

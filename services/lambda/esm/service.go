@@ -92,7 +92,7 @@ func (s *Service) checkDestination(ctx context.Context, role *service.Call, m *M
 		return nil
 	}
 	t, ok := target.Parse(m.OnFailure)
-	if !ok || t.Kind == target.Function || t.Kind == target.Bus {
+	if !ok || t.Kind == target.Function || t.Kind == target.Bus || t.FIFO() {
 		return badDestination(m.OnFailure)
 	}
 	owner := s.deps.System(m.Account, m.Region).As(identity.Root(m.Account))

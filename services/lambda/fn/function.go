@@ -57,7 +57,10 @@ type Config struct {
 	AppLevel      string   `json:"appLevel,omitempty"`
 	SystemLevel   string   `json:"systemLevel,omitempty"`
 	Tracing       string   `json:"tracing,omitempty"` // "" is PassThrough
-	Code          Code     `json:"code"`
+	// DeadLetters is the ARN of the queue or topic that gets the events which the
+	// function has failed on; "" is none.
+	DeadLetters string `json:"deadLetters,omitempty"`
+	Code        Code   `json:"code"`
 	// Image is what the version is made of in place of Code's blob; nil: a
 	// package.
 	Image *Image `json:"image,omitempty"`
@@ -193,6 +196,9 @@ func Describe(p Place, g *Config, env map[string]string, qualified bool) api.Fun
 	if g.KMSKey != "" {
 		out.KMSKeyArn = new(g.KMSKey)
 	}
+	if g.DeadLetters != "" {
+		out.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: new(g.DeadLetters)}
+	}
 	describeImage(&out, g.Image)
 	if len(env) > 0 {
 		out.Environment = &api.EnvironmentResponse{Variables: maps.Clone(env)}
@@ -218,6 +224,6 @@ func SameContent(a, b *Config) bool {
 	return a.Runtime == b.Runtime && a.Role == b.Role && a.Handler == b.Handler &&
 		a.TimeoutS == b.TimeoutS && a.MemoryMB == b.MemoryMB && a.EphemeralMB == b.EphemeralMB &&
 		a.LogFormat == b.LogFormat && a.LogGroup == b.LogGroup && a.AppLevel == b.AppLevel &&
-		a.SystemLevel == b.SystemLevel && a.Tracing == b.Tracing && a.Code.SHA256 == b.Code.SHA256 &&
+		a.SystemLevel == b.SystemLevel && a.Tracing == b.Tracing && a.DeadLetters == b.DeadLetters && a.Code.SHA256 == b.Code.SHA256 &&
 		a.Image.same(b.Image) && slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.LayerARNs(), b.LayerARNs())
 }

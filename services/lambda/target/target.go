@@ -17,7 +17,9 @@ import (
 	"moln.dev/moln/api/sqs"
 	"moln.dev/moln/aws/arn"
 	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
+	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/lambda/fn"
 )
@@ -81,7 +83,7 @@ func (t Target) resource() string {
 // asked for as owner, the root of the function's account. role makes a call as the
 // function's role.
 func (t Target) Check(ctx context.Context, owner *service.Call, role func() (*service.Call, error)) error {
-	absent, err := t.exists(ctx, owner)
+	own, absent, err := t.exists(ctx, owner)
 	switch {
 	case absent:
 		return fn.Unsupported("%s as a destination: it does not have that service", t.ARN)
@@ -94,7 +96,7 @@ func (t Target) Check(ctx context.Context, owner *service.Call, role func() (*se
 	if err != nil {
 		return err
 	}
-	err = t.allowed(ctx, c)
+	err = t.allowed(ctx, c, own)
 	if fn.IsFault(err) {
 		return fn.Invalid("The function's execution role does not have permissions to call %s on %s", actions[t.Kind].operation, t.ARN)
 	}
@@ -102,34 +104,58 @@ func (t Target) Check(ctx context.Context, owner *service.Call, role func() (*se
 }
 
 // allowed judges whether c's caller, a session of the function's role, may send
-// to the target by its own policies, as AWS demands when a target is set. What a
-// target of another account says shows when it is sent something.
-func (t Target) allowed(ctx context.Context, c *service.Call) error {
-	if t.at.Account != "" && t.at.Account != c.Account {
+// to the target, as AWS demands when a target is set. resource is the target's own
+// policy. What a function or a bucket of another account says shows when it is
+// sent something.
+func (t Target) allowed(ctx context.Context, c *service.Call, resource string) error {
+	check := service.Check{Action: actions[t.Kind].action, Resource: t.resource(), Account: t.at.Account}
+	if other := t.at.Account != "" && t.at.Account != c.Account; other && (t.Kind == Function || t.Kind == Bucket) {
 		return nil
 	}
-	return c.Judge(ctx, service.Check{Action: actions[t.Kind].action, Resource: t.resource()})
+	if resource != "" {
+		var err error
+		if check.Policy, err = policy.Parse([]byte(resource), policy.Resource); err != nil {
+			return fmt.Errorf("lambda: policy of %s: %w", t.ARN, err)
+		}
+	}
+	return t.in(c).Judge(ctx, check)
 }
 
 // exists asks the target's service, as c's caller, whether it is there; the
 // fault says what is wrong. absent says that this moln does not have the service
-// at all.
-func (t Target) exists(ctx context.Context, c *service.Call) (absent bool, err error) {
+// at all. resource is the policy of the target, where queues, topics and buses
+// have one.
+func (t Target) exists(ctx context.Context, c *service.Call) (resource string, absent bool, err error) {
 	c = t.in(c)
+	if t.at.Account != "" { // whoever owns the target knows whether it is there
+		c.Caller = identity.Root(t.at.Account)
+	}
 	switch t.Kind {
 	case Function:
 		_, err = service.Invoke(ctx, c, api.GetFunctionConfiguration, &api.GetFunctionConfigurationInput{FunctionName: &t.ARN})
 	case Bucket:
 		_, err = service.Invoke(ctx, c, s3.HeadBucket, &s3.HeadBucketInput{Bucket: &t.at.Resource})
 	case Queue:
-		_, err = service.Invoke(ctx, c, sqs.GetQueueAttributes, &sqs.GetQueueAttributesInput{QueueUrl: new(t.queueURL())})
+		var out *sqs.GetQueueAttributesOutput
+		out, err = service.Invoke(ctx, c, sqs.GetQueueAttributes, &sqs.GetQueueAttributesInput{QueueUrl: new(t.queueURL()), AttributeNames: []string{sqs.QueueAttributeNamePolicy}})
+		if err == nil {
+			resource = out.Attributes[sqs.QueueAttributeNamePolicy]
+		}
 	case Topic:
-		_, err = service.Invoke(ctx, c, sns.GetTopicAttributes, &sns.GetTopicAttributesInput{TopicArn: &t.ARN})
+		var out *sns.GetTopicAttributesOutput
+		out, err = service.Invoke(ctx, c, sns.GetTopicAttributes, &sns.GetTopicAttributesInput{TopicArn: &t.ARN})
+		if err == nil {
+			resource = out.Attributes["Policy"]
+		}
 	case Bus:
-		_, err = service.Invoke(ctx, c, events.DescribeEventBus, &events.DescribeEventBusInput{Name: &t.ARN})
+		var out *events.DescribeEventBusOutput
+		out, err = service.Invoke(ctx, c, events.DescribeEventBus, &events.DescribeEventBusInput{Name: &t.ARN})
+		if err == nil {
+			resource = smithy.Val(out.Policy)
+		}
 	}
 	f := fault.As(err)
-	return f != nil && f.Status == 501, err
+	return resource, f != nil && f.Status == 501, err
 }
 
 // in is the call in the target's account and region; a bucket's ARN has none.
@@ -156,7 +182,15 @@ type Message struct {
 	// DetailType and Resources describe it on an event bus.
 	DetailType string
 	Resources  []string
+	// Attributes are those of the message in a queue or to a topic.
+	Attributes []Attribute
+	// Trace is the trace header of what the message comes from, for queues and
+	// buses; "" is none.
+	Trace string
 }
+
+// Attribute is one of a message.
+type Attribute struct{ Name, Type, Value string }
 
 // busSource is the source of Lambda's own events.
 const busSource = "lambda"
@@ -173,17 +207,42 @@ func (t Target) Send(ctx context.Context, c *service.Call, m Message) error {
 			Bucket: &t.at.Resource, Key: &m.Key, Body: bytes.NewReader(m.Body), ContentLength: new(int64(len(m.Body))), ContentType: new("application/json"),
 		})
 	case Queue:
-		_, err = service.Invoke(ctx, c, sqs.SendMessage, &sqs.SendMessageInput{QueueUrl: new(t.queueURL()), MessageBody: new(string(m.Body))})
+		_, err = service.Invoke(ctx, c, sqs.SendMessage, t.letter(m))
 	case Topic:
-		_, err = service.Invoke(ctx, c, sns.Publish, &sns.PublishInput{TopicArn: &t.ARN, Message: new(string(m.Body))})
+		_, err = service.Invoke(ctx, c, sns.Publish, t.notice(m))
 	case Bus:
+		e := events.PutEventsRequestEntry{EventBusName: &t.ARN, Source: new(busSource), DetailType: &m.DetailType, Resources: m.Resources, Detail: new(string(m.Body))}
+		if m.Trace != "" {
+			e.TraceHeader = &m.Trace
+		}
 		var out *events.PutEventsOutput
-		out, err = service.Invoke(ctx, c, events.PutEvents, &events.PutEventsInput{Entries: []events.PutEventsRequestEntry{{
-			EventBusName: &t.ARN, Source: new(busSource), DetailType: &m.DetailType, Resources: m.Resources, Detail: new(string(m.Body)),
-		}}})
+		out, err = service.Invoke(ctx, c, events.PutEvents, &events.PutEventsInput{Entries: []events.PutEventsRequestEntry{e}})
 		if err == nil && smithy.Val(out.FailedEntryCount) > 0 {
 			err = fmt.Errorf("lambda: %s did not take an event", t.ARN)
 		}
 	}
 	return err
+}
+
+// letter is a message for a queue.
+func (t Target) letter(m Message) *sqs.SendMessageInput {
+	in := &sqs.SendMessageInput{QueueUrl: new(t.queueURL()), MessageBody: new(string(m.Body)), MessageAttributes: map[string]sqs.MessageAttributeValue{}}
+	for _, a := range m.Attributes {
+		in.MessageAttributes[a.Name] = sqs.MessageAttributeValue{DataType: &a.Type, StringValue: &a.Value}
+	}
+	if m.Trace != "" {
+		in.MessageSystemAttributes = map[string]sqs.MessageSystemAttributeValue{
+			sqs.MessageSystemAttributeNameForSendsAWSTraceHeader: {DataType: new("String"), StringValue: &m.Trace},
+		}
+	}
+	return in
+}
+
+// notice is a message for a topic.
+func (t Target) notice(m Message) *sns.PublishInput {
+	in := &sns.PublishInput{TopicArn: &t.ARN, Message: new(string(m.Body)), MessageAttributes: map[string]sns.MessageAttributeValue{}}
+	for _, a := range m.Attributes {
+		in.MessageAttributes[a.Name] = sns.MessageAttributeValue{DataType: &a.Type, StringValue: &a.Value}
+	}
+	return in
 }
