@@ -30,6 +30,17 @@ func TestBucketTagsByControl(t *testing.T) {
 	g.want(403, "AccessDenied", manage("ann", account, "POST", at, add("c")))
 	g.want(403, "AccessDenied", manage("other", stranger, "GET", at, ""))
 	g.want(404, "NoSuchBucket", manage("owner", account, "GET", "tags/"+url.PathEscape("arn:aws:s3:::none"), ""))
+	// S3 Control's own form names region and account, which must be the bucket's.
+	long := func(region, account, name string) string {
+		return "tags/" + url.PathEscape("arn:aws:s3:"+region+":"+account+":bucket/"+name)
+	}
+	if got := g.want(200, "", manage("owner", account, "GET", long("us-east-1", account, "box"), "")); !strings.Contains(got, "<Key>b</Key>") {
+		t.Error(got)
+	}
+	g.want(404, "NoSuchBucket", manage("owner", account, "GET", long("us-east-1", account, "none"), ""))
+	g.want(404, "NoSuchBucket", manage("owner", account, "GET", long("eu-west-1", account, "box"), ""))
+	g.want(404, "NoSuchBucket", manage("owner", account, "GET", long("us-east-1", "999999999999", "box"), ""))
+	g.want(501, "NotImplemented", manage("owner", account, "GET", "tags/"+url.PathEscape("arn:aws:s3:us-east-1:"+account+":storage-lens-group/g"), ""))
 	g.want(400, "InvalidTag", request{who: "owner", method: "PUT", target: "/box?tagging", body: "<Tagging><TagSet><Tag><Key>aws:x</Key><Value>1</Value></Tag></TagSet></Tagging>"})
 }
 

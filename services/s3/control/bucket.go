@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	api "moln.dev/moln/api/s3control"
+	"moln.dev/moln/aws/arn"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
@@ -16,10 +17,27 @@ import (
 	"moln.dev/moln/services/s3/tagging"
 )
 
-// bucketOf is the bucket that an ARN names.
-func bucketOf(arn *string) (name string, ok bool) {
-	name, ok = strings.CutPrefix(smithy.Val(arn), naming.BucketARN(""))
-	return name, ok && naming.ValidBucket(name)
+// bucketOf is the bucket that an ARN names: arn:aws:s3:::NAME, or S3 Control's
+// form arn:aws:s3:REGION:ACCOUNT:bucket/NAME.
+func bucketOf(text *string) (name string, ok bool) {
+	a, err := arn.Parse(smithy.Val(text))
+	if err != nil || a.Service != "s3" {
+		return "", false
+	}
+	name = a.Resource
+	if a.Region != "" || a.Account != "" {
+		if name, ok = strings.CutPrefix(a.Resource, "bucket/"); !ok {
+			return "", false
+		}
+	}
+	return name, naming.ValidBucket(name)
+}
+
+// elsewhere reports that an ARN which names its bucket's region and account names
+// others than a bucket has.
+func elsewhere(text *string, b *store.Bucket) bool {
+	a, err := arn.Parse(smithy.Val(text))
+	return err != nil || a.Region != "" && a.Region != b.Region || a.Account != "" && a.Account != b.Account
 }
 
 // namesBucket forgives the ARN of a bucket, which has no region where the model's
@@ -31,9 +49,10 @@ func namesBucket(v smithy.Violation) bool {
 
 // bucketChecks are what a request about a bucket's tags needs: the bucket's
 // policy has a say, and it must be of the account that the request names.
-func (h *Handlers) bucketChecks(ctx context.Context, c *service.Call, name, action string, in any) ([]service.Check, error) {
+func (h *Handlers) bucketChecks(ctx context.Context, c *service.Call, text *string, action string, in any) ([]service.Check, error) {
+	name, _ := bucketOf(text)
 	b, err := h.store.Bucket(ctx, name)
-	if store.IsNoSuchBucket(err) {
+	if store.IsNoSuchBucket(err) || err == nil && b.Account == c.Account && elsewhere(text, b) {
 		return nil, s3err.NotFound("NoSuchBucket", "The specified bucket does not exist")
 	}
 	if err != nil {

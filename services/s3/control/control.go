@@ -61,8 +61,8 @@ func (h *Handlers) authorize(ctx context.Context, c *service.Call, model *smithy
 	check := service.Check{Action: model.Actions[0], Resource: "*", Account: c.Account}
 	name := text("Name")
 	if arn := text("ResourceArn"); arn != nil {
-		if bucket, ok := bucketOf(arn); ok {
-			return h.bucketChecks(ctx, c, bucket, model.Actions[0], in)
+		if _, ok := bucketOf(arn); ok {
+			return h.bucketChecks(ctx, c, arn, model.Actions[0], in)
 		}
 		name = arn
 	}
