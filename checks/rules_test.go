@@ -73,13 +73,17 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// initOf is the one package with an init function: it ends the process where that
+// is the helper of a sandbox, and registers nothing (docs/adr/0012).
+const initOf = "engine/sandbox/nssandbox/inside"
+
 // TestNoInit: what is in the binary is a list in server/services.go, and two
 // servers live in one process.
 func TestNoInit(t *testing.T) {
 	files, _ := tree()
 	for _, f := range files {
 		for _, d := range f.file.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" && f.dir != initOf {
 				t.Errorf("%s has an init function", f.path)
 			}
 		}

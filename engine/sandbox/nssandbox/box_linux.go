@@ -12,6 +12,7 @@ import (
 
 	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/engine/sandbox/cgroup"
+	"moln.dev/moln/engine/sandbox/nssandbox/inside"
 )
 
 // watchInterval is how often a running guest's memory is looked at.
@@ -52,7 +53,7 @@ var (
 // reply is the helper's answer to an order. Whoever takes it owns the
 // descriptors.
 type reply struct {
-	notice
+	inside.Notice
 	fds []int
 }
 
@@ -82,23 +83,23 @@ func (sb *box) release() {
 
 // attend reads the helper's notices until it is gone, then settles the exit.
 func (sb *box) attend() {
-	var last notice
+	var last inside.Notice
 	for {
-		var n notice
+		var n inside.Notice
 		fds, err := receive(sb.control, &n)
 		if err != nil {
-			closeAll(fds)
+			inside.CloseAll(fds)
 			break
 		}
 		if n.Exited {
-			closeAll(fds)
+			inside.CloseAll(fds)
 			last = n
 			continue
 		}
 		select {
 		case sb.replies <- reply{n, fds}:
 		case <-time.After(startTimeout): // nobody asked; a helper gone wrong
-			closeAll(fds)
+			inside.CloseAll(fds)
 		}
 	}
 	// A guest that ended by itself has a helper that is ending too; a control
@@ -113,7 +114,7 @@ func (sb *box) attend() {
 	close(sb.done)
 }
 
-func (sb *box) settle(last notice, state *os.ProcessState) sandbox.ExitState {
+func (sb *box) settle(last inside.Notice, state *os.ProcessState) sandbox.ExitState {
 	exit := sandbox.ExitState{Status: last.Status, Signal: syscall.Signal(last.Signal), Killed: sb.killed.Load()}
 	if !last.Exited && state != nil {
 		status, _ := state.Sys().(syscall.WaitStatus)
@@ -130,23 +131,23 @@ func (sb *box) settle(last notice, state *os.ProcessState) sandbox.ExitState {
 }
 
 // ask gives the helper an order and waits until it is done.
-func (sb *box) ask(o order, fds []int) error {
+func (sb *box) ask(o inside.Order, fds []int) error {
 	got, err := sb.askFor(o, fds)
-	closeAll(got.fds)
+	inside.CloseAll(got.fds)
 	return err
 }
 
 // askFor is ask for an order that is answered with more than that it is done.
-func (sb *box) askFor(o order, fds []int) (reply, error) {
+func (sb *box) askFor(o inside.Order, fds []int) (reply, error) {
 	sb.orders.Lock()
 	defer sb.orders.Unlock()
-	if err := send(sb.control, o, nil, fds); err != nil {
+	if err := send(sb.control, &o, nil, fds); err != nil {
 		return reply{}, fmt.Errorf("nssandbox: %w", err)
 	}
 	select {
 	case r := <-sb.replies:
 		if r.Error != "" {
-			closeAll(r.fds)
+			inside.CloseAll(r.fds)
 			return reply{}, errors.New("nssandbox: " + r.Error)
 		}
 		return r, nil
@@ -181,21 +182,21 @@ func (sb *box) Mount(m sandbox.Mount) error {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		return sb.ask(order{Mount: &b}, nil)
+		return sb.ask(inside.Order{Mount: &b}, nil)
 	}
-	fd, err := openTree(b)
+	fd, err := inside.OpenTree(b)
 	if err != nil {
 		return err
 	}
-	defer closeAll([]int{fd})
+	defer inside.CloseAll([]int{fd})
 	b.FD = 0
-	return sb.ask(order{Mount: &b}, []int{fd})
+	return sb.ask(inside.Order{Mount: &b}, []int{fd})
 }
 
-func (sb *box) Seal() error { return sb.ask(order{Seal: true}, nil) }
+func (sb *box) Seal() error { return sb.ask(inside.Order{Seal: true}, nil) }
 
 func (sb *box) Signal(sig syscall.Signal) error {
-	return sb.ask(order{Signal: int(sig)}, nil)
+	return sb.ask(inside.Order{Signal: int(sig)}, nil)
 }
 
 func (sb *box) Freeze() error {

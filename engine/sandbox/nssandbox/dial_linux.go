@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/nssandbox/inside"
 )
 
 // Dial connects to a port of the guest's loopback: the helper, which lives in
@@ -29,12 +30,12 @@ func (sb *box) Dial(ctx context.Context, port int) (net.Conn, error) {
 	case sb.frozen.Load():
 		return nil, errors.New("nssandbox: the sandbox is frozen")
 	}
-	answer, err := sb.askFor(order{Dial: port}, nil)
+	answer, err := sb.askFor(inside.Order{Dial: port}, nil)
 	if err != nil {
 		return nil, err
 	}
 	fds := answer.fds
-	defer closeAll(fds)
+	defer inside.CloseAll(fds)
 	if len(fds) != 1 {
 		return nil, fmt.Errorf("nssandbox: the helper sent %d sockets", len(fds))
 	}

@@ -7,9 +7,9 @@
 //
 // # How a guest starts
 //
-// Start runs the daemon's own program again under the name of the helper
-// (Main must be called first thing in main), already in fresh user, pid, mount,
-// network, ipc and uts namespaces. The helper is process 1 there. One of its
+// Start runs the daemon's own program again under the name of the helper, already
+// in fresh user, pid, mount, network, ipc and uts namespaces. Package inside is the
+// helper and says how it comes to run. It is process 1 there. One of its
 // threads moves to a second mount namespace, builds the guest's root, pivots,
 // gives up every privilege and starts the guest, which inherits that state. The
 // helper itself keeps the daemon's view of files, so that code can still be
@@ -18,8 +18,8 @@
 // through its /proc entries. It reaps, reports the exit, and ends with the
 // guest or with the daemon.
 //
-// With an OCI runtime (NewOCI, package ocisandbox) the helper does the same up to
-// the root, which it leaves beside the bundle instead of pivoting into it; the
+// With an OCI runtime (NewOCI, package ocisandbox) the helper, which Main starts and
+// which must be called first thing in main, does the same up to the root, which it leaves beside the bundle instead of pivoting into it; the
 // runtime, a child of the helper without rights on the host, does the rest.
 //
 // # Invariants

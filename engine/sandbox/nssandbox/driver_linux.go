@@ -1,11 +1,14 @@
 package nssandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -17,6 +20,7 @@ import (
 
 	"moln.dev/moln/engine/sandbox"
 	"moln.dev/moln/engine/sandbox/cgroup"
+	"moln.dev/moln/engine/sandbox/nssandbox/inside"
 	"moln.dev/moln/engine/sandbox/oci"
 )
 
@@ -39,9 +43,11 @@ const (
 type Driver struct {
 	root     bool
 	groups   *cgroup.Manager
-	binds    []bind
-	devices  []bind // those of binds
-	links    map[string]string
+	binds    []inside.Bind
+	devices  []inside.Bind // those of binds
+	links    []inside.Link
+	filter   []uint64 // of the guests' system calls
+	helper   string   // the name that the helper starts under
 	hostNS   uint64
 	nextUser atomic.Int64
 	runtime  *oci.Runtime // nil: the helper itself starts guests
@@ -56,9 +62,14 @@ func New() (*Driver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nssandbox: %w", err)
 	}
-	d := &Driver{root: os.Geteuid() == 0, groups: cgroup.Open(), hostNS: ns}
-	d.binds, d.links = baseBinds()
-	d.devices = slices.DeleteFunc(slices.Clone(d.binds), func(b bind) bool { return !b.Device })
+	d := &Driver{root: os.Geteuid() == 0, groups: cgroup.Open(), hostNS: ns, helper: inside.HelperName}
+	if d.filter, err = assemble(runtime.GOARCH); err != nil {
+		return nil, fmt.Errorf("nssandbox: %w", err)
+	}
+	var links map[string]string
+	d.binds, links = baseBinds()
+	d.links = sortedLinks(links)
+	d.devices = slices.DeleteFunc(slices.Clone(d.binds), func(b inside.Bind) bool { return !b.Device })
 	return d, nil
 }
 
@@ -128,14 +139,7 @@ func (sb *box) start(ctx context.Context, d *Driver) error {
 		return err
 	}
 	fds, err := d.openForHelper(message.Binds)
-	defer func() { closeAll(fds) }()
-	if err == nil && message.Runtime != nil && d.root {
-		message.Runtime.Program.FD = len(fds)
-		var program int
-		if program, err = openTree(message.Runtime.Program); err == nil {
-			fds = append(fds, program)
-		}
-	}
+	defer func() { inside.CloseAll(fds) }()
 	if err != nil {
 		return err
 	}
@@ -167,16 +171,16 @@ func (sb *box) start(ctx context.Context, d *Driver) error {
 
 // awaitStart takes the helper's word that the guest runs, and its listeners.
 func (sb *box) awaitStart() error {
-	var n notice
+	var n inside.Notice
 	fds, err := receive(sb.control, &n)
-	defer closeAll(fds)
+	defer inside.CloseAll(fds)
 	if err != nil {
 		_ = sb.process.Kill() // it may be waiting for us, when it is we who gave up
 		state, _ := sb.process.Wait()
 		return fmt.Errorf("the helper ended before the guest began: %w (%v)", err, state)
 	}
 	if n.Refused != nil {
-		return n.Refused
+		return startError(n.Refused)
 	}
 	if n.Error != "" {
 		return errors.New(n.Error)
@@ -225,29 +229,27 @@ func (sb *box) listenAddr(addr string) string {
 }
 
 // setup is the message that tells the helper what to build.
-func (d *Driver) setup(sb *box) (*setup, []byte, error) {
+func (d *Driver) setup(sb *box) (*inside.Setup, []byte, error) {
 	spec := &sb.spec
-	m := &setup{
+	m := &inside.Setup{
 		HostMountNS: d.hostNS,
 		Command:     sandbox.ExpandAll(spec.Command, sb.listenAddr, sb.Path),
 		Env:         sandbox.ExpandAll(spec.Env, sb.listenAddr, sb.Path),
 		Dir:         spec.Dir,
-		Binds:       append([]bind{}, d.binds...),
+		Binds:       append([]inside.Bind{}, d.binds...),
 		Links:       d.links,
 		Loopback:    spec.Network == sandbox.NetworkLoopback,
 		Pipes:       spec.Pipes,
 		TmpBytes:    spec.TmpBytes,
 		OpenFiles:   spec.OpenFiles,
 		Processes:   spec.Processes,
-	}
-	if d.runtime != nil {
-		var err error
-		if m.Runtime, err = d.runtimeSetup(); err != nil {
-			return nil, nil, err
-		}
+		Filter:      d.filter,
 	}
 	if spec.Network == sandbox.NetworkLoopback {
-		m.Listen = spec.Listen
+		var err error
+		if m.Listen, err = addresses(spec.Listen); err != nil {
+			return nil, nil, err
+		}
 	}
 	if spec.Root != "" {
 		if err := d.ownRoot(m, spec.Root); err != nil {
@@ -264,6 +266,11 @@ func (d *Driver) setup(sb *box) (*setup, []byte, error) {
 		}
 		m.Binds = append(m.Binds, b)
 	}
+	if d.runtime != nil {
+		if err := d.addRuntime(m); err != nil {
+			return nil, nil, err
+		}
+	}
 	var blob []byte
 	files := baseFiles(spec.Hosts, spec.Root != "")
 	if spec.Network == sandbox.NetworkHost {
@@ -274,14 +281,14 @@ func (d *Driver) setup(sb *box) (*setup, []byte, error) {
 		files[name] = data
 	}
 	for _, name := range sortedNames(files) {
-		m.Files = append(m.Files, file{Name: name, Size: len(files[name])})
+		m.Files = append(m.Files, inside.File{Name: name, Size: len(files[name])})
 		blob = append(blob, files[name]...)
 	}
 	return m, blob, nil
 }
 
 // ownRoot replaces the host's programs by the directory.
-func (d *Driver) ownRoot(m *setup, dir string) error {
+func (d *Driver) ownRoot(m *inside.Setup, dir string) error {
 	b, err := bindOf(sandbox.Mount{Source: dir, Target: "/", ReadOnly: true})
 	if err != nil {
 		return err
@@ -289,7 +296,7 @@ func (d *Driver) ownRoot(m *setup, dir string) error {
 	if b.File {
 		return fmt.Errorf("the root %s is not a directory", dir)
 	}
-	m.Root, m.Binds, m.Links = true, append([]bind{b}, d.devices...), deviceLinks()
+	m.Root, m.Binds, m.Links = true, append([]inside.Bind{b}, d.devices...), sortedLinks(deviceLinks())
 	return nil
 }
 
@@ -302,24 +309,49 @@ func sortedNames(files map[string][]byte) []string {
 	return names
 }
 
-func bindOf(m sandbox.Mount) (bind, error) {
+func sortedLinks(targets map[string]string) []inside.Link {
+	links := make([]inside.Link, 0, len(targets))
+	for name, target := range targets {
+		links = append(links, inside.Link{Name: name, Target: target})
+	}
+	slices.SortFunc(links, func(a, b inside.Link) int { return cmp.Compare(a.Name, b.Name) })
+	return links
+}
+
+// addresses are those of Spec.Listen as the helper takes them.
+func addresses(listen []string) ([]inside.Address, error) {
+	var list []inside.Address
+	for _, text := range listen {
+		ap, err := netip.ParseAddrPort(text)
+		if err == nil && !ap.Addr().Is4() {
+			err = errors.New("not an IPv4 address")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", text, err)
+		}
+		list = append(list, inside.Address{IP: ap.Addr().As4(), Port: int(ap.Port())})
+	}
+	return list, nil
+}
+
+func bindOf(m sandbox.Mount) (inside.Bind, error) {
 	st, err := os.Stat(m.Source)
 	if err != nil {
-		return bind{}, err
+		return inside.Bind{}, err
 	}
-	return bind{Source: m.Source, FD: -1, Target: m.Target, File: !st.IsDir(), Writable: !m.ReadOnly}, nil
+	return inside.Bind{Source: m.Source, FD: -1, Target: m.Target, File: !st.IsDir(), Writable: !m.ReadOnly}, nil
 }
 
 // openForHelper opens the trees as root, because the helper, an unprivileged
 // user, could not pass through directories closed to it. Where the daemon is not
 // root it has no right to, and the helper has its rights anyway.
-func (d *Driver) openForHelper(binds []bind) ([]int, error) {
+func (d *Driver) openForHelper(binds []inside.Bind) ([]int, error) {
 	if !d.root {
 		return nil, nil
 	}
 	var fds []int
 	for i := range binds {
-		fd, err := openTree(binds[i])
+		fd, err := inside.OpenTree(binds[i])
 		if err != nil {
 			return fds, err
 		}
@@ -370,8 +402,8 @@ func (sb *box) spawn(d *Driver) error {
 			files = append(files, write)
 		}
 	}
-	env := []string{fmt.Sprintf("%s=%d", namespaceVariable, d.hostNS), "GOMAXPROCS=2", "GOGC=off"}
-	sb.process, err = os.StartProcess("/proc/self/exe", []string{helperName}, &os.ProcAttr{Dir: "/", Env: env, Files: files, Sys: attr})
+	env := []string{fmt.Sprintf("%s=%d", inside.NamespaceVariable, d.hostNS), "GOMAXPROCS=2", "GOGC=off"}
+	sb.process, err = os.StartProcess("/proc/self/exe", []string{d.helper}, &os.ProcAttr{Dir: "/", Env: env, Files: files, Sys: attr})
 	if err != nil {
 		return fmt.Errorf("start the helper: %w", err)
 	}
@@ -381,7 +413,7 @@ func (sb *box) spawn(d *Driver) error {
 // guestHostID is what the guest's user or group is on the host.
 func guestHostID(mappings []syscall.SysProcIDMap) int {
 	for _, m := range mappings {
-		if m.ContainerID == helperUserID {
+		if m.ContainerID == inside.UserID {
 			return m.HostID
 		}
 	}
@@ -398,10 +430,10 @@ func (d *Driver) attributes(network sandbox.Network) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID |
 			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
-		UidMappings:                []syscall.SysProcIDMap{{ContainerID: helperUserID, HostID: uid, Size: 1}},
-		GidMappings:                []syscall.SysProcIDMap{{ContainerID: helperUserID, HostID: gid, Size: 1}},
+		UidMappings:                []syscall.SysProcIDMap{{ContainerID: inside.UserID, HostID: uid, Size: 1}},
+		GidMappings:                []syscall.SysProcIDMap{{ContainerID: inside.UserID, HostID: gid, Size: 1}},
 		GidMappingsEnableSetgroups: d.root,
-		Credential:                 &syscall.Credential{Uid: helperUserID, Gid: helperUserID, NoSetGroups: !d.root},
+		Credential:                 &syscall.Credential{Uid: inside.UserID, Gid: inside.UserID, NoSetGroups: !d.root},
 		AmbientCaps: []uintptr{
 			unix.CAP_KILL, unix.CAP_SETPCAP, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN,
 			unix.CAP_SYS_CHROOT, unix.CAP_SYS_PTRACE, unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE,

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/bpf"
 
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/nssandbox/inside"
 	"moln.dev/moln/engine/sandbox/sandboxtest"
 )
 
@@ -62,13 +63,13 @@ func TestHelperRefusesOutsideItsNamespaces(t *testing.T) {
 		flags uintptr
 	}{
 		{"no namespace named", nil, 0},
-		{"not process 1", []string{namespaceVariable + "=1"}, 0},
-		{"not process 1, own namespace", []string{namespaceVariable + "=" + itoa(self)}, 0},
-		{"process 1 in the daemon's mount namespace", []string{namespaceVariable + "=" + itoa(self)}, syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID},
+		{"not process 1", []string{inside.NamespaceVariable + "=1"}, 0},
+		{"not process 1, own namespace", []string{inside.NamespaceVariable + "=" + itoa(self)}, 0},
+		{"process 1 in the daemon's mount namespace", []string{inside.NamespaceVariable + "=" + itoa(self)}, syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cmd := exec.Command("/proc/self/exe")
-			cmd.Args = []string{helperName}
+			cmd.Args = []string{inside.HelperName}
 			cmd.Env = tc.env
 			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: tc.flags}
 			read, write, err := os.Pipe()
@@ -79,7 +80,7 @@ func TestHelperRefusesOutsideItsNamespaces(t *testing.T) {
 			cmd.ExtraFiles = []*os.File{write}
 			err = cmd.Run()
 			_ = write.Close()
-			if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != exitRefused {
+			if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != inside.ExitRefused {
 				t.Errorf("ended with %v", err)
 			}
 		})

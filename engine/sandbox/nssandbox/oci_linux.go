@@ -1,6 +1,7 @@
 package nssandbox
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moln.dev/moln/engine/sandbox"
+	"moln.dev/moln/engine/sandbox/nssandbox/inside"
 	"moln.dev/moln/engine/sandbox/oci"
 )
 
@@ -32,12 +34,12 @@ const (
 	guardedMemoryBytes  = 96 << 20
 )
 
-// runtimeSetup is the part of the set-up that a runtime needs.
+// runtimeSetup is the part of the set-up that a runtime needs. Its program is the
+// last of the binds.
 type runtimeSetup struct {
 	oci.Runtime
-	Program bind
-	User    int
-	Root    bool // the daemon is root, and there is more than one user
+	User int
+	Root bool // the daemon is root, and there is more than one user
 }
 
 // NewOCI is New for a driver whose guests an OCI runtime starts. The helper
@@ -49,7 +51,7 @@ func NewOCI(r oci.Runtime) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.runtime = &r
+	d.runtime, d.helper = &r, ociHelperName
 	return d, nil
 }
 
@@ -60,17 +62,25 @@ func (d *Driver) guarded() bool { return d.runtime != nil && d.runtime.Guarded()
 // one, and runtimes want it to be 0, which has no rights without capabilities.
 func (d *Driver) guestUser() int {
 	if d.root || d.guarded() {
-		return helperUserID
+		return inside.UserID
 	}
 	return 0
 }
 
-func (d *Driver) runtimeSetup() (*runtimeSetup, error) {
+// addRuntime adds to the set-up what the runtime needs.
+func (d *Driver) addRuntime(m *inside.Setup) error {
 	b, err := bindOf(sandbox.Mount{Source: d.runtime.Path, Target: "/runtime", ReadOnly: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &runtimeSetup{Runtime: *d.runtime, Program: b, User: d.guestUser(), Root: d.root}, nil
+	m.Binds = append(m.Binds, b)
+	own := runtimeSetup{Runtime: *d.runtime, User: d.guestUser(), Root: d.root}
+	m.NoProc = d.guarded() // whose kernel has its own
+	if own.User == 0 {
+		m.ProcOptions = "hidepid=2" // the helper has the guest's user
+	}
+	m.Launch, err = json.Marshal(own)
+	return err
 }
 
 // runtimeAttributes makes the helper user 0 of its namespace, as runtimes expect.
@@ -79,7 +89,7 @@ func (d *Driver) runtimeAttributes(attr *syscall.SysProcAttr) {
 	if d.root {
 		first, count = ociUserFirst+int(d.nextUser.Add(1)%ociBoxes)*ociUsersEach, ociUsersEach
 	}
-	inside := []int{0, helperUserID, nobodyID}[:count]
+	inside := []int{0, inside.UserID, nobodyID}[:count]
 	group := first
 	if !d.root {
 		group = os.Getegid()
@@ -117,46 +127,57 @@ type stage struct {
 	tmp    int    // descriptor of its /tmp, where that is ours
 	proc   int    // descriptor of this namespace's /proc
 	ns     int    // descriptor of the namespace
+	late   int    // descriptor of the one that late mounts go into
 }
 
-// launchRuntime is launch where a runtime starts the guest.
-func (h *helper) launchRuntime(s *setup, blob []byte, fds []int) error {
-	runtime.LockOSThread() // never unlocked: the thread ends with us
-	trees, err := openTrees(append(append([]bind{}, s.Binds...), s.Runtime.Program), fds)
+var _ inside.Launcher = (*stage)(nil)
+
+// Launch implements inside.Launcher: the runtime starts the guest.
+func (st *stage) Launch(h *inside.Helper, s *inside.Setup, blob []byte, fds []int) (pid, ns int, err error) {
+	if err := json.Unmarshal(s.Launch, &st.runtimeSetup); err != nil {
+		return 0, 0, err
+	}
+	trees, err := inside.OpenTrees(s.Binds, fds)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	ns, err := h.secondNamespace()
-	if err != nil {
-		return err
+	s.Binds = s.Binds[:len(s.Binds)-1] // without the runtime's program
+	if st.ns, err = h.SecondNamespace(); err != nil {
+		return 0, 0, err
 	}
-	h.stage = &stage{runtimeSetup: *s.Runtime, ns: ns}
-	if err := h.stage.build(s, blob, trees); err != nil {
-		return err
+	if err := st.build(s, blob, trees); err != nil {
+		return 0, 0, err
 	}
-	if err := h.stage.writeConfig(s); err != nil {
-		return err
+	if err := st.writeConfig(s); err != nil {
+		return 0, 0, err
 	}
-	h.guestPID, err = h.stage.run(s)
-	if err != nil {
-		return err
+	if pid, err = st.run(s); err != nil {
+		return 0, 0, err
 	}
-	h.guestNS = ns
-	if h.stage.Guarded() {
-		return nil
+	st.late = st.ns
+	if st.Guarded() {
+		return pid, st.late, nil
 	}
 	// A guest that has ended already has no namespace, and needs none.
-	guestNS, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", h.guestPID), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	guestNS, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
-		h.guestNS = guestNS
+		st.late = guestNS
 	}
-	return nil
+	return pid, st.late, nil
+}
+
+// Place implements inside.Launcher.
+func (st *stage) Place(target string) string {
+	if st.late == st.ns {
+		return st.root + target
+	}
+	return target
 }
 
 // build furnishes the root and lays the runtime's own things beside it. The
 // caller has checked that the thread is in a namespace of its own (N2).
-func (st *stage) build(s *setup, blob []byte, trees []int) error {
-	base, err := mountStage()
+func (st *stage) build(s *inside.Setup, blob []byte, trees []int) error {
+	base, err := inside.MountStage()
 	if err != nil {
 		return err
 	}
@@ -179,7 +200,7 @@ func (st *stage) build(s *setup, blob []byte, trees []int) error {
 		return err
 	}
 	last := len(trees) - 1
-	if err := attach(trees[last], st.places.Program); err != nil {
+	if err := inside.Attach(trees[last], st.places.Program); err != nil {
 		return err
 	}
 	if err := st.hostViews(); err != nil {
@@ -188,12 +209,7 @@ func (st *stage) build(s *setup, blob []byte, trees []int) error {
 	if err := unix.Chdir("rootfs"); err != nil {
 		return err
 	}
-	if s.Root {
-		err = cover(s, blob, trees[:last])
-	} else {
-		err = furnish(s, blob, trees[:last])
-	}
-	if err != nil {
+	if err := inside.Furnish(s, blob, trees[:last]); err != nil {
 		return err
 	}
 	if st.root, err = os.Getwd(); err != nil {
@@ -221,14 +237,14 @@ func (st *stage) hostViews() error {
 	return nil
 }
 
-func (st *stage) writeConfig(s *setup) error {
+func (st *stage) writeConfig(s *inside.Setup) error {
 	program, err := st.findProgram(s)
 	if err != nil {
 		return err
 	}
 	guest := oci.Guest{
 		Root: st.root, Args: append([]string{program}, s.Command[1:]...), Env: s.Env, Dir: s.Dir, User: st.User,
-		OpenFiles: s.OpenFiles, Processes: s.Processes, DataBytes: s.DataBytes, LockedBytes: lockedBytes,
+		OpenFiles: s.OpenFiles, Processes: s.Processes, DataBytes: s.DataBytes, LockedBytes: inside.LockedBytes,
 		TmpBytes: s.TmpBytes, Arch: runtime.GOARCH,
 	}
 	if st.Guarded() {
@@ -247,7 +263,7 @@ func (st *stage) writeConfig(s *setup) error {
 }
 
 // findProgram looks for the guest's program from within its root.
-func (st *stage) findProgram(s *setup) (string, error) {
+func (st *stage) findProgram(s *inside.Setup) (string, error) {
 	back, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", err
@@ -256,10 +272,10 @@ func (st *stage) findProgram(s *setup) (string, error) {
 	if err := unix.Chroot(st.root); err != nil {
 		return "", fmt.Errorf("enter the root: %w", err)
 	}
-	program, found := findProgram(s)
+	program, found := inside.FindProgram(s)
 	if found == nil {
 		if err := unix.Access(program, unix.X_OK); err != nil {
-			found = &sandbox.StartError{Path: program, Reason: err.Error()}
+			found = &inside.Refusal{Path: program, Reason: err.Error()}
 		}
 	}
 	if err := unix.Fchdir(back); err != nil {
@@ -273,10 +289,10 @@ func (st *stage) findProgram(s *setup) (string, error) {
 
 // run lets the runtime start the guest. The runtime leaves, so that the guest
 // becomes this process's child, the first of the namespace.
-func (st *stage) run(s *setup) (int, error) {
+func (st *stage) run(s *inside.Setup) (int, error) {
 	files := []uintptr{0, 1, 2}
 	for i := range s.Pipes {
-		files = append(files, uintptr(firstPipeFD+i))
+		files = append(files, uintptr(inside.FirstPipeFD+i))
 	}
 	pid, err := st.command(st.Run(st.places, s.Pipes), files)
 	if err != nil {
@@ -290,7 +306,7 @@ func (st *stage) run(s *setup) (int, error) {
 		log, _ := os.ReadFile(st.places.Log)
 		reason := oci.Reason(log)
 		if system := startReason(reason); system != "" {
-			return 0, &sandbox.StartError{Path: s.Command[0], Reason: system}
+			return 0, &inside.Refusal{Path: s.Command[0], Reason: system}
 		}
 		return 0, fmt.Errorf("%s ended with status %d: %s", st.Version, status.ExitStatus(), reason)
 	}
@@ -326,21 +342,21 @@ func (st *stage) command(args []string, files []uintptr) (int, error) {
 // memoryFile is the name of the file in memory that is a gVisor guest's memory.
 const memoryFile = "runsc-memory"
 
-// weigh tells what only the helper can see of a gVisor guest's memory: for root,
+// Weigh tells what only the helper can see of a gVisor guest's memory: for root,
 // what lies in its /tmp, which is memory to the kernel but not to a memory limit;
 // else, where no control group measures, all that the guest has.
-func (h *helper) weigh() (int64, error) {
-	if h.stage == nil || !h.stage.Guarded() {
+func (st *stage) Weigh(pid int) (int64, error) {
+	if !st.Guarded() {
 		return 0, nil
 	}
-	if !h.stage.Root {
-		return h.stage.memory(h.guestPID)
+	if !st.Root {
+		return st.memory(pid)
 	}
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(h.stage.tmp, &st); err != nil {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(st.tmp, &fs); err != nil {
 		return 0, err
 	}
-	return int64(st.Blocks-st.Bfree) * st.Bsize, nil
+	return int64(fs.Blocks-fs.Bfree) * fs.Bsize, nil
 }
 
 // memory is what the memory file of a gVisor process holds.
@@ -382,7 +398,7 @@ func (sb *box) guardedMemory() int64 {
 	if measured && (held <= fence || os.Geteuid() != 0) {
 		return min(held, fence) // the group's own limit is left, on all together
 	}
-	answer, err := sb.askFor(order{Weigh: true}, nil)
+	answer, err := sb.askFor(inside.Order{Weigh: true}, nil)
 	switch {
 	case err != nil:
 		return 0
@@ -392,24 +408,24 @@ func (sb *box) guardedMemory() int64 {
 	return answer.Bytes - sb.spec.TmpBytes // which lies in the same memory
 }
 
-// signal reaches the guest of a runtime with processes of its own.
-func (h *helper) signal(number int) error {
-	if h.stage == nil || !h.stage.Guarded() {
-		return syscall.Kill(h.guestPID, syscall.Signal(number))
+// Signal reaches the guest of a runtime with processes of its own.
+func (st *stage) Signal(pid, number int) error {
+	if !st.Guarded() {
+		return syscall.Kill(pid, syscall.Signal(number))
 	}
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with us
-		done <- h.stage.signal(number)
+		done <- st.signal(number)
 	}()
 	return <-done
 }
 
 func (st *stage) signal(number int) error {
-	if err := enter(st.ns); err != nil {
+	if err := inside.Enter(st.ns); err != nil {
 		return err
 	}
-	pid, err := st.command(st.Signal(st.places, number), []uintptr{0, 1, 2})
+	pid, err := st.command(st.Runtime.Signal(st.places, number), []uintptr{0, 1, 2})
 	if err != nil {
 		return err
 	}

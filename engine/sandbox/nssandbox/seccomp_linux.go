@@ -2,8 +2,6 @@ package nssandbox
 
 import (
 	"fmt"
-	"runtime"
-	"unsafe"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -119,28 +117,19 @@ func answer(program []bpf.Instruction, number, errno uint32) []bpf.Instruction {
 		bpf.RetConstant{Val: filterErrno | errno})
 }
 
-// installFilter puts the filter on the calling thread and what it will start.
-// The thread must be locked and have no_new_privs set.
-func installFilter() error {
-	program, err := filter(runtime.GOARCH)
+// assemble makes the filter what the kernel takes: an instruction in each word.
+func assemble(goarch string) ([]uint64, error) {
+	program, err := filter(goarch)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	raw, err := bpf.Assemble(program)
 	if err != nil {
-		return fmt.Errorf("nssandbox: assemble the seccomp filter: %w", err)
+		return nil, fmt.Errorf("assemble the seccomp filter: %w", err)
 	}
-	code := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		code[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	words := make([]uint64, len(raw))
+	for i, r := range raw { // struct sock_filter, little endian as both architectures
+		words[i] = uint64(r.Op) | uint64(r.Jt)<<16 | uint64(r.Jf)<<24 | uint64(r.K)<<32
 	}
-	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
-	// SPEC_ALLOW: the filter is for the kernel's surface; without it older
-	// kernels slow every guest down with speculation barriers.
-	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, uintptr(unsafe.Pointer(&prog)))
-	if errno != 0 {
-		return fmt.Errorf("nssandbox: seccomp: %w", errno)
-	}
-	return nil
+	return words, nil
 }

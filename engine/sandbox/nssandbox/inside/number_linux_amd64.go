@@ -1,0 +1,6 @@
+package inside
+
+const (
+	sysSetns   = 308
+	sysSeccomp = 317
+)

@@ -1,0 +1,6 @@
+package inside
+
+const (
+	sysSetns   = 268
+	sysSeccomp = 277
+)
