@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/outbound"
 )
 
 // The key of `moln up`, which tools made for local emulators expect. It is
@@ -62,6 +63,10 @@ type Config struct {
 	// CPULimits is "aws" to give functions no more of a core than AWS does for
 	// their memory, "none" to divide cores so only when they are short.
 	CPULimits string
+	// Outbound is how near the addresses are that requests may go to which users
+	// ask for, such as notifications of web servers; "" is local on a loopback
+	// listener, whose users sit at this machine, and public on others.
+	Outbound outbound.Reach
 	// Egress lets functions reach the network: "none" (moln only) or "host".
 	Egress string
 	// RuntimesDir holds further interpreters, PackagesDir packages that all
@@ -91,6 +96,9 @@ func (c *Config) normalise() error {
 	if c.Egress != "none" && c.Egress != "host" {
 		return fmt.Errorf("egress %q is neither none nor host", c.Egress)
 	}
+	if err := c.normaliseOutbound(); err != nil {
+		return err
+	}
 	for i, domain := range c.WebsiteDomains {
 		domain = strings.ToLower(strings.TrimSuffix(domain, "."))
 		if !strings.Contains(domain, ".") || net.ParseIP(domain) != nil || strings.ContainsAny(domain, ":/*") {
@@ -115,6 +123,17 @@ func (c *Config) normalise() error {
 		c.DataDir = dir
 	}
 	return c.checkExposure()
+}
+
+func (c *Config) normaliseOutbound() error {
+	if c.Outbound == "" {
+		c.Outbound = outbound.Public
+		if host, _, err := net.SplitHostPort(c.Listen); err == nil && isLoopback(host) {
+			c.Outbound = outbound.Local
+		}
+	}
+	_, err := outbound.Parse(string(c.Outbound))
+	return err
 }
 
 // checkExposure refuses weak keys on a listener that others can reach.

@@ -16,6 +16,7 @@ import (
 	"moln.dev/moln/engine/blob/driver"
 	"moln.dev/moln/engine/blob/s3blob"
 	"moln.dev/moln/platform/identity"
+	"moln.dev/moln/platform/outbound"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/runtimes"
 	"moln.dev/moln/services/apigateway"
@@ -30,6 +31,7 @@ import (
 	"moln.dev/moln/services/lambda"
 	"moln.dev/moln/services/logs"
 	"moln.dev/moln/services/s3"
+	"moln.dev/moln/services/sns"
 	"moln.dev/moln/services/sts"
 )
 
@@ -76,6 +78,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 		ecr.New(s.deps("ecr")).Definition(),
 		kms.New(s.deps("kms")).Definition(),
 		events.New(s.deps("events")).Definition(),
+		sns.New(s.deps("sns"), s.mailbox, outbound.Client(s.cfg.Outbound)).Definition(),
 	}
 	defs = append(defs, absent()...)
 	var types []service.ResourceType

@@ -2,6 +2,7 @@ package eventpattern
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (p *parser) operator(op string, arg any) (matcher, error) {
 			return wild(arg)
 		}
 	case "cidr":
-		if p.dialect == EventBridge {
+		if p.dialect != Filter {
 			return parseCIDR(arg)
 		}
 	}
@@ -65,21 +66,24 @@ func affix(op string, arg any) (matcher, error) {
 func (p *parser) anythingBut(arg any) (matcher, error) {
 	switch arg := arg.(type) {
 	case string, json.Number:
-		return but{[]matcher{equals{arg}}}, nil
+		return but{[]matcher{p.exact(arg)}}, nil
 	case []any:
-		return butList(arg)
+		return p.butList(arg)
 	case map[string]any:
-		if p.dialect != EventBridge || len(arg) != 1 {
+		if p.dialect == Filter || len(arg) != 1 {
 			break
 		}
 		for op, inner := range arg {
+			if p.dialect == Notification && op != "prefix" {
+				return nil, wrong("Unsupported anything-but pattern: %s", op)
+			}
 			return butOperator(op, inner)
 		}
 	}
 	return nil, wrong("Inside anything-but list, must be string, number or a supported pattern")
 }
 
-func butList(list []any) (matcher, error) {
+func (p *parser) butList(list []any) (matcher, error) {
 	if len(list) == 0 {
 		return nil, wrong("Inside anything but list, values must not be empty")
 	}
@@ -90,7 +94,7 @@ func butList(list []any) (matcher, error) {
 		if _, isNumber := v.(json.Number); isString != strings || !isString && !isNumber {
 			return nil, wrong("Inside anything but list, either all values are number or string, mixed type is not supported")
 		}
-		b.not = append(b.not, equals{v})
+		b.not = append(b.not, p.exact(v))
 	}
 	return b, nil
 }
@@ -135,43 +139,98 @@ func parseNumeric(arg any) (matcher, error) {
 	if !ok {
 		return nil, wrong("Value of numeric must be an array.")
 	}
-	if len(list) == 0 || len(list)%2 != 0 || len(list) > 4 {
-		return nil, wrong("Invalid numeric match: it must have one or two pairs of operator and number")
+	op, err := comparison(list)
+	if err != nil {
+		return nil, err
 	}
-	var out numeric
-	for i := 0; i < len(list); i += 2 {
-		op, _ := list[i].(string)
-		n, isNumber := list[i+1].(json.Number)
-		if !isNumber {
-			return nil, wrong("Value of %s must be numeric", op)
-		}
-		value, ok := number(n)
-		if !ok {
-			return nil, wrong("Value of %s must be between -5.0e9 and +5.0e9, inclusive", op)
-		}
-		if err := out.bound(op, value, len(list) == 4, i > 0); err != nil {
-			return nil, err
-		}
+	value, err := operand(op, list[1:])
+	if err != nil {
+		return nil, err
 	}
-	if out.hasLow && out.hasHigh && !out.exact && out.low >= out.high {
+	out := numeric{}
+	out.bound(op, value)
+	rest := list[2:]
+	switch {
+	case len(rest) == 0:
+		return out, nil
+	case op[0] != '>':
+		return nil, wrong("Too many elements in numeric expression")
+	}
+	if op, ok = rest[0].(string); !ok {
+		return nil, wrong("Bad value in numeric range: %s", word(rest[0]))
+	}
+	if op != "<" && op != "<=" {
+		return nil, wrong("Bad numeric range operator: %s", op)
+	}
+	if value, err = operand(op, rest[1:]); err != nil {
+		return nil, err
+	}
+	if len(rest) > 2 {
+		return nil, wrong("Too many terms in numeric range expression")
+	}
+	if out.low >= value {
 		return nil, wrong("Bottom must be less than top")
 	}
+	out.bound(op, value)
 	return out, nil
 }
 
-// bound adds one comparison; a range has its lower one first.
-func (n *numeric) bound(op string, value float64, isRange, second bool) error {
-	switch {
-	case op == "=" && !isRange:
-		n.exact, n.hasLow, n.hasHigh, n.low, n.high, n.lowIn, n.highIn = true, true, true, value, value, true, true
-	case (op == ">" || op == ">=") && !second:
-		n.hasLow, n.low, n.lowIn = true, value, op == ">="
-	case (op == "<" || op == "<=") && (second || !isRange):
-		n.hasHigh, n.high, n.highIn = true, value, op == "<="
-	default:
-		return wrong("Bad numeric range operator: %s", op)
+// comparison is the operator that a list of comparisons begins with.
+func comparison(list []any) (string, error) {
+	if len(list) == 0 {
+		return "", wrong("Invalid member in numeric match: ]")
 	}
-	return nil
+	op, ok := list[0].(string)
+	switch {
+	case !ok:
+		return "", wrong("Invalid member in numeric match: %s", word(list[0]))
+	case op != "=" && op != "<" && op != "<=" && op != ">" && op != ">=":
+		return "", wrong("Unrecognized numeric range operator: %s", op)
+	}
+	return op, nil
+}
+
+// operand is the number that an operator is to compare with.
+func operand(op string, list []any) (float64, error) {
+	if op == "=" {
+		op = "equals"
+	}
+	var n json.Number
+	if len(list) > 0 {
+		n, _ = list[0].(json.Number)
+	}
+	if n == "" {
+		return 0, wrong("Value of %s must be numeric", op)
+	}
+	value, ok := number(n)
+	if !ok {
+		return 0, wrong("Value of %s must be between -5.0e9 and +5.0e9, inclusive", op)
+	}
+	return value, nil
+}
+
+// word is a value as messages quote it.
+func word(v any) string {
+	switch v.(type) {
+	case []any:
+		return "["
+	case map[string]any:
+		return "{"
+	}
+	return fmt.Sprint(v)
+}
+
+// bound adds one comparison.
+func (n *numeric) bound(op string, value float64) {
+	if op == "=" {
+		n.exact = true
+	}
+	if op[0] != '<' {
+		n.hasLow, n.low, n.lowIn = true, value, op != ">"
+	}
+	if op[0] != '>' {
+		n.hasHigh, n.high, n.highIn = true, value, op != "<"
+	}
 }
 
 func parseCIDR(arg any) (matcher, error) {

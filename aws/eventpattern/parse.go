@@ -29,6 +29,10 @@ const (
 	// Filter is the language of pipes and event source mappings, which lacks
 	// wildcard, cidr, and anything-but with another operator in it.
 	Filter
+	// Notification is the language of SNS's filter policies, which lacks wildcard,
+	// and anything-but with another operator in it than prefix. Numbers are
+	// compared by their value.
+	Notification
 )
 
 // Pattern is a compiled pattern. Safe for concurrent use.
@@ -184,8 +188,18 @@ func (p *parser) leaf(name string, list []any) ([]matcher, error) {
 		case []any:
 			return nil, wrong("Match value of %q must be String, number, true, false, or null", name)
 		default:
-			out[i] = equals{v}
+			out[i] = p.exact(v)
 		}
 	}
 	return out, nil
+}
+
+// exact is a value that is written out.
+func (p *parser) exact(v any) matcher {
+	if n, ok := v.(json.Number); ok && p.dialect == Notification {
+		if f, ok := number(n); ok {
+			return numeric{exact: true, hasLow: true, hasHigh: true, low: f, high: f, lowIn: true, highIn: true}
+		}
+	}
+	return equals{v}
 }

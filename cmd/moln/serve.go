@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/term"
 
+	"moln.dev/moln/platform/outbound"
 	"moln.dev/moln/server"
 )
 
@@ -30,6 +31,7 @@ type common struct {
 	Strict     bool     `help:"Refuse to start when functions cannot be isolated as asked."`
 	CPULimits  string   `name:"cpu-limits" help:"none (environments share cores by their memory) or aws (and get no more than AWS gives: one core at 1769 MB)." default:"none" enum:"none,aws"`
 	Egress     string   `help:"What functions may reach: none (moln only) or host (all that this machine reaches)." default:"none" enum:"none,host"`
+	Outbound   string   `help:"How near the addresses are that requests may go to which users ask for, such as SNS's to web servers: public (the internet), private (and private networks) or local (and this machine). Default: local on a loopback listener, else public." default:"" enum:",public,private,local"`
 	ProxyAllow []string `help:"Foreign hosts that moln's proxy lets through (* for all)." placeholder:"HOST"`
 	SMTP       string   `name:"smtp" help:"Mail server for what Cognito sends: smtp://user:pass@host:port. Without it mail stays in the local mailbox." placeholder:"URL"`
 	MailFrom   string   `help:"Sender of that mail." default:"no-reply@verificationemail.com"`
@@ -48,7 +50,7 @@ func (c *common) config() server.Config {
 	return server.Config{
 		Listen: c.Listen, Store: c.Store, Blobs: c.Blobs, Account: c.Account,
 		SealKeyFile: c.SealKey, SealKey: os.Getenv("MOLN_SEAL_KEY"),
-		Sandbox: sandbox, Strict: c.Strict, CPULimits: c.CPULimits, Egress: c.Egress, ProxyAllow: c.ProxyAllow,
+		Sandbox: sandbox, Strict: c.Strict, CPULimits: c.CPULimits, Egress: c.Egress, Outbound: outbound.Reach(c.Outbound), ProxyAllow: c.ProxyAllow,
 		SMTP: c.SMTP, MailFrom: c.MailFrom, RuntimesDir: c.Runtimes, PackagesDir: c.Packages, WebsiteDomains: c.Websites, LogLevel: c.LogLevel, LogJSON: c.JSON,
 	}
 }
