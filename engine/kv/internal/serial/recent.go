@@ -53,7 +53,12 @@ func (c *recent) push(l logged) {
 
 // pointStands reports whether key was not written after commit asOf.
 func (c *recent) pointStands(key []byte, asOf uint64) bool {
-	return c.slots[c.seed.slot(key)].Load() <= asOf && c.all.Load() <= asOf
+	return c.hashStands(c.seed.hash(key), asOf)
+}
+
+// hashStands is pointStands of a key by its hash.
+func (c *recent) hashStands(hash, asOf uint64) bool {
+	return c.slots[hash%slots].Load() <= asOf && c.all.Load() <= asOf
 }
 
 // rangeStands reports whether no key in r was written after commit asOf.
@@ -86,12 +91,14 @@ type hashSeed struct {
 	seed atomic.Pointer[maphash.Seed]
 }
 
-func (h *hashSeed) slot(key []byte) uint64 {
+func (h *hashSeed) slot(key []byte) uint64 { return h.hash(key) % slots }
+
+func (h *hashSeed) hash(key []byte) uint64 {
 	s := h.seed.Load()
 	if s == nil {
 		fresh := maphash.MakeSeed()
 		h.seed.CompareAndSwap(nil, &fresh)
 		s = h.seed.Load()
 	}
-	return maphash.Bytes(*s, key) % slots
+	return maphash.Bytes(*s, key)
 }

@@ -16,6 +16,7 @@
 package serial
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -57,6 +58,8 @@ type DB struct {
 	// mu orders commits.
 	mu     sync.Mutex
 	recent recent
+	// hot are values that were read lately.
+	hot hot
 	// last is the number of the last commit that is visible.
 	last atomic.Uint64
 	// broken is set when the store failed to apply or sync: what is visible
@@ -89,12 +92,20 @@ func (db *DB) Get(ctx context.Context, key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer db.using.RUnlock()
+	hash := db.recent.seed.hash(key)
+	if v := db.hot.get(hash, key); v != nil && db.recent.hashStands(hash, v.asOf) {
+		return bytes.Clone(v.value), nil // it was durable when it was kept
+	}
+	asOf := db.last.Load()
 	value, err := db.store.Get(key)
 	if err != nil && !errors.Is(err, driver.ErrNotFound) {
 		return nil, err
 	}
 	if werr := db.pending.waitPoint(ctx, key); werr != nil {
 		return nil, werr
+	}
+	if err == nil && db.recent.hashStands(hash, asOf) {
+		db.hot.offer(hash, key, value, asOf)
 	}
 	return value, err
 }

@@ -22,13 +22,17 @@ func (t *tx) Get(ctx context.Context, key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer t.db.using.RUnlock()
+	hash := t.db.recent.seed.hash(key)
 	t.points = append(t.points, key)
 	for {
+		if v := t.db.hot.get(hash, key); v != nil && t.db.recent.hashStands(hash, min(v.asOf, t.asOf)) {
+			return bytes.Clone(v.value), nil
+		}
 		value, err := t.db.store.Get(key)
 		if err != nil && !errors.Is(err, driver.ErrNotFound) {
 			return nil, err
 		}
-		if t.db.recent.pointStands(key, t.asOf) {
+		if t.db.recent.hashStands(hash, t.asOf) {
 			return value, err
 		}
 		t.points = t.points[:len(t.points)-1]
