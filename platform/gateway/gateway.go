@@ -70,8 +70,9 @@ type Gateway struct {
 	rooms     sync.Pool // of *[]byte that answers are written into
 }
 
-// roomMax bounds the room that is kept for the next answer.
-const roomMax = 1 << 20
+// roomMax bounds the room that is kept for the next answer: a page of 1 MB fits, in
+// the form that is sent.
+const roomMax = 3 << 19
 
 // bound is an operation with its handler and its service.
 type bound struct {

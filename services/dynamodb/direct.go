@@ -16,8 +16,8 @@ import (
 
 // foundItem is the answer to GetItem.
 type foundItem struct {
-	out  *api.GetItemOutput
-	item item.Map // nil: none
+	out *api.GetItemOutput
+	oneFound
 }
 
 // Rest implements wire.Direct.
@@ -25,15 +25,18 @@ func (f *foundItem) Rest() any { return f.out }
 
 // AppendMembers implements wire.Direct.
 func (f *foundItem) AppendMembers(dst []byte) []byte {
-	if f.item == nil {
-		return dst
+	switch {
+	case f.stored != nil:
+		return f.stored.AppendJSON(append(dst, `,"Item":`...))
+	case f.part != nil:
+		return item.AppendJSON(append(dst, `,"Item":`...), f.part)
 	}
-	return item.AppendJSON(append(dst, `,"Item":`...), f.item)
+	return dst
 }
 
 func (s *Service) replyGetItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (wire.Direct, error) {
-	out, m, err := s.readItem(ctx, c, in)
-	return &foundItem{out, m}, err
+	out, f, err := s.readItem(ctx, c, in)
+	return &foundItem{out, f}, err
 }
 
 // foundPage is the answer to Query and Scan.
@@ -51,30 +54,34 @@ func (l *foundPage) AppendMembers(dst []byte) []byte {
 	if l.r.CountOnly {
 		return dst
 	}
-	dst = slices.Grow(dst, l.page.Bytes+l.page.Bytes/8+wireOverhead*len(l.page.Items))
-	return appendItems(append(dst, `,"Items":`...), l.page.Items)
+	dst = slices.Grow(dst, l.page.Bytes+l.page.Bytes/8+wireOverhead*l.page.Count)
+	dst = append(dst, `,"Items":`...)
+	if l.page.Stored == nil {
+		return appendItems(dst, l.page.Items, item.AppendJSON)
+	}
+	return appendItems(dst, l.page.Stored, func(dst []byte, s item.Stored) []byte { return s.AppendJSON(dst) })
 }
 
 // wireOverhead is about what names of types, quotes and braces add to an item.
 const wireOverhead = 64
 
-func appendItems(dst []byte, items []item.Map) []byte {
+func appendItems[T any](dst []byte, items []T, one func([]byte, T) []byte) []byte {
 	dst = append(dst, '[')
-	for i, m := range items {
+	for i, it := range items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = item.AppendJSON(dst, m)
+		dst = one(dst, it)
 	}
 	return append(dst, ']')
 }
 
 func (s *Service) replyQuery(ctx context.Context, c *service.Call, in *api.QueryInput) (wire.Direct, error) {
-	out, r, p, err := s.readQuery(ctx, c, in)
+	out, r, p, err := s.readQuery(ctx, c, in, true)
 	return &foundPage{out, r, p}, err
 }
 
 func (s *Service) replyScan(ctx context.Context, c *service.Call, in *api.ScanInput) (wire.Direct, error) {
-	out, r, p, err := s.readScan(ctx, c, in)
+	out, r, p, err := s.readScan(ctx, c, in, true)
 	return &foundPage{out, r, p}, err
 }

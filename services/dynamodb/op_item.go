@@ -19,26 +19,41 @@ func itemKey(name string, k table.Key) map[string]api.AttributeValue {
 }
 
 func (s *Service) getItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (*api.GetItemOutput, error) {
-	out, m, err := s.readItem(ctx, c, in)
-	if err == nil && m != nil {
-		out.Item = item.ToWire(m)
+	out, f, err := s.readItem(ctx, c, in)
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	if f.stored != nil {
+		if f.part, err = item.Decode(f.stored); err != nil {
+			return nil, err
+		}
+	}
+	if f.part != nil {
+		out.Item = item.ToWire(f.part)
+	}
+	return out, nil
+}
+
+// oneFound is an item that was read: whole, as it is stored, or what was asked for
+// of it. Neither: there is none.
+type oneFound struct {
+	stored item.Stored
+	part   item.Map
 }
 
 // readItem reads an item, and the answer but for it.
-func (s *Service) readItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (*api.GetItemOutput, item.Map, error) {
+func (s *Service) readItem(ctx context.Context, c *service.Call, in *api.GetItemInput) (*api.GetItemOutput, oneFound, error) {
 	projection, err := readProjection(in.ProjectionExpression, in.ExpressionAttributeNames, in.AttributesToGet)
 	if err != nil {
-		return nil, nil, err
+		return nil, oneFound{}, err
 	}
 	key, err := item.FromWire(in.Key)
 	if err != nil {
-		return nil, nil, err
+		return nil, oneFound{}, err
 	}
 	place, name, err := locate(c, in.TableName)
 	if err != nil {
-		return nil, nil, err
+		return nil, oneFound{}, err
 	}
 	admitted := func(t *store.Table) (table.Key, error) {
 		if err := s.store.AdmitRead(t, nil); err != nil {
@@ -46,19 +61,21 @@ func (s *Service) readItem(ctx context.Context, c *service.Call, in *api.GetItem
 		}
 		return t.ReadKey(key)
 	}
-	t, m, err := s.store.GetFrom(ctx, place, name, words.NoTable(), admitted)
+	t, stored, size, err := s.store.GetFrom(ctx, place, name, words.NoTable(), admitted)
 	if err != nil {
-		return nil, nil, err
+		return nil, oneFound{}, err
 	}
-	s.store.ChargeRead(t, nil, store.ReadUnits(m.Size(), smithy.Val(in.ConsistentRead)))
+	units := store.ReadUnits(size, smithy.Val(in.ConsistentRead))
+	s.store.ChargeRead(t, nil, units)
 	out := &api.GetItemOutput{}
 	if in.ReturnConsumedCapacity != nil {
-		out.ConsumedCapacity = capacity(in.ReturnConsumedCapacity, t, consumed{table: store.ReadUnits(m.Size(), smithy.Val(in.ConsistentRead))}, false)
+		out.ConsumedCapacity = capacity(in.ReturnConsumedCapacity, t, consumed{table: units}, false)
 	}
-	if m == nil {
-		return out, nil, nil
+	if stored == nil || projection == nil {
+		return out, oneFound{stored: stored}, nil
 	}
-	return out, projection.Apply(m), nil
+	m, err := item.Decode(stored)
+	return out, oneFound{part: projection.Apply(m)}, err
 }
 
 // readProjection reads what a request wants of items; nil is all.

@@ -17,20 +17,21 @@ import (
 )
 
 func (s *Service) query(ctx context.Context, c *service.Call, in *api.QueryInput) (*api.QueryOutput, error) {
-	out, r, p, err := s.readQuery(ctx, c, in)
+	out, r, p, err := s.readQuery(ctx, c, in, false)
 	if err == nil {
 		out.Items = wireItems(r, p)
 	}
 	return out, err
 }
 
-// readQuery reads a page, and the answer but for its items.
-func (s *Service) readQuery(ctx context.Context, c *service.Call, in *api.QueryInput) (*api.QueryOutput, *store.Reading, *store.Page, error) {
+// readQuery reads a page, and the answer but for its items, which it may leave as
+// they are stored.
+func (s *Service) readQuery(ctx context.Context, c *service.Call, in *api.QueryInput, stored bool) (*api.QueryOutput, *store.Reading, *store.Page, error) {
 	scope, err := queryPlaceholders(in).scope()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r := &store.Reading{Limit: int(smithy.Val(in.Limit)), Consistent: smithy.Val(in.ConsistentRead)}
+	r := &store.Reading{Limit: int(smithy.Val(in.Limit)), Consistent: smithy.Val(in.ConsistentRead), AsStored: stored}
 	if err := readWanted(r, scope, in.FilterExpression, in.ProjectionExpression, in.QueryFilter, in.ConditionalOperator, in.AttributesToGet); err != nil {
 		return nil, nil, nil, err
 	}
@@ -110,15 +111,16 @@ func parseKeyCondition(in *api.QueryInput, scope *expr.Scope) (*expr.Condition, 
 }
 
 func (s *Service) scan(ctx context.Context, c *service.Call, in *api.ScanInput) (*api.ScanOutput, error) {
-	out, r, p, err := s.readScan(ctx, c, in)
+	out, r, p, err := s.readScan(ctx, c, in, false)
 	if err == nil {
 		out.Items = wireItems(r, p)
 	}
 	return out, err
 }
 
-// readScan reads a page, and the answer but for its items.
-func (s *Service) readScan(ctx context.Context, c *service.Call, in *api.ScanInput) (*api.ScanOutput, *store.Reading, *store.Page, error) {
+// readScan reads a page, and the answer but for its items, which it may leave as
+// they are stored.
+func (s *Service) readScan(ctx context.Context, c *service.Call, in *api.ScanInput, stored bool) (*api.ScanOutput, *store.Reading, *store.Page, error) {
 	scope, err := placeholders{
 		names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues,
 		given: []given{{"FilterExpression", in.FilterExpression}, {"ProjectionExpression", in.ProjectionExpression}},
@@ -132,7 +134,7 @@ func (s *Service) readScan(ctx context.Context, c *service.Call, in *api.ScanInp
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r := &store.Reading{Limit: int(smithy.Val(in.Limit)), Consistent: smithy.Val(in.ConsistentRead)}
+	r := &store.Reading{Limit: int(smithy.Val(in.Limit)), Consistent: smithy.Val(in.ConsistentRead), AsStored: stored}
 	if err := readWanted(r, scope, in.FilterExpression, in.ProjectionExpression, in.ScanFilter, in.ConditionalOperator, in.AttributesToGet); err != nil {
 		return nil, nil, nil, err
 	}

@@ -164,8 +164,18 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{version, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Decode(b)
+		stored, size, serr := Check(b)
+		if (err == nil) != (serr == nil) {
+			t.Fatalf("decoded with %v, checked with %v", err, serr)
+		}
 		if err != nil {
 			return
+		}
+		if size != m.Size() {
+			t.Errorf("%v has %d bytes, stored %d", m, m.Size(), size)
+		}
+		if got, want := string(stored.AppendJSON(nil)), string(AppendJSON(nil, m)); got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 		again, err := Decode(Append(nil, m))
 		if err != nil || !EqualMaps(m, again) {

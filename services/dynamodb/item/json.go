@@ -1,10 +1,6 @@
 package item
 
-import (
-	"encoding/base64"
-
-	"moln.dev/moln/wire/jsonval"
-)
+import "moln.dev/moln/wire/jsonval"
 
 // AppendJSON appends m as clients read it: what encoding ToWire(m) by the schema
 // gives, without making that.
@@ -63,11 +59,7 @@ func appendJSONSet(dst []byte, v *Value) []byte {
 	return append(dst, ']')
 }
 
-func appendBase64(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, []byte(s))
-	return append(dst, '"')
-}
+func appendBase64(dst []byte, s string) []byte { return appendBase64Bytes(dst, []byte(s)) }
 
 func appendBool(dst []byte, b bool) []byte {
 	if b {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 
 	"moln.dev/moln/engine/kv"
@@ -66,29 +67,39 @@ func (s *Store) guess(p Place, name string) *Table {
 }
 
 // GetFrom loads a table and reads the item of it that has the key which key
-// makes. On a store that is shared both are read at once, by the table as it was
-// last seen; if it is another by now, once more.
-func (s *Store) GetFrom(ctx context.Context, p Place, name string, missing error, key func(*Table) (table.Key, error)) (*Table, item.Map, error) {
+// makes, with its size; none is nil. On a store that is shared both are read at
+// once, by the table as it was last seen; if it is another by now, once more.
+func (s *Store) GetFrom(ctx context.Context, p Place, name string, missing error, key func(*Table) (table.Key, error)) (*Table, item.Stored, int, error) {
 	if t := s.guess(p, name); t != nil {
 		if k, err := key(t); err == nil {
 			values, err := s.db.GetMany(ctx, p.tableKey(name), t.RowKey(k))
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, 0, err
 			}
 			if bytes.Equal(values[0], t.raw) {
-				m, err := decodeRow(values[1], nil)
-				return t, m, err
+				return checkRow(t, values[1], nil)
 			}
 		}
 	}
 	t, err := s.Table(ctx, p, name, missing)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	k, err := key(t)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
-	m, err := s.Get(ctx, t, k)
-	return t, m, err
+	v, err := s.db.Get(ctx, t.RowKey(k))
+	return checkRow(t, v, err)
+}
+
+func checkRow(t *Table, v []byte, err error) (*Table, item.Stored, int, error) {
+	if errors.Is(err, kv.ErrNotFound) || err == nil && v == nil {
+		return t, nil, 0, nil
+	}
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	stored, size, err := item.Check(v)
+	return t, stored, size, err
 }

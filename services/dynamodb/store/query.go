@@ -29,11 +29,15 @@ type Reading struct {
 	// its attributes.
 	Fetch      bool
 	Consistent bool
+	// AsStored asks for the items in the form that they are stored in, where
+	// nothing is to be taken from them.
+	AsStored bool
 }
 
 // Page is what a reading found.
 type Page struct {
 	Items          []item.Map
+	Stored         []item.Stored // instead of Items, as Reading.AsStored says
 	Count, Scanned int
 	Bytes          int
 	Last           item.Map // the key to go on after; nil: the end
@@ -70,6 +74,9 @@ func (s *Store) Read(ctx context.Context, r *Reading) (*Page, error) {
 
 // take adds one row to the page and reports whether it is full.
 func (s *Store) take(ctx context.Context, r *Reading, p *Page, row kv.Item) (bool, error) {
+	if r.whole() {
+		return r.takeStored(p, row)
+	}
 	m, err := item.Decode(row.Value)
 	if err != nil {
 		return false, err
@@ -93,11 +100,41 @@ func (s *Store) take(ctx context.Context, r *Reading, p *Page, row kv.Item) (boo
 			p.Items = append(p.Items, r.Projection.Apply(whole))
 		}
 	}
-	if p.Bytes >= MaxPageBytes || (r.Limit > 0 && p.Scanned >= r.Limit) {
+	if r.fills(p) {
 		p.Last = r.Position(m)
 		return true, nil
 	}
 	return false, nil
+}
+
+// whole tells whether the items are wanted as they are stored, or not at all.
+func (r *Reading) whole() bool {
+	return (r.AsStored || r.CountOnly) && r.Filter == nil && r.Projection == nil && !r.Fetch
+}
+
+// takeStored is take without making the item's values.
+func (r *Reading) takeStored(p *Page, row kv.Item) (bool, error) {
+	stored, size, err := item.Check(row.Value)
+	if err != nil {
+		return false, err
+	}
+	p.Scanned++
+	p.Count++
+	p.Bytes += size
+	if !r.CountOnly {
+		p.Stored = append(p.Stored, stored)
+	}
+	if !r.fills(p) {
+		return false, nil
+	}
+	m, err := item.Decode(row.Value)
+	p.Last = r.Position(m)
+	return true, err
+}
+
+// fills tells whether the page takes no more rows.
+func (r *Reading) fills(p *Page) bool {
+	return p.Bytes >= MaxPageBytes || (r.Limit > 0 && p.Scanned >= r.Limit)
 }
 
 // Position is the key of a row, as clients give it back.
