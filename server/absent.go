@@ -6,7 +6,6 @@ import (
 	"moln.dev/moln/api/scheduler"
 	"moln.dev/moln/api/secretsmanager"
 	"moln.dev/moln/api/sesv2"
-	"moln.dev/moln/api/sqs"
 	"moln.dev/moln/api/ssm"
 	"moln.dev/moln/api/stepfunctions"
 	"moln.dev/moln/aws/smithy"
@@ -26,7 +25,6 @@ func absent() []service.Definition {
 		{&scheduler.Schema, scheduler.Operations()},
 		{&secretsmanager.Schema, secretsmanager.Operations()},
 		{&sesv2.Schema, sesv2.Operations()},
-		{&sqs.Schema, sqs.Operations()},
 		{&ssm.Schema, ssm.Operations()},
 		{&stepfunctions.Schema, stepfunctions.Operations()},
 	}

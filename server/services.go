@@ -32,6 +32,7 @@ import (
 	"moln.dev/moln/services/logs"
 	"moln.dev/moln/services/s3"
 	"moln.dev/moln/services/sns"
+	"moln.dev/moln/services/sqs"
 	"moln.dev/moln/services/sts"
 )
 
@@ -79,6 +80,7 @@ func (s *Server) makeServices(context.Context) ([]service.Definition, assembly, 
 		kms.New(s.deps("kms")).Definition(),
 		events.New(s.deps("events")).Definition(),
 		sns.New(s.deps("sns"), s.mailbox, outbound.Client(s.cfg.Outbound)).Definition(),
+		sqs.New(s.deps("sqs")).Definition(),
 	}
 	defs = append(defs, absent()...)
 	var types []service.ResourceType
