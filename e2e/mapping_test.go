@@ -25,10 +25,8 @@ const (
 	mappingWait = 60 * time.Second
 )
 
-// seenFunction tells a table of every version of an item that it is given. A
-// version below one that it was given before by the same attempt of the stream
-// would be no error; one that is left out is found by the test.
-const seenFunction = `
+// tableCalls lets a function of no dependencies call DynamoDB.
+const tableCalls = `
 const crypto = require("crypto");
 const h = (k, s) => crypto.createHmac("sha256", k).update(s).digest();
 const hex = (s) => crypto.createHash("sha256").update(s).digest("hex");
@@ -46,6 +44,12 @@ async function call(target, input) {
   const r = await fetch(url, {method: "POST", headers, body});
   if (!r.ok) throw new Error(target + ": " + r.status + " " + await r.text());
 }
+`
+
+// seenFunction tells a table of every version of an item that it is given. A
+// version below one that it was given before by the same attempt of the stream
+// would be no error; one that is left out is found by the test.
+const seenFunction = tableCalls + `
 exports.handler = async (event) => {
   const puts = event.Records.map((r) => ({PutRequest: {Item: {id: {S: r.dynamodb.Keys.id.S + "#" + r.dynamodb.NewImage.n.N}}}}));
   await call("BatchWriteItem", {RequestItems: {seen: puts}});
@@ -100,6 +104,12 @@ func mappingThroughKill(t *testing.T, args ...string) {
 		p = start(t, args...)
 		c = newClient(p.endpoint)
 	}
+	awaitSeen(t, p, c, &written, count.Load())
+}
+
+// awaitSeen waits until the function has been given all that was acknowledged.
+func awaitSeen(t *testing.T, p *process, c *client, written *sync.Map, count int64) {
+	t.Helper()
 	began := time.Now()
 	for {
 		seen, err := scanIDs(t.Context(), c, "seen")
@@ -114,11 +124,11 @@ func mappingThroughKill(t *testing.T, args ...string) {
 			return missing == ""
 		})
 		if missing == "" {
-			t.Logf("the function was given all of %d acknowledged items, %d in all, %v after the last start", count.Load(), len(seen), time.Since(began).Round(time.Millisecond))
+			t.Logf("the function was given all of %d acknowledged, %d in all, %v after the last start", count, len(seen), time.Since(began).Round(time.Millisecond))
 			return
 		}
 		if time.Since(began) > mappingWait {
-			t.Fatalf("the function was not given %s; it was given %d of %d\n%s", missing, len(seen), count.Load(), p.stderr)
+			t.Fatalf("the function was not given %s; it was given %d of %d\n%s", missing, len(seen), count, p.stderr)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -25,7 +25,7 @@ var table = service.Table[*Service]{
 	service.Partial(api.PutRuntimeManagementConfig, (*Service).putRuntimeManagementConfig, "a runtime's version is that of the host's interpreter: FunctionUpdate follows it as Auto does, Manual takes the present one and refuses to run on another"),
 	service.Full(api.AddPermission, (*Service).addPermission),
 	service.Full(api.CreateAlias, (*Service).createAlias),
-	service.Partial(api.CreateFunction, (*Service).createFunction, "images come from this moln's registry, for this host's architecture, and may be in an index; settings that need VPCs, file systems, dead-letter queues, SnapStart or code signing are refused; TracingConfig is kept, and nothing is traced, for there is no X-Ray; packages run on this host's own architecture, and are refused where Architectures names another and they hold programs for that one only"),
+	service.Partial(api.CreateFunction, (*Service).createFunction, "images come from this moln's registry, for this host's architecture, and may be in an index; settings that need VPCs, file systems, SnapStart or code signing are refused; TracingConfig is kept, and nothing is traced, for there is no X-Ray; packages run on this host's own architecture, and are refused where Architectures names another and they hold programs for that one only"),
 	service.Full(api.DeleteAlias, (*Service).deleteAlias),
 	service.Full(api.DeleteFunction, (*Service).deleteFunction),
 	service.Full(api.DeleteFunctionConcurrency, (*Service).deleteFunctionConcurrency),
