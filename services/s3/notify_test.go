@@ -98,10 +98,17 @@ func TestDestinationsAreTested(t *testing.T) {
 		w.refused("PutBucketNotificationConfiguration", configure("events", conf), unable)
 	}
 	w.backend = &messengers{}
-	for _, name := range []string{"nobodys", "q.fifo"} {
-		w.refused("PutBucketNotificationConfiguration", configure("events", api.NotificationConfiguration{
+	queue := func(name string) *api.PutBucketNotificationConfigurationInput {
+		return configure("events", api.NotificationConfiguration{
 			QueueConfigurations: []api.QueueConfiguration{{QueueArn: new("arn:aws:sqs:us-east-1:" + account + ":" + name), Events: all}},
-		}), unable)
+		})
+	}
+	w.refused("PutBucketNotificationConfiguration", queue("nobodys"), unable)
+	w.refused("PutBucketNotificationConfiguration", queue("q.fifo"), "InvalidArgument: FIFO SQS queues are not supported.")
+	_, err := w.ops["PutBucketNotificationConfiguration"].Call(t.Context(), w.call(root), queue("nobodys"))
+	want := map[string]string{"ArgumentName": "arn:aws:sqs:us-east-1:" + account + ":nobodys", "ArgumentValue": "The destination queue does not exist"}
+	if diff := cmp.Diff(any(want), fault.As(err).Body); diff != "" {
+		t.Error(diff)
 	}
 	w.refused("PutBucketNotificationConfiguration", configure("events", api.NotificationConfiguration{
 		QueueConfigurations: []api.QueueConfiguration{{QueueArn: new("arn:aws:sqs:eu-west-1:" + account + ":q"), Events: all}},

@@ -44,7 +44,7 @@ func FilterOf(f *api.NotificationConfigurationFilter) (Filter, error) {
 		name, value := strings.ToLower(smithy.Val(r.Name)), smithy.Val(r.Value)
 		switch {
 		case name != "prefix" && name != "suffix":
-			return out, invalid("filter rule name must be either prefix or suffix")
+			return out, fault.As(invalid("filter rule name must be either prefix or suffix")).WithBody(argument(smithy.Val(r.Name), value))
 		case seen[name]:
 			return out, invalid("Cannot specify more than one %s rule in a filter.", name)
 		case len(value) > filterValueBytes:
@@ -95,6 +95,40 @@ const (
 	Queue    Kind = "sqs"
 	Topic    Kind = "sns"
 )
+
+// fifoSuffix ends the names of queues and topics that keep an order, which S3
+// does not send to (notification-how-to-event-types-and-destinations.html).
+const fifoSuffix = ".fifo"
+
+// member names the member of a configuration that has a target's ARN.
+func (k Kind) member() string {
+	return map[Kind]string{Function: "LambdaFunctionArn", Queue: "QueueArn", Topic: "TopicArn"}[k]
+}
+
+// ordered is the refusal of a target that keeps an order.
+func (k Kind) ordered() string {
+	if k == Topic {
+		return "FIFO SNS topics are not supported."
+	}
+	return "FIFO SQS queues are not supported."
+}
+
+// Reason says what is wrong with a target that cannot be told of anything: it is
+// not there, or does not let S3.
+func (k Kind) Reason(exists bool) string {
+	name := map[Kind]string{Function: "Lambda", Queue: "queue", Topic: "topic"}[k]
+	switch {
+	case !exists && name == "":
+		return "The destination does not exist"
+	case !exists:
+		return "The destination " + name + " does not exist"
+	case k == Function:
+		return "Permissions on the destination Lambda function do not allow S3 to invoke the function from this bucket"
+	case name == "":
+		return "Permissions on the destination do not allow S3 to publish notifications from this bucket"
+	}
+	return "Permissions on the destination " + name + " do not allow S3 to publish notifications from this bucket"
+}
 
 // Target is who is told of which changes.
 type Target struct {
@@ -189,12 +223,20 @@ func (t *Target) check(region string) error {
 	}
 	a, err := arn.Parse(t.ARN)
 	if err != nil || a.Service != string(t.Kind) || a.Resource == "" || t.Kind == Function && !strings.HasPrefix(a.Resource, "function:") {
-		return invalid("The ARN could not be parsed")
+		return fault.As(invalid("The ARN could not be parsed")).WithBody(argument(t.Kind.member(), t.ARN))
+	}
+	if strings.HasSuffix(a.Resource, fifoSuffix) && t.Kind != Function {
+		return invalid("%s", t.Kind.ordered())
 	}
 	if a.Region != region {
 		return invalid("The notification destination service region is not valid for the bucket location constraint")
 	}
 	return nil
+}
+
+// argument names what is wrong in an answer.
+func argument(name, value string) map[string]string {
+	return map[string]string{"ArgumentName": name, "ArgumentValue": value}
 }
 
 func invalid(format string, args ...any) error {

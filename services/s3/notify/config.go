@@ -81,7 +81,7 @@ func (n *Notifier) validate(ctx context.Context, c *service.Call, b *store.Bucke
 		}
 		if err != nil && fault.As(err) != nil && elsewhere(t.ARN, b.Account) {
 			// Whether it is there is its own account's business.
-			return unable(s3err.AccessDenied(), t.ARN)
+			return unable(s3err.AccessDenied(), t.Kind, t.ARN)
 		}
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (n *Notifier) validate(ctx context.Context, c *service.Call, b *store.Bucke
 		return nil
 	}
 	_, err = service.Invoke(ctx, n.system(b.Account, b.Region).As(identity.Root(b.Account)), events.DescribeEventBus, &events.DescribeEventBusInput{})
-	return unable(err, "arn:aws:events:"+b.Region+":"+b.Account+":event-bus/default")
+	return unable(err, bridge, "arn:aws:events:"+b.Region+":"+b.Account+":event-bus/default")
 }
 
 // elsewhere reports a destination in another account than the bucket's.
@@ -103,36 +103,30 @@ func elsewhere(destination, account string) bool {
 // test sends a queue or a topic the event that S3 sends whatever becomes a
 // destination.
 func (n *Notifier) test(ctx context.Context, c *service.Call, b *store.Bucket, t event.Target) error {
-	if strings.HasSuffix(t.ARN, ".fifo") {
-		return unable(s3err.InvalidArgument("FIFO"), t.ARN) // notification-how-to-event-types-and-destinations.html
-	}
 	raw, err := json.Marshal(event.Test{
 		Service: "Amazon S3", Event: "s3:TestEvent", Time: c.Now.UTC().Format(event.TimeFormat), Bucket: b.Name, RequestID: c.RequestID, HostID: c.RequestID,
 	})
 	if err != nil {
 		return err
 	}
-	return unable(n.send(ctx, delivery{Kind: t.Kind, Account: b.Account, Region: b.Region, Target: t.ARN, Bucket: b.Name, Depth: c.Depth, Event: raw}), t.ARN)
+	return unable(n.send(ctx, delivery{Kind: t.Kind, Account: b.Account, Region: b.Region, Target: t.ARN, Bucket: b.Name, Depth: c.Depth, Event: raw}), t.Kind, t.ARN)
 }
 
 // unable is the answer to a destination that refused what it was sent.
-func unable(err error, destination string) error {
+func unable(err error, kind event.Kind, destination string) error {
 	f := fault.As(err)
 	if f == nil {
 		return err
 	}
-	reason := "Permissions on the destination do not allow S3 to publish notifications from this bucket"
-	if f.Status == 404 || strings.Contains(f.Code, "NotFound") || strings.Contains(f.Code, "NonExistent") || f.Status == 501 {
-		reason = "The destination does not exist"
-	}
+	exists := f.Status != 404 && f.Status != 501 && !strings.Contains(f.Code, "NotFound") && !strings.Contains(f.Code, "NonExistent") && !strings.Contains(f.Code, "DoesNotExist")
 	return fault.As(s3err.InvalidArgument("Unable to validate the following destination configurations")).
-		WithBody(map[string]string{"ArgumentName": destination, "ArgumentValue": reason})
+		WithBody(map[string]string{"ArgumentName": destination, "ArgumentValue": kind.Reason(exists)})
 }
 
 // mayInvoke checks that a function exists and that its policy lets S3 invoke it
 // for this bucket.
 func (n *Notifier) mayInvoke(ctx context.Context, b *store.Bucket, functionARN string) error {
-	denied := unable(s3err.AccessDenied(), functionARN)
+	denied := unable(s3err.AccessDenied(), event.Function, functionARN)
 	a, err := arn.Parse(functionARN)
 	if err != nil {
 		return denied
@@ -144,7 +138,7 @@ func (n *Notifier) mayInvoke(ctx context.Context, b *store.Bucket, functionARN s
 	}
 	out, err := service.Invoke(ctx, n.system(a.Account, a.Region).As(identity.Root(a.Account)), lambdaapi.GetPolicy, in)
 	if err != nil {
-		return unable(err, functionARN)
+		return unable(err, event.Function, functionARN)
 	}
 	p, err := policy.Parse([]byte(smithy.Val(out.Policy)), policy.Resource)
 	if err != nil {
