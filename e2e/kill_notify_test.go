@@ -173,7 +173,9 @@ func (u *uploads) noted(t *testing.T, queue, body string, keys map[string]bool) 
 		Event   string // of the test
 		Records []struct {
 			EventVersion, EventSource, EventName string
-			S3                                   struct{ Object struct{ Key, ETag, Sequencer string } }
+			S3                                   struct {
+				Object struct{ Key, ETag, Sequencer string }
+			}
 		}
 		Source string // EventBridge's
 		Detail struct {
