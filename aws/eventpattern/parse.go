@@ -118,7 +118,7 @@ func (p *parser) object(m map[string]any, depth int) (*node, error) {
 		case map[string]any:
 			f.sub, err = p.object(v, depth+1)
 		case []any:
-			f.leaf, err = p.leaf(name, v)
+			f.leaf, err = p.leaf(v)
 		default:
 			err = wrong("%q must be an object or an array", name)
 		}
@@ -168,7 +168,7 @@ func (p *parser) or(n *node, either []map[string]any, depth int) error {
 	return nil
 }
 
-func (p *parser) leaf(name string, list []any) ([]matcher, error) {
+func (p *parser) leaf(list []any) ([]matcher, error) {
 	if len(list) == 0 {
 		return nil, wrong("Empty arrays are not allowed")
 	}
@@ -186,7 +186,7 @@ func (p *parser) leaf(name string, list []any) ([]matcher, error) {
 				}
 			}
 		case []any:
-			return nil, wrong("Match value of %q must be String, number, true, false, or null", name)
+			return nil, wrong("Match value must be String, number, true, false, or null")
 		default:
 			out[i] = p.exact(v)
 		}

@@ -37,7 +37,7 @@ func (s *Service) runLine(ctx context.Context, r sched.Run) error {
 	w := walk{s: s, id: id, held: map[string]bool{}}
 	rest := kv.Prefix(id.waiting(l.Group))
 	rest.Limit = lineMessagesPage
-	for range lineMessagesMax / lineMessagesPage {
+	for {
 		items, err := s.store.db.Scan(ctx, rest)
 		if err != nil {
 			return err
@@ -46,13 +46,15 @@ func (s *Service) runLine(ctx context.Context, r sched.Run) error {
 			if err := w.step(ctx, it); err != nil {
 				return err
 			}
+			if w.stuck {
+				return w.end(ctx, r)
+			}
 		}
 		if len(items) < lineMessagesPage {
-			return w.end()
+			return w.end(ctx, r)
 		}
 		rest = rest.After(items[len(items)-1].Key)
 	}
-	return w.more()
 }
 
 // walk is one way along a line.
@@ -63,22 +65,23 @@ type walk struct {
 	// when the first of them is to be tried again.
 	held map[string]bool
 	next time.Time
+	// stuck: all of the topic's subscriptions are held, so there is no use in
+	// looking further.
+	stuck bool
 }
 
-// end says when to come back.
-func (w *walk) end() error {
+// end ends the run. It does not wait for what is to be tried again: what is
+// published meanwhile is for others too. Another job wakes the line in time.
+func (w *walk) end(ctx context.Context, r sched.Run) error {
 	if w.next.IsZero() {
 		return nil
 	}
-	return sched.Again(max(w.next.Sub(w.s.deps.Clock.Now()), 0))
+	return w.s.deps.Sched.Enqueue(ctx, sched.Job{Kind: wakeKind, Key: r.Key, Replace: true, Payload: r.Payload, RunAt: w.next})
 }
 
-// more: the line is longer than one run looks at.
-func (w *walk) more() error {
-	if w.next.IsZero() {
-		return sched.Again(0)
-	}
-	return w.end()
+// runWake has a line looked at.
+func (s *Service) runWake(ctx context.Context, r sched.Run) error {
+	return s.deps.Sched.Enqueue(ctx, sched.Job{Kind: lineKind, Key: r.Key, Payload: r.Payload})
 }
 
 // step tries to deliver one message to all who wait for it.
@@ -95,6 +98,7 @@ func (w *walk) step(ctx context.Context, it kv.Item) error {
 	if err != nil {
 		return err
 	}
+	defer func() { w.stuck = t != nil && len(w.held) > 0 && len(w.held) >= t.Confirmed }()
 	by := map[string]*subscription{}
 	for _, sub := range subs {
 		by[sub.ID] = sub

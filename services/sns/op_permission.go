@@ -69,7 +69,7 @@ func (s *Service) changePolicy(ctx context.Context, id topicID, change func(*top
 			ID        string `json:"Id"`
 			Statement json.RawMessage
 		}
-		if err := json.Unmarshal([]byte(t.Policy), &doc); err != nil {
+		if err := json.Unmarshal([]byte(t.Policy), &doc); t.Policy != "" && err != nil {
 			return err
 		}
 		out := document{Version: doc.Version, ID: doc.ID, Statement: statements(doc.Statement)}
@@ -79,8 +79,9 @@ func (s *Service) changePolicy(ctx context.Context, id topicID, change func(*top
 		if err := change(t, &out); err != nil {
 			return err
 		}
-		if out.Statement == nil {
-			out.Statement = []any{}
+		if len(out.Statement) == 0 {
+			t.Policy = ""
+			return nil
 		}
 		b, err := json.Marshal(out)
 		if err != nil {
@@ -92,6 +93,9 @@ func (s *Service) changePolicy(ctx context.Context, id topicID, change func(*top
 
 // statements are those of a policy, each as it is written.
 func statements(raw json.RawMessage) []any {
+	if len(raw) == 0 {
+		return nil
+	}
 	var many []json.RawMessage
 	if json.Unmarshal(raw, &many) != nil {
 		many = []json.RawMessage{raw}

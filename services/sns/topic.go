@@ -21,7 +21,8 @@ type topic struct {
 	ID      string
 	Created time.Time
 	FIFO    bool
-	// Policy is the access policy, as it was given.
+	// Policy is the access policy, as it was given; empty when its last statement
+	// was removed.
 	Policy string
 	// Attributes are those that were set: DisplayName, DeliveryPolicy, …
 	Attributes map[string]string
@@ -118,12 +119,14 @@ type statement struct {
 }
 
 // read fills in what the stored form says.
-func (t *topic) read() error {
-	p, err := policy.Parse([]byte(t.Policy), policy.Resource)
-	if err != nil {
-		return err // it was checked when it was stored
+func (t *topic) read() (err error) {
+	if t.Policy != "" {
+		p, err := policy.Parse([]byte(t.Policy), policy.Resource)
+		if err != nil {
+			return err // it was checked when it was stored
+		}
+		t.compiled = p.Named("topic policy of " + t.Name)
 	}
-	t.compiled = p.Named("topic policy of " + t.Name)
 	t.delivery, err = retry.ParseTopicPolicy(t.Attributes[attrDeliveryPolicy])
 	return err
 }
@@ -137,7 +140,9 @@ func (t *topic) describe() map[string]string {
 		out[attrDeliveryPolicy] = t.delivery.JSON()
 	}
 	out[attrEffective] = t.delivery.Effective()
-	out[attrPolicy] = t.Policy
+	if t.Policy != "" {
+		out[attrPolicy] = t.Policy
+	}
 	out["Owner"], out["TopicArn"] = t.Account, t.arn()
 	out["SubscriptionsConfirmed"], out["SubscriptionsPending"], out["SubscriptionsDeleted"] = strconv.Itoa(t.Confirmed), strconv.Itoa(t.Pending), strconv.Itoa(t.Deleted)
 	if t.FIFO {

@@ -18,6 +18,7 @@ const (
 	pushKind    = "sns/push"    // one delivery to a web server or a mailbox
 	retryKind   = "sns/retry"   // one delivery to a queue or a function that failed before
 	lineKind    = "sns/line"    // one message group of a FIFO topic
+	wakeKind    = "sns/wake"    // a line in which something is to be tried again
 	deadKind    = "sns/dead"    // what could not be delivered, to its dead-letter queue
 	expiryKind  = "sns/expiry"  // a subscription that was not confirmed
 	sealPurpose = "sns/message" // of what waits
@@ -34,7 +35,6 @@ const (
 	deadAttemptsMax  = 60 // a dead-letter queue that does not take a letter for hours loses it
 	jobLease         = 20 * time.Second
 	handOverMax      = 64 // deliveries that one transaction queues
-	lineMessagesMax  = 256
 	lineMessagesPage = 32
 )
 
@@ -44,6 +44,7 @@ func (s *Service) register() {
 	r.Register(pushKind, s.runDelivery, sched.Options{Concurrency: pushesMax, Lease: jobLease})
 	r.Register(retryKind, s.runDelivery, sched.Options{Concurrency: retriesMax, Lease: jobLease})
 	r.Register(lineKind, s.runLine, sched.Options{Concurrency: linesMax, Lease: jobLease})
+	r.Register(wakeKind, s.runWake, sched.Options{Concurrency: linesMax, Lease: jobLease})
 	r.Register(deadKind, s.runDead, sched.Options{Concurrency: retriesMax, Lease: jobLease, MaxAttempts: deadAttemptsMax})
 	r.Register(expiryKind, func(ctx context.Context, r sched.Run) error {
 		var e expiry
