@@ -30,9 +30,6 @@ func (s *Service) createQueue(ctx context.Context, c *service.Call, in *api.Crea
 	if err != nil {
 		return nil, err
 	}
-	if fifo {
-		return nil, api.ErrUnsupportedOperation("moln has no FIFO queues yet.")
-	}
 	q := &queue.Queue{Key: k, ID: s.deps.Ident.Hex(8), Created: c.Now.Unix(), Modified: c.Now.Unix(), Set: set, Tags: in.Tags}
 	if err := q.Understand(); err != nil {
 		return nil, err

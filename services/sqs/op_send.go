@@ -193,6 +193,9 @@ func (s *Service) send(ctx context.Context, c *service.Call, q *queue.Queue, dra
 			MessageId: new(all[i].Place.MessageID()), MD5OfMessageBody: &d.BodyDigest,
 			MD5OfMessageAttributes: filled(d.AttributesDigest), MD5OfMessageSystemAttributes: filled(d.traced),
 		}
+		if q.Fifo() {
+			out[i].SequenceNumber = new(all[i].Place.SequenceNumber())
+		}
 	}
 	return out, nil
 }

@@ -28,7 +28,7 @@ func New(d service.Deps) *Service {
 // Definition describes the service.
 func (s *Service) Definition() service.Definition {
 	return service.Definition{
-		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize, Invalid: invalidInput, Forgives: forgives,
+		Schema: &api.Schema, Operations: table.Bind(s), Authorize: s.authorize, Invalid: invalidInput, Forgives: forgives, Resources: resources(),
 		Workers: []service.Worker{
 			{Name: "waiting", Run: func(ctx context.Context) error { <-ctx.Done(); s.stop(); return nil }},
 		},

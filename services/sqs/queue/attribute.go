@@ -62,6 +62,25 @@ func number(set map[string]string, name string) int {
 	return s.unset
 }
 
+// Unset is the value that an attribute has where nobody has set it; empty where
+// it has none.
+func Unset(name string) string {
+	if s, ok := spanOf(name); ok {
+		return strconv.Itoa(s.unset)
+	}
+	switch name {
+	case api.QueueAttributeNameContentBasedDeduplication:
+		return isFalse
+	case api.QueueAttributeNameSqsManagedSseEnabled:
+		return isTrue
+	case api.QueueAttributeNameDeduplicationScope:
+		return scopeQueue
+	case api.QueueAttributeNameFifoThroughputLimit:
+		return throughputQueue
+	}
+	return ""
+}
+
 func badValue(name string) error {
 	return api.ErrInvalidAttributeValue("Invalid value for the parameter %s.", name)
 }

@@ -61,7 +61,7 @@ func (c *Counts) add(q *queue.Queue, p message.Place, st *state, now time.Time) 
 	case expired(q, p, now):
 	case st.flying(at):
 		c.Flight++
-	case st.Due > at || q.Fifo() && p.Nanos+uint64(q.Delay) > at:
+	case st.Due > at || q.Fifo() && p.Nanos+uint64(q.Delay) > at+slack:
 		c.Delayed++
 	default:
 		c.Visible++

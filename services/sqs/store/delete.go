@@ -20,9 +20,12 @@ var (
 	ErrLonger = errors.New("store: the message may not be in flight for so long")
 )
 
-// Remove deletes messages of a standard queue by their receipts. Receipts that
-// are stale delete nothing, which is no error. errs are of each receipt, in order.
+// Remove deletes messages by their receipts. Receipts that are stale delete
+// nothing, which is no error; but those of FIFO queues must not have expired. errs are of each receipt, in order.
 func (s *Store) Remove(ctx context.Context, q *queue.Queue, receipts []message.Handle) (errs []error, err error) {
+	if q.Fifo() {
+		return s.removeAllFifo(ctx, q, receipts)
+	}
 	errs = make([]error, len(receipts))
 	k := keysOf(q)
 	locks := make([][]byte, len(receipts))
@@ -62,9 +65,12 @@ func (s *Store) Remove(ctx context.Context, q *queue.Queue, receipts []message.H
 	return errs, err
 }
 
-// Hide makes a received message of a standard queue visible after a time. Its
+// Hide makes a received message visible after a time. Its
 // errors are ErrStale and ErrLonger.
 func (s *Store) Hide(ctx context.Context, q *queue.Queue, r message.Handle, visibility time.Duration) error {
+	if q.Fifo() {
+		return s.hideFifo(ctx, q, r, visibility)
+	}
 	h, leave := s.enter(q)
 	defer leave()
 	k := keysOf(q)

@@ -19,9 +19,12 @@ type Want struct {
 	Attempt string
 }
 
-// Receive takes visible messages of a standard queue. Where there are none, next
-// says when one may be, or is zero.
+// Receive takes visible messages. Where there are none, next says when one may
+// be, or is zero.
 func (s *Store) Receive(ctx context.Context, q *queue.Queue, w Want) (got []Received, next time.Time, err error) {
+	if q.Fifo() {
+		return s.receiveFifo(ctx, q, w)
+	}
 	h, leave := s.enter(q)
 	defer leave()
 	letters, err := s.letters(ctx, q)
@@ -48,7 +51,7 @@ func (s *Store) Receive(ctx context.Context, q *queue.Queue, w Want) (got []Rece
 
 // letters is the dead-letter queue of a queue; nil where there is none.
 func (s *Store) letters(ctx context.Context, q *queue.Queue) (*queue.Queue, error) {
-	if q.Redrive == nil {
+	if q.Redrive == nil || q.Redrive.Target == q.Key {
 		return nil, nil
 	}
 	to, err := s.Queue(ctx, q.Redrive.Target)
@@ -221,7 +224,7 @@ func readState(tx *kv.Tx, k keys, e entry) (state, bool, error) {
 
 // expired says that a message is kept no longer.
 func expired(q *queue.Queue, p message.Place, now time.Time) bool {
-	return p.Nanos+uint64(q.Retention) <= message.Nanos(now)
+	return p.Nanos+uint64(q.Retention) <= message.Nanos(now)+slack
 }
 
 // drop deletes a message of a standard queue.

@@ -15,8 +15,12 @@ type Outgoing struct {
 	Delay time.Duration
 }
 
-// Send puts messages into a standard queue. They are durable when it returns.
+// Send puts messages into a queue. They are durable when it returns. Those of a
+// FIFO queue that were sent before get the place that they have.
 func (s *Store) Send(ctx context.Context, q *queue.Queue, now time.Time, all []Outgoing) error {
+	if q.Fifo() {
+		return s.sendFifo(ctx, q, now, all)
+	}
 	h, leave := s.enter(q)
 	defer leave()
 	k := keysOf(q)
