@@ -10,23 +10,28 @@ import (
 
 // Match says whether an event, as JSON, matches. What is not JSON does not.
 func (p *Pattern) Match(event []byte) bool {
-	v, err := Decode(event)
+	decode := DecodeEvent
+	if p.dialect == Notification {
+		decode = Decode
+	}
+	v, err := decode(event)
 	return err == nil && p.MatchValue(v)
 }
 
-// MatchValue says whether an event that Decode has read matches.
-func (p *Pattern) MatchValue(event any) bool { return p.root.match(event, true) }
+// MatchValue says whether an event that DecodeEvent has read matches, or Decode
+// for notifications.
+func (p *Pattern) MatchValue(event any) bool { return p.root.match(event, event, true) }
 
-// match is for a value that may be absent. An array matches where one of its
-// elements does, by all that the pattern asks of it.
-func (n *node) match(v any, there bool) bool {
+// match is for a value that may be absent, in an event. An array matches where
+// one of its elements does, by all that the pattern asks of it.
+func (n *node) match(event, v any, there bool) bool {
 	if list, ok := v.([]any); ok {
 		for _, e := range list {
-			if n.match(e, true) {
+			if n.match(event, e, true) {
 				return true
 			}
 		}
-		return len(list) == 0 && n.match(nil, false)
+		return len(list) == 0 && n.match(event, nil, false)
 	}
 	m, _ := v.(map[string]any) // nothing is below anything else
 	for i := range n.fields {
@@ -34,26 +39,26 @@ func (n *node) match(v any, there bool) bool {
 		sub, ok := m[f.name]
 		ok = ok && there
 		if f.sub != nil {
-			if !f.sub.match(sub, ok) {
+			if !f.sub.match(event, sub, ok) {
 				return false
 			}
 			continue
 		}
-		if !matchLeaf(f.leaf, sub, ok) {
+		if !matchLeaf(event, f.leaf, sub, ok) {
 			return false
 		}
 	}
 	for _, one := range n.either {
-		if !anyNode(one, v, there) {
+		if !anyNode(one, event, v, there) {
 			return false
 		}
 	}
 	return true
 }
 
-func anyNode(nodes []*node, v any, there bool) bool {
+func anyNode(nodes []*node, event, v any, there bool) bool {
 	for _, n := range nodes {
-		if n.match(v, there) {
+		if n.match(event, v, there) {
 			return true
 		}
 	}
@@ -62,11 +67,11 @@ func anyNode(nodes []*node, v any, there bool) bool {
 
 // matchLeaf tries the alternatives on a value or on each element of an array.
 // Objects are no values: nothing is at that leaf.
-func matchLeaf(leaf []matcher, v any, there bool) bool {
+func matchLeaf(event any, leaf []matcher, v any, there bool) bool {
 	switch v := v.(type) {
 	case []any:
 		for _, e := range v {
-			if matchLeaf(leaf, e, true) {
+			if matchLeaf(event, leaf, e, true) {
 				return true
 			}
 		}
@@ -78,6 +83,12 @@ func matchLeaf(leaf []matcher, v any, there bool) bool {
 		there = false
 	}
 	for _, m := range leaf {
+		if gone, ok := m.(absent); ok {
+			if !hasValue(event, gone.path) {
+				return true
+			}
+			continue
+		}
 		if m.match(v, there) {
 			return true
 		}
@@ -85,18 +96,74 @@ func matchLeaf(leaf []matcher, v any, there bool) bool {
 	return false
 }
 
+// hasValue says whether there is a value at a path, in any element of arrays on
+// the way.
+func hasValue(v any, path []string) bool {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if hasValue(e, path) {
+				return true
+			}
+		}
+		return false
+	case map[string]any:
+		if len(path) == 0 {
+			return false
+		}
+		sub, ok := v[path[0]]
+		return ok && hasValue(sub, path[1:])
+	}
+	return len(path) == 0
+}
+
 // matcher is one alternative of a leaf. v is a string, a json.Number, a bool or
 // nil; where there is false, it says nothing.
 type matcher interface{ match(v any, there bool) bool }
 
-// equals compares as written: 300 is not 300.0.
+// equals compares texts, true, false and null.
 type equals struct{ want any }
 
 func (m equals) match(v any, there bool) bool { return there && v == m.want }
 
-type exists struct{ want bool }
+// same compares numbers, as they are written or by their value.
+type same struct {
+	want  json.Number
+	value float64
+}
 
-func (m exists) match(_ any, there bool) bool { return there == m.want }
+func (m same) match(v any, there bool) bool {
+	n, ok := v.(json.Number)
+	if !ok || !there {
+		return false
+	}
+	if n == m.want {
+		return true
+	}
+	f, err := strconv.ParseFloat(n.String(), 64)
+	return err == nil && f == m.value
+}
+
+// equalTo matches a value of JSON that is no array and no object.
+func equalTo(v any) matcher {
+	if n, ok := v.(json.Number); ok {
+		if f, err := strconv.ParseFloat(n.String(), 64); err == nil {
+			return same{n, f}
+		}
+	}
+	return equals{v}
+}
+
+// exists is {"exists": true}.
+type exists struct{}
+
+func (exists) match(_ any, there bool) bool { return there }
+
+// absent is {"exists": false}: nothing is at the path in the whole event, which
+// only matchLeaf knows.
+type absent struct{ path []string }
+
+func (absent) match(any, bool) bool { return false }
 
 type folded struct{ want string }
 
@@ -154,6 +221,9 @@ type numeric struct {
 
 func number(n json.Number) (float64, bool) {
 	f, err := strconv.ParseFloat(n.String(), 64)
+	if f == 0 && strings.ContainsAny(strings.ToLower(n.String())[:max(strings.IndexAny(n.String(), "eE"), 0)], "123456789") {
+		return f, false // too small to be told from nothing
+	}
 	return f, err == nil && f >= -numberMax && f <= numberMax
 }
 

@@ -3,12 +3,21 @@ package eventpattern
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 )
 
-// operators are the names that match expressions begin with.
-var operators = []string{"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
+// reserved are the names that match expressions begin with, or may begin with
+// one day, so that fields of those names are not taken inside $or.
+var reserved = []string{
+	"exactly", "anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard",
+	"regex", "not-wildcard", "not-equals-ignore-case",
+	"date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range",
+	"ip-address-in-range", "ip-address-not-in-range",
+}
 
 // operator compiles {op: arg}.
 func (p *parser) operator(op string, arg any) (matcher, error) {
@@ -18,7 +27,16 @@ func (p *parser) operator(op string, arg any) (matcher, error) {
 		if !ok {
 			return nil, wrong("exists match pattern must be either true or false.")
 		}
-		return exists{yes}, nil
+		if !yes {
+			return absent{slices.Clone(p.path)}, nil
+		}
+		return exists{}, nil
+	case "exactly":
+		s, ok := arg.(string)
+		if !ok {
+			return nil, wrong("exact match pattern must be a string")
+		}
+		return equals{s}, nil
 	case "numeric":
 		return parseNumeric(arg)
 	case "anything-but":
@@ -51,77 +69,110 @@ func text(op string, arg any, to func(string) matcher) (matcher, error) {
 // affix is {"prefix": "a"} or {"prefix": {"equals-ignore-case": "a"}}, and
 // suffix likewise.
 func affix(op string, arg any) (matcher, error) {
-	fold := false
-	if m, ok := arg.(map[string]any); ok {
-		inner, ok := m["equals-ignore-case"]
-		if !ok || len(m) != 1 {
-			return nil, wrong("%s match pattern must be a string", op)
-		}
-		arg, fold = inner, true
+	m, ok := arg.(map[string]any)
+	if !ok {
+		return text(op, arg, func(s string) matcher { return end{s, op == "suffix", false} })
 	}
-	return text(op, arg, func(s string) matcher { return end{s, op == "suffix", fold} })
+	inner, there := m[ignoreCase]
+	switch {
+	case len(m) == 0:
+		return nil, wrong("%s expression name not found", strings.ToUpper(op[:1])+op[1:])
+	case !there:
+		return nil, wrong("Unsupported %s pattern: %s", op, slices.Sorted(maps.Keys(m))[0])
+	case len(m) > 1:
+		return nil, errOneKey
+	}
+	return text(ignoreCase, inner, func(s string) matcher { return end{s, op == "suffix", true} })
 }
+
+const ignoreCase = "equals-ignore-case"
+
+var errOneKey = wrong("Only one key allowed in match expression")
 
 // anythingBut takes a string, a number, a list of either, or one operator.
 func (p *parser) anythingBut(arg any) (matcher, error) {
 	switch arg := arg.(type) {
 	case string, json.Number:
-		return but{[]matcher{p.exact(arg)}}, nil
+		return but{[]matcher{equalTo(arg)}}, nil
 	case []any:
-		return p.butList(arg)
+		return butList(arg)
 	case map[string]any:
-		if p.dialect == Filter || len(arg) != 1 {
+		if p.dialect == Filter {
 			break
 		}
-		for op, inner := range arg {
-			if p.dialect == Notification && op != "prefix" {
-				return nil, wrong("Unsupported anything-but pattern: %s", op)
+		switch len(arg) {
+		case 0:
+			return nil, wrong("Anything-But expression name not found")
+		case 1:
+			for op, inner := range arg {
+				if p.dialect == Notification && op != "prefix" {
+					return nil, wrong("Unsupported anything-but pattern: %s", op)
+				}
+				return butOperator(op, inner)
 			}
-			return butOperator(op, inner)
 		}
+		return nil, wrong("Too many elements in numeric expression")
 	}
-	return nil, wrong("Inside anything-but list, must be string, number or a supported pattern")
+	return nil, wrong("Value of anything-but must be an array or single string/number value.")
 }
 
-func (p *parser) butList(list []any) (matcher, error) {
-	if len(list) == 0 {
-		return nil, wrong("Inside anything but list, values must not be empty")
-	}
+func butList(list []any) (matcher, error) {
 	var b but
-	_, strings := list[0].(string)
+	var texts, numbers bool
 	for _, v := range list {
-		_, isString := v.(string)
-		if _, isNumber := v.(json.Number); isString != strings || !isString && !isNumber {
-			return nil, wrong("Inside anything but list, either all values are number or string, mixed type is not supported")
+		switch v.(type) {
+		case string:
+			texts = true
+		case json.Number:
+			numbers = true
+		default:
+			return nil, wrong("Inside anything but list, start|null|boolean is not supported.")
 		}
-		b.not = append(b.not, p.exact(v))
+		b.not = append(b.not, equalTo(v))
+	}
+	if texts == numbers {
+		return nil, wrong("Inside anything but list, either all values are number or string, mixed type is not supported")
 	}
 	return b, nil
 }
 
 // butOperator is {"anything-but": {op: arg}}, where arg may be a list.
 func butOperator(op string, arg any) (matcher, error) {
+	var to func(string) (matcher, error)
+	word := "prefix/suffix match pattern must be a string"
+	switch op {
+	case "prefix", "suffix":
+		to = func(s string) (matcher, error) {
+			if s == "" {
+				return nil, wrong("Null prefix/suffix not allowed")
+			}
+			return end{s, op == "suffix", false}, nil
+		}
+	case ignoreCase:
+		word = "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported."
+		to = func(s string) (matcher, error) { return folded{s}, nil }
+	case "wildcard":
+		word = "wildcard match pattern must be a string"
+		to = func(s string) (matcher, error) { return wild(s) }
+	default:
+		return nil, wrong("Unsupported anything-but pattern: %s", op)
+	}
 	list, ok := arg.([]any)
 	if !ok {
-		list = []any{arg}
-	}
-	if len(list) == 0 {
-		return nil, wrong("Inside anything but list, values must not be empty")
+		switch arg.(type) {
+		case string, json.Number:
+			list = []any{arg}
+		default:
+			return nil, wrong("Value of anything-but must be an array or single string/number value.")
+		}
 	}
 	var b but
 	for _, v := range list {
-		var m matcher
-		var err error
-		switch op {
-		case "prefix", "suffix":
-			m, err = affix(op, v)
-		case "equals-ignore-case":
-			m, err = text(op, v, func(s string) matcher { return folded{s} })
-		case "wildcard":
-			m, err = wild(v)
-		default:
-			err = wrong("Unsupported anything-but pattern: %s", op)
+		s, ok := v.(string)
+		if !ok {
+			return nil, wrong("%s", word)
 		}
+		m, err := to(s)
 		if err != nil {
 			return nil, err
 		}
@@ -139,77 +190,38 @@ func parseNumeric(arg any) (matcher, error) {
 	if !ok {
 		return nil, wrong("Value of numeric must be an array.")
 	}
-	op, err := comparison(list)
-	if err != nil {
-		return nil, err
-	}
-	value, err := operand(op, list[1:])
-	if err != nil {
-		return nil, err
-	}
-	out := numeric{}
-	out.bound(op, value)
-	rest := list[2:]
-	switch {
-	case len(rest) == 0:
-		return out, nil
-	case op[0] != '>':
-		return nil, wrong("Too many elements in numeric expression")
-	}
-	if op, ok = rest[0].(string); !ok {
-		return nil, wrong("Bad value in numeric range: %s", word(rest[0]))
-	}
-	if op != "<" && op != "<=" {
-		return nil, wrong("Bad numeric range operator: %s", op)
-	}
-	if value, err = operand(op, rest[1:]); err != nil {
-		return nil, err
-	}
-	if len(rest) > 2 {
-		return nil, wrong("Too many terms in numeric range expression")
-	}
-	if out.low >= value {
-		return nil, wrong("Bottom must be less than top")
-	}
-	out.bound(op, value)
-	return out, nil
-}
-
-// comparison is the operator that a list of comparisons begins with.
-func comparison(list []any) (string, error) {
 	if len(list) == 0 {
-		return "", wrong("Invalid member in numeric match: ]")
+		return nil, wrong("Invalid member in numeric match: ]")
 	}
 	op, ok := list[0].(string)
-	switch {
-	case !ok:
-		return "", wrong("Invalid member in numeric match: %s", word(list[0]))
-	case op != "=" && op != "<" && op != "<=" && op != ">" && op != ">=":
-		return "", wrong("Unrecognized numeric range operator: %s", op)
-	}
-	return op, nil
-}
-
-// operand is the number that an operator is to compare with.
-func operand(op string, list []any) (float64, error) {
-	if op == "=" {
-		op = "equals"
-	}
-	var n json.Number
-	if len(list) > 0 {
-		n, _ = list[0].(json.Number)
-	}
-	if n == "" {
-		return 0, wrong("Value of %s must be numeric", op)
-	}
-	value, ok := number(n)
 	if !ok {
-		return 0, wrong("Value of %s must be between -5.0e9 and +5.0e9, inclusive", op)
+		return nil, wrong("Invalid member in numeric match: %s", word(list[0]))
 	}
-	return value, nil
+	name := op
+	switch op {
+	case "=":
+		name = "equals"
+	case "<", "<=", ">", ">=":
+	default:
+		return nil, wrong("Unrecognized numeric range operator: %s", op)
+	}
+	first, err := operand(name, list, 1)
+	if err != nil {
+		return nil, err
+	}
+	if op == "=" || op == "<" || op == "<=" {
+		if len(list) > 2 {
+			return nil, wrong("Too many elements in numeric expression")
+		}
+		if op == "=" {
+			return numeric{exact: true, hasLow: true, hasHigh: true, low: first, high: first, lowIn: true, highIn: true}, nil
+		}
+		return numeric{hasHigh: true, high: first, highIn: op == "<="}, nil
+	}
+	return upTo(numeric{hasLow: true, low: first, lowIn: op == ">="}, list)
 }
 
-// word is a value as messages quote it.
+// word is a value as messages tell it: arrays and objects by how they begin.
 func word(v any) string {
 	switch v.(type) {
 	case []any:
@@ -220,34 +232,80 @@ func word(v any) string {
 	return fmt.Sprint(v)
 }
 
-// bound adds one comparison.
-func (n *numeric) bound(op string, value float64) {
-	if op == "=" {
-		n.exact = true
+// upTo reads the upper half of a range, if there is one.
+func upTo(n numeric, list []any) (matcher, error) {
+	if len(list) == 2 {
+		return n, nil
 	}
-	if op[0] != '<' {
-		n.hasLow, n.low, n.lowIn = true, value, op != ">"
+	op, ok := list[2].(string)
+	if !ok {
+		return nil, wrong("Bad value in numeric range: %s", word(list[2]))
 	}
-	if op[0] != '>' {
-		n.hasHigh, n.high, n.highIn = true, value, op != "<"
+	if op != "<" && op != "<=" {
+		return nil, wrong("Bad numeric range operator: %s", op)
 	}
+	high, err := operand(op, list, 3)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) > 4 {
+		return nil, wrong("Too many terms in numeric range expression")
+	}
+	n.hasHigh, n.high, n.highIn = true, high, op == "<="
+	if n.low >= n.high {
+		return nil, wrong("Bottom must be less than top")
+	}
+	return n, nil
+}
+
+// operand is the number that a comparison is with.
+func operand(name string, list []any, at int) (float64, error) {
+	var n json.Number
+	ok := false
+	if at < len(list) {
+		n, ok = list[at].(json.Number)
+	}
+	if !ok {
+		return 0, wrong("Value of %s must be numeric", name)
+	}
+	value, ok := number(n)
+	if !ok {
+		return 0, wrong("Value must be between -5.0E9 and 5.0E9, inclusive")
+	}
+	return value, nil
 }
 
 func parseCIDR(arg any) (matcher, error) {
 	s, ok := arg.(string)
 	if !ok {
-		return nil, wrong("cidr match pattern must be a string")
+		return nil, wrong("prefix match pattern must be a string")
 	}
-	p, err := netip.ParsePrefix(s)
+	ip, mask, ok := strings.Cut(s, "/")
+	if !ok || strings.Contains(mask, "/") || mask == "" {
+		return nil, wrong("Malformed CIDR, one '/' required")
+	}
+	bits, err := strconv.Atoi(mask)
 	if err != nil {
-		a, err := netip.ParseAddr(s)
-		if err != nil || a.Zone() != "" {
-			return nil, wrong("Malformed CIDR, one '/' required: %s", s)
-		}
-		p = netip.PrefixFrom(a, a.BitLen())
+		return nil, wrong("Malformed CIDR, mask bits must be an integer")
 	}
-	return block{p.Masked()}, nil
+	if bits < 0 {
+		return nil, wrong("Malformed CIDR, mask bits must not be negative")
+	}
+	a, err := netip.ParseAddr(ip)
+	if err != nil || a.Zone() != "" {
+		return nil, wrong("Nonstandard IP address: %s", ip)
+	}
+	if a.Is4() && bits > 31 {
+		return nil, wrong("IPv4 mask bits must be < 32")
+	}
+	if bits > 127 {
+		return nil, wrong("IPv6 mask bits must be < 128")
+	}
+	return block{netip.PrefixFrom(a, bits).Masked()}, nil
 }
+
+// wildcards that one pattern may have.
+const wildcardsMax = 100
 
 // wild compiles a wildcard: * is any text, \* and \\ are themselves.
 func wild(arg any) (matcher, error) {
@@ -259,19 +317,17 @@ func wild(arg any) (matcher, error) {
 	var part strings.Builder
 	star := false
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '*':
-			if star {
-				return nil, wrong("Consecutive wildcard characters at pos %d", i-1)
-			}
+		switch c := s[i]; {
+		case c == '*' && star:
+			return nil, wrong("Consecutive wildcard characters at pos %d", i)
+		case c == '*':
 			out.parts = append(out.parts, part.String())
 			part.Reset()
 			star = true
 			continue
-		case '\\':
-			if i+1 >= len(s) || s[i+1] != '*' && s[i+1] != '\\' {
-				return nil, wrong("Invalid escape character at pos %d", i)
-			}
+		case c == '\\' && (i+1 >= len(s) || s[i+1] != '*' && s[i+1] != '\\'):
+			return nil, wrong("Invalid escape character at pos %d", i+1)
+		case c == '\\':
 			i++
 			part.WriteByte(s[i])
 		default:
@@ -280,5 +336,8 @@ func wild(arg any) (matcher, error) {
 		star = false
 	}
 	out.parts = append(out.parts, part.String())
+	if len(out.parts) > wildcardsMax {
+		return nil, wrong("Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character")
+	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 )
 
@@ -30,13 +31,16 @@ const (
 	// wildcard, cidr, and anything-but with another operator in it.
 	Filter
 	// Notification is the language of SNS's filter policies, which lacks wildcard,
-	// and anything-but with another operator in it than prefix. Numbers are
-	// compared by their value.
+	// and anything-but with another operator in it than prefix. Names with dots
+	// are names.
 	Notification
 )
 
 // Pattern is a compiled pattern. Safe for concurrent use.
-type Pattern struct{ root *node }
+type Pattern struct {
+	root    *node
+	dialect Dialect
+}
 
 // node matches an object: all its fields, and one of each set of alternatives.
 type node struct {
@@ -64,6 +68,9 @@ func Parse(text []byte, d Dialect) (*Pattern, error) {
 	if err != nil {
 		return nil, wrong("Filter is not valid JSON")
 	}
+	if d != Notification {
+		v = undot(v, true)
+	}
 	m, ok := v.(map[string]any)
 	if !ok {
 		return nil, wrong("Filter is not an object")
@@ -73,7 +80,17 @@ func Parse(text []byte, d Dialect) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pattern{root}, nil
+	return &Pattern{root, d}, nil
+}
+
+// DecodeEvent reads an event for the patterns of buses and of event source
+// mappings, in which "a.b" is b in a.
+func DecodeEvent(text []byte) (any, error) {
+	v, err := Decode(text)
+	if err != nil || !bytes.ContainsRune(text, '.') {
+		return v, err
+	}
+	return undot(v, false), nil
 }
 
 // Decode reads an event so that numbers stay as they are written.
@@ -93,6 +110,7 @@ func Decode(text []byte) (any, error) {
 type parser struct {
 	dialect      Dialect
 	combinations int
+	path         []string // of the field that is read
 }
 
 const orKey = "$or"
@@ -105,15 +123,20 @@ func (p *parser) object(m map[string]any, depth int) (*node, error) {
 		return nil, wrong("Pattern is nested too deep")
 	}
 	n := &node{}
-	for name, v := range m {
-		if either, ok := alternatives(name, v); ok {
+	for _, name := range slices.Sorted(maps.Keys(m)) { // so that one mistake of several is told of
+		v := m[name]
+		either, ok, err := p.alternatives(name, v)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			if err := p.or(n, either, depth); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		f := field{name: name}
-		var err error
+		p.path = append(p.path, name)
 		switch v := v.(type) {
 		case map[string]any:
 			f.sub, err = p.object(v, depth+1)
@@ -125,32 +148,62 @@ func (p *parser) object(m map[string]any, depth int) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
+		p.path = p.path[:len(p.path)-1]
 		n.fields = append(n.fields, f)
 	}
 	return n, nil
 }
 
 // alternatives says whether a field is the operator $or: an array of at least
-// two objects, none of which is an operator. Else it is a field of that name.
-func alternatives(name string, v any) ([]map[string]any, bool) {
+// two objects, none of which is an operator. EventBridge takes nothing else by
+// that name; elsewhere it is a field then.
+func (p *parser) alternatives(name string, v any) ([]map[string]any, bool, error) {
+	if name != orKey {
+		return nil, false, nil
+	}
+	out, err := readOr(v)
+	if err != nil && p.dialect != EventBridge {
+		return nil, false, nil
+	}
+	return out, err == nil, err
+}
+
+// checkNames refuses fields inside $or that have the names of operators, at any
+// depth.
+func checkNames(m map[string]any) error {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if slices.Contains(reserved, key) {
+			return wrong("%s is Ruler reserved fieldName which cannot be used inside $or.", key)
+		}
+		if sub, ok := m[key].(map[string]any); ok {
+			if err := checkNames(sub); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func readOr(v any) ([]map[string]any, error) {
 	list, ok := v.([]any)
-	if name != orKey || !ok || len(list) < 2 {
-		return nil, false
+	if !ok {
+		return nil, wrong("It must be an Array followed with $or.")
 	}
 	out := make([]map[string]any, len(list))
 	for i, e := range list {
 		m, ok := e.(map[string]any)
 		if !ok {
-			return nil, false
+			return nil, wrong("Only JSON object is allowed in array of $or relationship.")
 		}
-		for key := range m {
-			if slices.Contains(operators, key) {
-				return nil, false
-			}
+		if err := checkNames(m); err != nil {
+			return nil, err
 		}
 		out[i] = m
 	}
-	return out, true
+	if len(list) < 2 {
+		return nil, wrong("There must have at least 2 Objects in $or relationship.")
+	}
+	return out, nil
 }
 
 func (p *parser) or(n *node, either []map[string]any, depth int) error {
@@ -177,7 +230,7 @@ func (p *parser) leaf(list []any) ([]matcher, error) {
 		switch v := v.(type) {
 		case map[string]any:
 			if len(v) != 1 {
-				return nil, wrong("Only one key allowed in match expression")
+				return nil, errOneKey
 			}
 			for op, arg := range v {
 				var err error
@@ -188,18 +241,8 @@ func (p *parser) leaf(list []any) ([]matcher, error) {
 		case []any:
 			return nil, wrong("Match value must be String, number, true, false, or null")
 		default:
-			out[i] = p.exact(v)
+			out[i] = equalTo(v)
 		}
 	}
 	return out, nil
-}
-
-// exact is a value that is written out.
-func (p *parser) exact(v any) matcher {
-	if n, ok := v.(json.Number); ok && p.dialect == Notification {
-		if f, ok := number(n); ok {
-			return numeric{exact: true, hasLow: true, hasHigh: true, low: f, high: f, lowIn: true, highIn: true}
-		}
-	}
-	return equals{v}
 }

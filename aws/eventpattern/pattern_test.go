@@ -38,8 +38,8 @@ func TestMatch(t *testing.T) {
 		{`{"$or":[{"eventName":["REMOVE"]},{"dynamodb":{"Keys":{"id":{"S":["A-1"]}}}}]}`, record, true},
 		{`{"eventSource":["aws:dynamodb"],"$or":[{"eventName":["REMOVE"]},{"eventName":["MODIFY"]}]}`, record, false},
 		{`{"a":[300]}`, `{"a":300}`, true},
-		{`{"a":[300]}`, `{"a":300.0}`, false},
-		{`{"a":[300]}`, `{"a":3e2}`, false},
+		{`{"a":[300]}`, `{"a":300.0}`, true},
+		{`{"a":[300]}`, `{"a":3e2}`, true},
 		{`{"a":[null]}`, `{"a":null}`, true},
 		{`{"a":[null]}`, `{}`, false},
 		{`{"a":[""]}`, `{"a":""}`, true},
@@ -59,6 +59,10 @@ func TestMatch(t *testing.T) {
 		{`{"l":{"k":["a"],"v":[2]}}`, `{"l":[{"k":"a","v":1},{"k":"b","v":2}]}`, false},
 		{`{"l":{"k":["b"],"v":[2]}}`, `{"l":[{"k":"a","v":1},{"k":"b","v":2}]}`, true},
 		{`{"$or":["x"]}`, `{"$or":"x"}`, true}, // a field of that name
+		{`{"a.b":["x"]}`, `{"a":{"b":"x"}}`, true},
+		{`{"a":{"b":["x"]}}`, `{"a.b":"x"}`, true},
+		{`{"a":{"b":["x"]}}`, `{"a.b":{"b":"x"}}`, false},
+		{`{"a":{"b":["x"],"c":["y"]}}`, `{"a.b":"x","a":{"c":"y"}}`, true},
 		{`{"a":["x"]}`, `"x"`, false},
 		{`{"a":["x"]}`, `{"a":"x"} 2`, false},
 	} {
@@ -119,7 +123,7 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%.60s: error %v", text, err)
 		}
 	}
-	for _, text := range []string{`{"a":[{"wildcard":"x**"}]}`, `{"a":[{"wildcard":"x\\"}]}`, `{"a":[{"cidr":"10.0.0.0/99"}]}`, `{"a":[{"anything-but":{"numeric":["=",1]}}]}`} {
+	for _, text := range []string{`{"$or":["x"]}`, `{"$or":[{"a":["x"]}]}`, `{"$or":[{"a":["x"]},{"b":{"prefix":["x"]}}]}`, `{"a":[{"cidr":"10.0.0.1"}]}`, `{"a":[{"cidr":"10.0.0.0/32"}]}`, `{"a":[{"anything-but":{"prefix":""}}]}`, `{"a":[{"anything-but":{"prefix":{"equals-ignore-case":"x"}}}]}`, `{"a":[{"wildcard":"x**"}]}`, `{"a":[{"wildcard":"x\\"}]}`, `{"a":[{"cidr":"10.0.0.0/99"}]}`, `{"a":[{"anything-but":{"numeric":["=",1]}}]}`} {
 		if _, err := Parse([]byte(text), EventBridge); err == nil {
 			t.Errorf("%s was taken", text)
 		}

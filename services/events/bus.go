@@ -125,21 +125,17 @@ func (d *document) without(sid string) (at int) {
 
 // permit gives a policy with a statement more, or in the place of the one of its
 // id.
-func permit(text string, s statement) (string, error) {
+func permit(text, sid string, raw json.RawMessage) (string, error) {
 	d, err := readDocument(text)
 	if err != nil {
 		return "", err
 	}
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return "", err
-	}
-	if at := d.without(s.Sid); at >= 0 {
-		d.Statement = slices.Insert(d.Statement, at, json.RawMessage(raw))
+	if at := d.without(sid); at >= 0 {
+		d.Statement = slices.Insert(d.Statement, at, raw)
 	} else {
 		d.Statement = append(d.Statement, raw)
 	}
-	out, err := json.Marshal(d)
+	out, err := plain(d)
 	return string(out), err
 }
 

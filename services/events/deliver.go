@@ -117,7 +117,7 @@ func (s *Service) matched(ctx context.Context, c *service.Call, one routed) ([]s
 	if err != nil || len(rules) == 0 {
 		return nil, err
 	}
-	v, err := eventpattern.Decode(one.event)
+	v, err := eventpattern.DecodeEvent(one.event)
 	if err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ func (s *Service) putPermission(ctx context.Context, c *service.Call, in *api.Pu
 		doc := smithy.Val(in.Policy)
 		if in.Policy == nil {
 			var err error
-			if doc, err = permit(b.Policy, statementOf(k, in)); err != nil {
+			if doc, err = permit(b.Policy, *in.StatementId, encode(statementOf(k, in))); err != nil {
 				return err
 			}
 		}

@@ -74,7 +74,7 @@ func (s *Service) testEventPattern(_ context.Context, _ *service.Call, in *api.T
 	if err != nil {
 		return nil, api.ErrInvalidEventPatternException("%s", err.Error())
 	}
-	ev, err := eventpattern.Decode([]byte(*in.Event))
+	ev, err := eventpattern.DecodeEvent([]byte(*in.Event))
 	if err != nil || !isEvent(ev) {
 		return nil, invalid("Parameter Event is not valid.")
 	}

@@ -63,7 +63,7 @@ func (p *poller) wants(record []byte) bool {
 	if len(p.filters) == 0 {
 		return true
 	}
-	v, err := eventpattern.Decode(record)
+	v, err := eventpattern.DecodeEvent(record)
 	if err != nil {
 		return true // it is ours, and never happens
 	}
