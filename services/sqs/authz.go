@@ -29,7 +29,32 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		return nil, err
 	}
 	requestTags(check.Context, in)
-	return []service.Check{check}, nil
+	checks := []service.Check{check}
+	if in, ok := in.(*api.StartMessageMoveTaskInput); ok {
+		return s.moveChecks(ctx, c, in, checks)
+	}
+	return checks, nil
+}
+
+// moveChecks adds what moving messages needs besides
+// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html).
+// Where messages go back to where they came from, that is known to each of them
+// only; it is a queue that was allowed to send its dead letters here.
+func (s *Service) moveChecks(ctx context.Context, c *service.Call, in *api.StartMessageMoveTaskInput, checks []service.Check) ([]service.Check, error) {
+	for _, action := range []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"} {
+		other := checks[0]
+		other.Action, other.Fault = action, denied(c, &service.Check{Action: action, Resource: other.Resource})
+		checks = append(checks, other)
+	}
+	if in.DestinationArn == nil {
+		return checks, nil
+	}
+	to, err := named(c, "DestinationArn", *in.DestinationArn)
+	if err != nil {
+		return nil, err
+	}
+	check, err := s.check(ctx, c, to, "sqs:SendMessage")
+	return append(checks, check), err
 }
 
 // subject is the queue that a request is about; without a name it is about none.
@@ -45,6 +70,16 @@ func subject(c *service.Call, in any) (queue.Key, error) {
 			k.Account = owner
 		}
 		return k, nil
+	case *api.StartMessageMoveTaskInput:
+		return named(c, "SourceArn", *in.SourceArn)
+	case *api.ListMessageMoveTasksInput:
+		return named(c, "SourceArn", *in.SourceArn)
+	case *api.CancelMessageMoveTaskInput:
+		h, ok := parseTaskHandle(*in.TaskHandle)
+		if !ok {
+			return queue.Key{}, queue.Invalid("Value for parameter TaskHandle is invalid.")
+		}
+		return named(c, "SourceArn", h.SourceARN)
 	}
 	given, _ := reflect.ValueOf(in).Elem().FieldByName("QueueUrl").Interface().(*string)
 	return keyOf(c, given)

@@ -14,6 +14,7 @@ import (
 	"moln.dev/moln/engine/ident"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/engine/kv/memkv"
+	"moln.dev/moln/engine/sched"
 	"moln.dev/moln/engine/seal"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
@@ -45,8 +46,10 @@ func newHarnessOn(t testing.TB, db *kv.DB) *harness {
 		t.Fatal(err)
 	}
 	h := &harness{t: t, clk: clk, iam: map[string]*policy.Policy{}}
+	ids := ident.NewSeeded(1, clk)
 	h.s = New(service.Deps{
-		KV: db, Clock: clk, Ident: ident.NewSeeded(1, clk), Seal: sealer, Log: slog.New(slog.DiscardHandler),
+		Sched: sched.New(db.Scope([]byte("sched")), clk, ids, slog.New(slog.DiscardHandler)),
+		KV:    db.Scope([]byte("sqs")), Clock: clk, Ident: ids, Seal: sealer, Log: slog.New(slog.DiscardHandler),
 		Site: service.Site{Endpoint: endpoint},
 	})
 	h.Backend = servicetest.New(h.s.Definition(), "MissingParameter")

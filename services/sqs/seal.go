@@ -16,7 +16,7 @@ var errPayload = errors.New("sqs: a message cannot be read")
 
 // pack makes the payload of a message: the attributes with their length, and the
 // body, encrypted as the queue says.
-func (s *Service) pack(_ context.Context, _ *service.Call, q *queue.Queue, d *draft) error {
+func (s *Service) pack(ctx context.Context, c *service.Call, q *queue.Queue, d *draft) error {
 	var attributes []byte
 	if len(d.attributes) > 0 {
 		var err error
@@ -26,23 +26,36 @@ func (s *Service) pack(_ context.Context, _ *service.Call, q *queue.Queue, d *dr
 	}
 	plain := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen32+len(attributes)+len(d.body)), uint64(len(attributes)))
 	plain = append(append(plain, attributes...), d.body...)
-	if d.Sealed = q.Sealed; d.Sealed {
-		plain = s.deps.Seal.Seal(purpose(d.Place), plain)
+	switch {
+	case q.KeyID != "":
+		d.Sealing = d.Place.MessageID()
+		sealed, err := s.encrypt(ctx, c, q, &d.Message, plain)
+		if err != nil {
+			return err
+		}
+		plain = sealed
+	case q.Sealed:
+		d.Sealed, d.Sealing = true, d.Place.MessageID()
+		plain = s.deps.Seal.Seal(purpose(&d.Message), plain)
 	}
 	d.Payload = plain
 	return nil
 }
 
 // purpose is what a message is sealed for: to be itself, in whatever queue.
-func purpose(p message.Place) string { return "sqs/message/" + string(p.ID[:]) }
+func purpose(m *store.Message) string { return "sqs/message/" + m.Sealing }
 
 // unpack reads a message.
-func (s *Service) unpack(_ context.Context, _ *service.Call, _ *queue.Queue, m *store.Message) (body string, attributes message.Attributes, err error) {
+func (s *Service) unpack(ctx context.Context, c *service.Call, q *queue.Queue, m *store.Message) (body string, attributes message.Attributes, err error) {
 	plain := m.Payload
-	if m.Sealed {
-		if plain, err = s.deps.Seal.Open(purpose(m.Place), plain); err != nil {
-			return "", nil, err
-		}
+	switch {
+	case m.Wrapped != nil:
+		plain, err = s.decrypt(ctx, c, q, m)
+	case m.Sealed:
+		plain, err = s.deps.Seal.Open(purpose(m), plain)
+	}
+	if err != nil {
+		return "", nil, err
 	}
 	size, n := binary.Uvarint(plain)
 	if n <= 0 || size > uint64(len(plain)-n) {

@@ -7,6 +7,7 @@ import (
 
 var table = service.Table[*Service]{
 	service.Full(api.AddPermission, (*Service).addPermission),
+	service.Full(api.CancelMessageMoveTask, (*Service).cancelMessageMoveTask),
 	service.Full(api.ChangeMessageVisibility, (*Service).changeMessageVisibility),
 	service.Full(api.ChangeMessageVisibilityBatch, (*Service).changeMessageVisibilityBatch),
 	service.Full(api.CreateQueue, (*Service).createQueue),
@@ -16,6 +17,7 @@ var table = service.Table[*Service]{
 	service.Full(api.GetQueueAttributes, (*Service).getQueueAttributes),
 	service.Full(api.GetQueueUrl, (*Service).getQueueURL),
 	service.Full(api.ListDeadLetterSourceQueues, (*Service).listDeadLetterSourceQueues),
+	service.Full(api.ListMessageMoveTasks, (*Service).listMessageMoveTasks),
 	service.Full(api.ListQueueTags, (*Service).listQueueTags),
 	service.Full(api.ListQueues, (*Service).listQueues),
 	service.Full(api.PurgeQueue, (*Service).purgeQueue),
@@ -26,6 +28,5 @@ var table = service.Table[*Service]{
 	service.Full(api.SetQueueAttributes, (*Service).setQueueAttributes),
 	service.Full(api.TagQueue, (*Service).tagQueue),
 	service.Full(api.UntagQueue, (*Service).untagQueue),
-	service.None[*Service]("messages are moved to dead-letter queues, and not yet back from them",
-		api.CancelMessageMoveTask, api.ListMessageMoveTasks, api.StartMessageMoveTask),
+	service.Full(api.StartMessageMoveTask, (*Service).startMessageMoveTask),
 }

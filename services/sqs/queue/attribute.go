@@ -207,8 +207,6 @@ func settleEncryption(out, request map[string]string) error {
 	case managed && (key || out[api.QueueAttributeNameKmsMasterKeyId] != ""):
 		return api.ErrInvalidAttributeName("You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")
 	case key:
-		return api.ErrUnsupportedOperation("moln does not encrypt queues with keys of KMS yet.")
-	case false:
 		out[api.QueueAttributeNameSqsManagedSseEnabled] = isFalse
 	}
 	return nil

@@ -32,7 +32,7 @@ func (s *Store) receiveFifo(ctx context.Context, q *queue.Queue, w Want) (got []
 			return got, next, err
 		}
 	}
-	letters, err := s.letters(ctx, q)
+	letters, err := s.letters(ctx, q, w)
 	if err != nil {
 		return nil, next, err
 	}

@@ -17,6 +17,8 @@ type Want struct {
 	// Attempt is a name for the request, which is answered again the same; of
 	// FIFO queues.
 	Attempt string
+	// Keep: what was received too often is given out all the same.
+	Keep bool
 }
 
 // Receive takes visible messages. Where there are none, next says when one may
@@ -27,7 +29,7 @@ func (s *Store) Receive(ctx context.Context, q *queue.Queue, w Want) (got []Rece
 	}
 	h, leave := s.enter(q)
 	defer leave()
-	letters, err := s.letters(ctx, q)
+	letters, err := s.letters(ctx, q, w)
 	if err != nil {
 		return nil, next, err
 	}
@@ -50,8 +52,8 @@ func (s *Store) Receive(ctx context.Context, q *queue.Queue, w Want) (got []Rece
 }
 
 // letters is the dead-letter queue of a queue; nil where there is none.
-func (s *Store) letters(ctx context.Context, q *queue.Queue) (*queue.Queue, error) {
-	if q.Redrive == nil || q.Redrive.Target == q.Key {
+func (s *Store) letters(ctx context.Context, q *queue.Queue, w Want) (*queue.Queue, error) {
+	if w.Keep || q.Redrive == nil || q.Redrive.Target == q.Key {
 		return nil, nil
 	}
 	to, err := s.Queue(ctx, q.Redrive.Target)

@@ -34,6 +34,10 @@ type Meta struct {
 	Sealed  bool   `json:"sealed,omitempty"`
 	Wrapped []byte `json:"wrapped,omitempty"`
 	KeyARN  string `json:"key,omitempty"`
+	KeyFor  string `json:"keyFor,omitempty"` // ARN of the queue that the key was made for
+	// Sealing is what a payload that is encrypted is bound to: the message's first
+	// id, which it keeps when it is moved.
+	Sealing string `json:"sealing,omitempty"`
 }
 
 const recordVersion = 1

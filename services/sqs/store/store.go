@@ -298,8 +298,9 @@ func (s *Store) lastNames(ctx context.Context, prefix []byte, r kv.Range) ([]str
 	return out, nil
 }
 
-// Everywhere calls fn with every queue of every account.
-func (s *Store) Everywhere(ctx context.Context, fn func(q *queue.Queue) error) error {
+// Everywhere calls fn with every queue of every account, and forgets the names of
+// those that were deleted before a time.
+func (s *Store) Everywhere(ctx context.Context, before time.Time, fn func(q *queue.Queue) error) error {
 	var from []byte
 	for {
 		items, err := s.db.Scan(ctx, kv.Range{Start: from, Limit: 1})
@@ -317,17 +318,25 @@ func (s *Store) Everywhere(ctx context.Context, fn func(q *queue.Queue) error) e
 		if err := s.queuesOf(ctx, account, region, fn); err != nil {
 			return err
 		}
+		if err := s.freeNames(ctx, account, region, before); err != nil {
+			return err
+		}
 		from = tuple.End(tuple.Key(account, region))
 	}
 }
 
 func (s *Store) queuesOf(ctx context.Context, account, region string, fn func(q *queue.Queue) error) error {
 	all := key(queue.Key{Account: account, Region: region}, kindQueue)
-	return s.db.Each(ctx, kv.Range{Start: all, End: tuple.End(all)}, func(it kv.Item) (bool, error) {
+	var list []*queue.Queue
+	err := s.db.Each(ctx, kv.Range{Start: all, End: tuple.End(all)}, func(it kv.Item) (bool, error) {
 		q, err := queue.Decode(it.Value)
-		if err != nil {
-			return false, err
-		}
-		return true, fn(q)
+		list = append(list, q)
+		return err == nil, err
 	})
+	for _, q := range list {
+		if err == nil {
+			err = fn(q)
+		}
+	}
+	return err
 }
