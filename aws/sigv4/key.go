@@ -78,11 +78,14 @@ func (k *macKey) sum(text []byte) [sha256.Size]byte {
 }
 
 func hashHex[T string | []byte](text T) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
+	return toHex(sha256.Sum256([]byte(text)))
 }
 
 func signHex(key *macKey, text string) string {
-	sum := key.sum([]byte(text))
-	return hex.EncodeToString(sum[:])
+	return toHex(key.sum([]byte(text)))
+}
+
+func toHex(sum [sha256.Size]byte) string {
+	var room [2 * sha256.Size]byte
+	return string(hex.AppendEncode(room[:0], sum[:]))
 }

@@ -207,8 +207,16 @@ const scopeParts = 5
 
 // setScope reads keyid/date/region/service/aws4_request.
 func (s *Signed) setScope(credential string) bool {
-	parts := strings.Split(credential, "/")
-	if len(parts) != scopeParts || parts[4] != terminator || slices.Contains(parts, "") {
+	var parts [scopeParts]string
+	n := 0
+	for part := range strings.SplitSeq(credential, "/") {
+		if n == scopeParts || part == "" {
+			return false
+		}
+		parts[n] = part
+		n++
+	}
+	if n != scopeParts || parts[4] != terminator {
 		return false
 	}
 	s.AccessKeyID, s.Date, s.Region, s.Service = parts[0], parts[1], parts[2], parts[3]

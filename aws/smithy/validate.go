@@ -173,13 +173,7 @@ func (w *walk) list(sh *Shape, v reflect.Value, path string) {
 func (w *walk) dict(sh *Shape, v reflect.Value, path string) {
 	key, value := w.svc.Shape(sh.Members[0].Shape), w.svc.Shape(sh.Members[1].Shape)
 	if w.quick {
-		for entry := v.MapRange(); entry.Next(); {
-			if len(w.broken(key, entry.Key())) > 0 || len(w.broken(value, entry.Value())) > 0 {
-				w.found = append(w.found, Violation{})
-				return
-			}
-			w.inside(sh.Members[1].Shape, entry.Value(), "")
-		}
+		w.quickDict(key, value, sh.Members[1].Shape, v)
 		return
 	}
 	keys := v.MapKeys()
@@ -198,6 +192,32 @@ func (w *walk) dict(sh *Shape, v reflect.Value, path string) {
 	}
 	for _, k := range keys {
 		w.inside(sh.Members[1].Shape, v.MapIndex(k), path+"."+k.String()+".member")
+	}
+}
+
+// quickDict looks at keys and values of a map without keeping any.
+func (w *walk) quickDict(key, value *Shape, id ShapeID, v reflect.Value) {
+	deeper := !w.plain[id]
+	if v.Len() == 0 || key.Constraints == nil && value.Constraints == nil && !deeper {
+		return
+	}
+	// One room for all: a value that is taken out of a map is copied.
+	k, e := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+	for entry := v.MapRange(); entry.Next(); {
+		k.SetIterKey(entry)
+		if len(w.broken(key, k)) > 0 {
+			w.found = append(w.found, Violation{})
+			return
+		}
+		if value.Constraints == nil && !deeper {
+			continue
+		}
+		e.SetIterValue(entry)
+		if len(w.broken(value, e)) > 0 {
+			w.found = append(w.found, Violation{})
+			return
+		}
+		w.inside(id, e, "")
 	}
 }
 

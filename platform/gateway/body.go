@@ -51,7 +51,8 @@ func (g *Gateway) openBody(x *exchange, signed *sigv4.Signed) (*wire.Request, st
 		}
 	}
 	req.Body = body
-	hash := hex.EncodeToString(sum[:])
+	var digits [2 * sha256.Size]byte
+	hash := string(hex.AppendEncode(digits[:0], sum[:]))
 	if signed != nil && signed.PayloadHash == sigv4.UnsignedPayload {
 		hash = sigv4.UnsignedPayload
 	}

@@ -44,6 +44,8 @@ type subject struct {
 // their own: each item is judged as its own operation.
 func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
 	switch in := in.(type) {
+	case *api.GetItemInput:
+		s.readAhead(ctx, c, in)
 	case *api.ListTablesInput, *api.DescribeLimitsInput, *api.DescribeEndpointsInput:
 		return everything(op), nil
 	case *api.TagResourceInput:
@@ -245,7 +247,7 @@ func (s *Service) conditionKeys(ctx context.Context, c *service.Call, sub *subje
 	if err != nil {
 		return keys, nil // the handler says what is wrong with the name
 	}
-	t, err := s.store.Table(ctx, p, name, words.NoTable())
+	t, err := s.tableOf(ctx, c, p, name)
 	if err != nil {
 		if words.MessageOf(err) == words.MessageOf(words.NoTable()) {
 			return keys, nil // and that there is no such table

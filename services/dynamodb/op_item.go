@@ -51,17 +51,18 @@ func (s *Service) readItem(ctx context.Context, c *service.Call, in *api.GetItem
 	if err != nil {
 		return nil, oneFound{}, err
 	}
-	place, name, err := locate(c, in.TableName)
+	t, err := s.load(ctx, c, in.TableName)
 	if err != nil {
 		return nil, oneFound{}, err
 	}
-	admitted := func(t *store.Table) (table.Key, error) {
-		if err := s.store.AdmitRead(t, nil); err != nil {
-			return table.Key{}, err
-		}
-		return t.ReadKey(key)
+	if err := s.store.AdmitRead(t, nil); err != nil {
+		return nil, oneFound{}, err
 	}
-	t, stored, size, err := s.store.GetFrom(ctx, place, name, words.NoTable(), admitted)
+	k, err := t.ReadKey(key)
+	if err != nil {
+		return nil, oneFound{}, err
+	}
+	stored, size, err := s.readStored(ctx, c, t, k)
 	if err != nil {
 		return nil, oneFound{}, err
 	}

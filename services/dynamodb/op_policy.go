@@ -2,11 +2,11 @@ package dynamodb
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	api "moln.dev/moln/api/dynamodb"
 	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
@@ -29,15 +29,14 @@ func (s *Service) policyOf(ctx context.Context, c *service.Call, given *string) 
 	if err != nil {
 		return nil, nil // the handler says what is wrong with the name
 	}
-	missing := words.NoTable()
-	t, err := s.store.Table(ctx, p, name, missing)
-	if errors.Is(err, missing) {
-		return nil, nil
+	t, err := s.tableOf(ctx, c, p, name)
+	switch {
+	case err == nil:
+		return t.Compiled, nil
+	case fault.As(err) != nil:
+		return nil, nil // there is no such table
 	}
-	if err != nil {
-		return nil, err
-	}
-	return t.Compiled, nil
+	return nil, err
 }
 
 // readPolicy checks a document that is to become a table's policy.

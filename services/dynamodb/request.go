@@ -49,7 +49,7 @@ func locate(c *service.Call, given *string) (store.Place, string, error) {
 func tableARN(c *service.Call, name string) string { return tableIn(c.Account, c.Region, name) }
 
 func tableIn(account, region, name string) string {
-	return arn.ARN{Partition: "aws", Service: "dynamodb", Region: region, Account: account, Resource: "table/" + name}.String()
+	return "arn:aws:dynamodb:" + region + ":" + account + ":table/" + name
 }
 
 // load finds the table of a data request.
@@ -58,7 +58,7 @@ func (s *Service) load(ctx context.Context, c *service.Call, given *string) (*st
 	if err != nil {
 		return nil, err
 	}
-	return s.store.Table(ctx, p, name, words.NoTable())
+	return s.tableOf(ctx, c, p, name)
 }
 
 // placeholders are ExpressionAttributeNames and Values, and the expressions of

@@ -55,9 +55,13 @@ func (f *fresh) drop(p Place, name string) {
 	delete(f.tables, tableName{p, name})
 }
 
-// guess gives the table as it was last seen, where nothing tells whether it
-// still is so.
-func (s *Store) guess(p Place, name string) *Table {
+// Known gives a table that is as it is stored, and can be reached, where that can
+// be told without reading; else nil.
+func (s *Store) Known(p Place, name string) *Table { return s.fresh.get(p, name) }
+
+// Guess gives the table as it was last seen, where nothing tells whether it still
+// is so.
+func (s *Store) Guess(p Place, name string) *Table {
 	if s.fresh.get(p, name) != nil {
 		return nil
 	}
@@ -66,40 +70,27 @@ func (s *Store) guess(p Place, name string) *Table {
 	return s.fresh.tables[tableName{p, name}].Table
 }
 
-// GetFrom loads a table and reads the item of it that has the key which key
-// makes, with its size; none is nil. On a store that is shared both are read at
-// once, by the table as it was last seen; if it is another by now, once more.
-func (s *Store) GetFrom(ctx context.Context, p Place, name string, missing error, key func(*Table) (table.Key, error)) (*Table, item.Stored, int, error) {
-	if t := s.guess(p, name); t != nil {
-		if k, err := key(t); err == nil {
-			values, err := s.db.GetMany(ctx, p.tableKey(name), t.RowKey(k))
-			if err != nil {
-				return nil, nil, 0, err
-			}
-			if bytes.Equal(values[0], t.raw) {
-				return checkRow(t, values[1], nil)
-			}
-		}
+// GetGuessed reads an item of a table that was guessed, and whether the table
+// still is so, at once.
+func (s *Store) GetGuessed(ctx context.Context, t *Table, k table.Key) (stored item.Stored, size int, right bool, err error) {
+	values, err := s.db.GetMany(ctx, t.tableKey(t.Name), t.RowKey(k))
+	if err != nil || !bytes.Equal(values[0], t.raw) {
+		return nil, 0, false, err
 	}
-	t, err := s.Table(ctx, p, name, missing)
-	if err != nil {
-		return nil, nil, 0, err
+	if values[1] != nil {
+		stored, size, err = item.Check(values[1])
 	}
-	k, err := key(t)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	v, err := s.db.Get(ctx, t.RowKey(k))
-	return checkRow(t, v, err)
+	return stored, size, true, err
 }
 
-func checkRow(t *Table, v []byte, err error) (*Table, item.Stored, int, error) {
-	if errors.Is(err, kv.ErrNotFound) || err == nil && v == nil {
-		return t, nil, 0, nil
+// GetStored reads an item, with its size; none is nil.
+func (s *Store) GetStored(ctx context.Context, t *Table, k table.Key) (item.Stored, int, error) {
+	v, err := s.db.Get(ctx, t.RowKey(k))
+	if errors.Is(err, kv.ErrNotFound) {
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, 0, err
 	}
-	stored, size, err := item.Check(v)
-	return t, stored, size, err
+	return item.Check(v)
 }

@@ -69,6 +69,9 @@ func reword(in any, v *smithy.Violation) {
 // TableName refuses what is no table name, in the words of the model's check
 // (which takes ARNs as well and so lets too much through).
 func TableName(name string, least int) error {
+	if least <= len(name) && len(name) <= 255 && onlyNameBytes(name) {
+		return nil
+	}
 	var wrong []string
 	shown := "Value '" + name + "' at 'tableName' failed to satisfy constraint: "
 	if !onlyNameBytes(name) {
@@ -80,10 +83,7 @@ func TableName(name string, least int) error {
 	if len(name) > 255 {
 		wrong = append(wrong, shown+"Member must have length less than or equal to 255")
 	}
-	switch len(wrong) {
-	case 0:
-		return nil
-	case 1:
+	if len(wrong) == 1 {
 		return invalid("1 validation error detected: %s", wrong[0])
 	}
 	return invalid("%d validation errors detected: %s", len(wrong), strings.Join(wrong, "; "))
