@@ -4,6 +4,7 @@ import harness
 import smoke_s3  # noqa: F401  (importing a module registers its tests)
 import smoke_dynamodb  # noqa: F401
 import smoke_lambda  # noqa: F401
+import smoke_lambda_queues  # noqa: F401
 import smoke_apigateway  # noqa: F401
 import smoke_cognito  # noqa: F401
 import smoke_iam  # noqa: F401
