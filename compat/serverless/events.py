@@ -19,7 +19,7 @@ def sls(*args):
     env = {**os.environ, "SLS_AWS_MONITORING_FREQUENCY": "200", "SLS_TELEMETRY_DISABLED": "1", "SLS_NOTIFICATIONS_MODE": "off", "FORCE_COLOR": "0"}
     done = subprocess.run([os.environ["MOLN_BIN"], "exec", "--endpoint", ENDPOINT, "--", os.environ["OSLS"], *args], cwd=work + "/app", env=env, capture_output=True, text=True, timeout=180)
     if done.returncode:
-        raise AssertionError(f"osls {' '.join(args)}: " + " | ".join((done.stdout + done.stderr).strip().splitlines()[-12:]))
+        raise AssertionError(f"osls {' '.join(args)}: " + " | ".join((done.stderr + done.stdout).strip().splitlines()[-6:]))
     return done.stdout + done.stderr
 
 

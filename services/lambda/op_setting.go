@@ -46,7 +46,10 @@ func (s *Service) untagResource(ctx context.Context, c *service.Call, in *api.Un
 }
 
 func (s *Service) retag(ctx context.Context, c *service.Call, arn *string, change func(map[string]string)) error {
-	if _, uuid, ok := esm.ParseARN(smithy.Val(arn)); ok {
+	if at, uuid, ok := esm.ParseARN(smithy.Val(arn)); ok {
+		if at != fn.PlaceOf(c) {
+			return esm.NoMapping()
+		}
 		return s.mappings.ChangeTags(ctx, fn.PlaceOf(c), uuid, change)
 	}
 	r, err := taggedRef(c, arn)
@@ -66,7 +69,10 @@ func (s *Service) retag(ctx context.Context, c *service.Call, arn *string, chang
 }
 
 func (s *Service) listTags(ctx context.Context, c *service.Call, in *api.ListTagsInput) (*api.ListTagsOutput, error) {
-	if _, uuid, ok := esm.ParseARN(smithy.Val(in.Resource)); ok {
+	if at, uuid, ok := esm.ParseARN(smithy.Val(in.Resource)); ok {
+		if at != fn.PlaceOf(c) {
+			return nil, esm.NoMapping()
+		}
 		tags, err := s.mappings.Tags(ctx, fn.PlaceOf(c), uuid)
 		return &api.ListTagsOutput{Tags: tags}, err
 	}

@@ -233,7 +233,8 @@ func inUse(verb string) error {
 		WithBody(&api.ResourceInUseException{Type: new("User")})
 }
 
-func noMapping() error { return fn.NoResource("The resource you requested does not exist.") }
+// NoMapping is the fault for a mapping that is not there.
+func NoMapping() error { return fn.NoResource("The resource you requested does not exist.") }
 
 func badDestination(onFailure string) error {
 	return fn.Invalid("The provided destination config %s is invalid.", fmt.Sprintf("DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=%s))", onFailure))

@@ -121,7 +121,7 @@ func (s *Service) get(ctx context.Context, c *service.Call, in *api.GetEventSour
 		return nil, err
 	}
 	if m == nil {
-		return nil, noMapping()
+		return nil, NoMapping()
 	}
 	return s.show(ctx, m)
 }
@@ -167,7 +167,7 @@ func (s *Service) update(ctx context.Context, c *service.Call, in *api.UpdateEve
 		return nil, err
 	}
 	if trial == nil {
-		return nil, noMapping()
+		return nil, NoMapping()
 	}
 	k, err := kindOf(trial.Source)
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *Service) update(ctx context.Context, c *service.Call, in *api.UpdateEve
 		return nil, err
 	}
 	if m == nil {
-		return nil, noMapping()
+		return nil, NoMapping()
 	}
 	return s.show(ctx, m)
 }
@@ -267,7 +267,7 @@ func (s *Service) delete(ctx context.Context, c *service.Call, in *api.DeleteEve
 		return nil, err
 	}
 	if m == nil {
-		return nil, noMapping()
+		return nil, NoMapping()
 	}
 	return s.show(ctx, m)
 }

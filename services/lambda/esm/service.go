@@ -108,7 +108,7 @@ func (s *Service) ChangeTags(ctx context.Context, p fn.Place, uuid string, chang
 			return err
 		}
 		if m == nil {
-			return noMapping()
+			return NoMapping()
 		}
 		tags := maps.Clone(m.Tags)
 		if tags == nil {
@@ -130,7 +130,7 @@ func (s *Service) Tags(ctx context.Context, p fn.Place, uuid string) (map[string
 		return nil, err
 	}
 	if m == nil {
-		return nil, noMapping()
+		return nil, NoMapping()
 	}
 	out := map[string]string{}
 	maps.Copy(out, m.Tags)
