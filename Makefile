@@ -138,7 +138,7 @@ bench-go: ## every Go benchmark
 compat: build ## all of them
 	compat/run awscli boto3 js go s3cmd transfer
 
-.PHONY: compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform compat-large compat-ric
+.PHONY: compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform compat-large compat-ric compat-serverless
 compat-awscli: build ## AWS CLI
 compat-boto3: build ## boto3, pycognito, and the refusals of bad signatures
 compat-js: build ## AWS SDK for JavaScript v3, amazon-cognito-identity-js
@@ -147,8 +147,9 @@ compat-s3cmd: build ## s3cmd
 compat-transfer: build ## boto3's transfer manager
 compat-terraform: build ## Terraform's or OpenTofu's state in S3, with its lock
 compat-large: build ## 5 GiB up and down with the AWS CLI; needs 10 GiB of disk
+compat-serverless: build ## the Serverless Framework: functions on queues, topics, buses and schedules
 compat-ric: build ## AWS's own runtime interface clients as functions; builds C++ and Rust the first time (minutes)
-compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform compat-large compat-ric:
+compat-awscli compat-boto3 compat-js compat-go compat-s3cmd compat-transfer compat-terraform compat-large compat-ric compat-serverless:
 	compat/run $(@:compat-%=%)
 
 .PHONY: story

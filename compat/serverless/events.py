@@ -94,7 +94,9 @@ def event_bridge():
 def schedule():
     rules = [r for r in client("events").list_rules()["Rules"] if r.get("ScheduleExpression") == "rate(1 minute)"]
     equal([r["State"] for r in rules], ["ENABLED"])
-    until(lambda: got("ticker"), "the clock has rung", 90)
+    if not got("ticker"):
+        subprocess.run([os.environ["MOLN_BIN"], "clock", "advance", "1m", "--endpoint", ENDPOINT], check=True, capture_output=True)
+    until(lambda: got("ticker"), "the clock has rung")
     equal(got("ticker")[0], {"tick": "tock"})
 
 
@@ -119,7 +121,8 @@ def on_error():
 @test
 def remove():
     contains(sls("remove"), "Service events has been successfully removed")
-    equal(client("lambda").list_event_source_mappings()["EventSourceMappings"], [])
+    left = [m["FunctionArn"] for m in client("lambda").list_event_source_mappings()["EventSourceMappings"]]
+    equal([arn for arn in left if STACK in arn], [])
     shutil.rmtree(work, ignore_errors=True)
 
 
