@@ -114,14 +114,24 @@ func (b *bench) warm(s *target.Server, role string, all []hello) error {
 		return err
 	}
 	defer stop()
-	for _, h := range all {
+	bare := make([]*target.Server, len(all))
+	for i, h := range all {
 		if err := b.makeFunction(s, "hello-"+h.name, role, h, nil); err != nil {
 			return err
 		}
+		if bare[i], err = b.bareServer(h.name); err != nil {
+			return err
+		}
+		defer bare[i].Stop()
 	}
 	for _, workers := range lambdaWorkers {
 		list := []contender{httpCase("floor: sts GetCallerIdentity", s, workers, []target.Request{identityRequest()})}
-		for _, h := range all {
+		for i, h := range all {
+			floor := httpCase("floor: net/http and a bare "+h.name, bare[i], workers, []target.Request{invocation("hello-" + h.name)})
+			if _, err := floor.run(load.Limit{Time: b.period}); err != nil { // processes for all
+				return err
+			}
+			list = append(list, floor)
 			one := httpCase("warm "+h.runtime, s, workers, []target.Request{invocation("hello-" + h.name)})
 			if _, err := one.run(load.Limit{Time: b.period}); err != nil { // environments for all
 				return err

@@ -62,8 +62,8 @@ func parts() []part {
 func main() {
 	nssandbox.Main() // the part lambda starts sandboxes of its own
 	crew.Main()
-	if len(os.Args) == 4 && os.Args[1] == filesCommand {
-		fmt.Fprintln(os.Stderr, serveFiles(os.Args[2], os.Args[3]))
+	if serve := role(os.Args[1:]); serve != nil {
+		fmt.Fprintln(os.Stderr, serve())
 		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -72,6 +72,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// role is what else this program can be, in a process whose time can be measured.
+func role(args []string) func() error {
+	switch {
+	case len(args) == 3 && args[0] == filesCommand:
+		return func() error { return serveFiles(args[1], args[2]) }
+	case len(args) == 4 && args[0] == bareCommand:
+		return func() error { return serveBare(args[1], args[2], args[3]) }
+	case len(args) == 2 && args[0] == lineCommand:
+		return func() error { return answerLines(args[1]) }
+	}
+	return nil
 }
 
 func run(ctx context.Context) error {
