@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -157,19 +158,24 @@ func BenchmarkWarmInvoke(b *testing.B) {
 	if err := p.makeFunction(s, "warm", role, hellos()[0], nil); err != nil {
 		b.Fatal(err)
 	}
-	conn, err := load.Dial(s.Addr)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer conn.Close()
 	raw, err := invocation("warm").Bytes(s.Addr)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := conn.Do(raw); err != nil {
-			b.Fatal(err)
-		}
+	for _, workers := range lambdaWorkers {
+		b.Run(fmt.Sprint("x", workers), func(b *testing.B) {
+			if _, err := load.HTTP(s.Addr, workers, load.Limit{Time: time.Second}, [][]byte{raw}); err != nil { // environments for all
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			before := processorTime(b)
+			r, err := load.HTTP(s.Addr, workers, load.Limit{Time: time.Minute, Ops: b.N}, [][]byte{raw})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(r.PerSecond, "ops/s")
+			b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
 	}
 }

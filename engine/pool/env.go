@@ -389,7 +389,7 @@ func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, start time.Time, 
 			runtimeDone = answered
 			return
 		}
-		answered = true
+		answered, runtimeDone = true, ev.answer.Parked
 		r.fill(ev.answer)
 		r.ResponseLatency = time.Since(start)
 		if (e.listening || r.Streamed) && inv.Answered != nil && !r.Truncated() {

@@ -2,6 +2,7 @@ package runtimeapi
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -43,12 +44,15 @@ type Answer struct {
 	// OversizeBytes is the size of a response that exceeds PayloadMax, or
 	// StreamMax; Body is then cut short.
 	OversizeBytes int64
+	// Parked says that the runtime waits in next again already; Ready is not
+	// called for that.
+	Parked bool
 }
 
 // Events are called from the connection's goroutine, one at a time for a
 // well-behaved runtime, with no lock held. None but Other may be nil.
 type Events struct {
-	Ready     func() // parked in next
+	Ready     func() // parked in next; see also Answer.Parked
 	Answered  func(Answer)
 	InitError func(Answer)
 	// Other, which may be nil, answers what is not the Runtime API's own, each
@@ -104,7 +108,11 @@ func New(events Events) *Server {
 // parked, so that it notices a break; whoever delivers writes the answer.
 type conn struct {
 	net.Conn
+	in     *bufio.Reader
 	unpark chan struct{} // receives one value when a parked request is answered
+	// held is the acceptance of an answer, which leaves with the next invocation:
+	// see acceptAndPark. It belongs to whoever answers the parked request.
+	held []byte
 }
 
 // Serve accepts on l until it is closed.
@@ -115,7 +123,7 @@ func (s *Server) Serve(l net.Listener) {
 			return
 		}
 		s.slots <- struct{}{}
-		c := &conn{Conn: nc, unpark: make(chan struct{}, 1)}
+		c := &conn{Conn: nc, in: bufio.NewReaderSize(nc, readBufferBytes), unpark: make(chan struct{}, 1)}
 		s.mu.Lock()
 		if s.closed {
 			s.mu.Unlock()
@@ -141,7 +149,7 @@ func (s *Server) Close() {
 
 func (s *Server) serve(c *conn) {
 	defer s.forget(c)
-	br := bufio.NewReaderSize(c, readBufferBytes)
+	br := c.in
 	for {
 		r, err := readHead(br, func() error {
 			_, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
@@ -260,8 +268,7 @@ func (s *Server) handle(c *conn, r *request) (parked bool) {
 		s.refuse(c, 405, "MethodNotAllowed", "only POST is allowed")
 		return false
 	}
-	s.answer(c, r, id, verb == "error")
-	return false
+	return s.answer(c, r, id, verb == "error")
 }
 
 func (s *Server) next(c *conn) (parked bool) {
@@ -319,12 +326,17 @@ func (s *Server) Deliver(inv *Invocation) error {
 	return nil
 }
 
+// copied is the size of a payload below which one copy is cheaper than a second
+// buffer.
+const copied = 16 << 10
+
 func writeInvocation(c *conn, inv *Invocation) error {
 	contentType := inv.ContentType
 	if contentType == "" {
 		contentType = jsonType
 	}
-	head := appendHead(make([]byte, 0, 512), 200, len(inv.Payload),
+	const headBytes = 1 << 10
+	head := appendHead(append(make([]byte, 0, headBytes+min(len(inv.Payload), copied)), c.held...), 200, len(inv.Payload),
 		"Content-Type", contentType,
 		"Lambda-Runtime-Aws-Request-Id", inv.RequestID,
 		"Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.DeadlineMs, 10),
@@ -333,7 +345,7 @@ func writeInvocation(c *conn, inv *Invocation) error {
 		"Lambda-Runtime-Client-Context", inv.ClientContext,
 		"Lambda-Runtime-Cognito-Identity", inv.CognitoIdentity,
 		"Lambda-Runtime-Aws-Tenant-Id", inv.TenantID)
-	const copied = 16 << 10 // below this one copy is cheaper than a second buffer
+	c.held = nil
 	if len(inv.Payload) <= copied {
 		_, err := c.Write(append(head, inv.Payload...))
 		return err
@@ -402,7 +414,8 @@ const (
 	errorText   = "lambda-runtime-function-error-body"
 )
 
-func (s *Server) answer(c *conn, r *request, id string, isError bool) {
+// answer takes what the runtime made of an invocation.
+func (s *Server) answer(c *conn, r *request, id string, isError bool) (parked bool) {
 	s.mu.Lock()
 	refusal := s.judge(id)
 	if refusal == nil {
@@ -411,7 +424,7 @@ func (s *Server) answer(c *conn, r *request, id string, isError bool) {
 	s.mu.Unlock()
 	if refusal != nil {
 		s.refuse(c, refusal.status, refusal.kind, refusal.message)
-		return
+		return false
 	}
 	a := Answer{RequestID: id, Body: r.body, ContentType: r.header["content-type"]}
 	switch mode := r.header[modeHeader]; {
@@ -422,7 +435,7 @@ func (s *Server) answer(c *conn, r *request, id string, isError bool) {
 		a.OversizeBytes = r.size
 		s.events.Answered(a)
 		s.refuseSize(c, PayloadMax)
-		return
+		return false
 	case mode == "" || mode == "streaming":
 		a.Streamed = mode != ""
 		a = trailed(r, a)
@@ -431,11 +444,16 @@ func (s *Server) answer(c *conn, r *request, id string, isError bool) {
 		a.Body = errorBody(a.ErrorType, "the response mode is not known")
 		s.events.Answered(a)
 		s.refuse(c, 400, "InvalidFunctionResponseMode", "Invalid value in the header Lambda-Runtime-Function-Response-Mode")
-		return
+		return false
+	}
+	if !r.close && c.takeNext() {
+		s.acceptAndPark(c, a)
+		return true
 	}
 	// The pool hears first, so that it never sees next before the answer.
 	s.events.Answered(a)
 	s.accept(c)
+	return false
 }
 
 type refusal struct {
@@ -485,9 +503,43 @@ func errorType(given, unknown string) string {
 	return unknown
 }
 
-func (s *Server) accept(c *conn) {
+// acceptance is the answer to an answer.
+func acceptance() []byte {
 	const body = "{\"status\":\"OK\"}\n"
-	_, _ = c.Write(append(appendHead(nil, 202, len(body), "Content-Type", jsonType), body...))
+	return append(appendHead(make([]byte, 0, 128), 202, len(body), "Content-Type", jsonType), body...)
+}
+
+func (s *Server) accept(c *conn) { _, _ = c.Write(acceptance()) }
+
+// nextLine begins a plain request for the next invocation, as a runtime that does
+// not wait for the acceptance of its answer sends it right behind that.
+const nextLine = "GET " + prefix + "invocation/next HTTP/1.1\r\nHost: "
+
+// takeNext takes that request off what has arrived already, where it is there
+// whole, and alone.
+func (c *conn) takeNext() bool {
+	rest, _ := c.in.Peek(c.in.Buffered())
+	value, ok := bytes.CutPrefix(rest, []byte(nextLine))
+	if !ok || bytes.IndexByte(value, '\n') != len(value)-len("\n\r\n") || !bytes.HasSuffix(value, []byte("\r\n\r\n")) {
+		return false
+	}
+	_, _ = c.in.Discard(len(rest))
+	return true
+}
+
+// acceptAndPark accepts an answer behind which the runtime has asked for the next
+// invocation. It waits for nothing else: so the acceptance leaves together with
+// that, and neither side is woken twice.
+func (s *Server) acceptAndPark(c *conn, a Answer) {
+	c.held = acceptance()
+	s.mu.Lock()
+	if old := s.parked; old != nil {
+		_ = old.Close()
+	}
+	s.parked, s.state = c, ready
+	s.mu.Unlock()
+	a.Parked = true
+	s.events.Answered(a)
 }
 
 func (s *Server) refuseSize(c *conn, limit int) {

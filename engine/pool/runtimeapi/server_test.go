@@ -221,37 +221,88 @@ func TestBrokenConnectionLosesNothing(t *testing.T) {
 	}
 }
 
-// The bootstraps send the answer and the next request in one write.
-func TestPipelined(t *testing.T) {
-	f := newFixture(t)
+// wire is a runtime that writes what it likes.
+type wire struct {
+	net.Conn
+	br *bufio.Reader
+}
+
+func (f *fixture) dial(t *testing.T) wire {
+	t.Helper()
 	c, err := net.Dial("tcp", f.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	br := bufio.NewReader(c)
-	next := "GET " + base + "invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
-	fmt.Fprint(c, next)
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return wire{c, bufio.NewReader(c)}
+}
+
+// reads reads one response, of an invocation or, where id is "", an acceptance.
+func (c wire) reads(t *testing.T, id string) {
+	t.Helper()
+	status := 202
+	if id != "" {
+		status = 200
+	}
+	resp, err := http.ReadResponse(c.br, nil)
+	if err != nil || resp.StatusCode != status || resp.Header.Get("Lambda-Runtime-Aws-Request-Id") != id {
+		t.Fatal(resp, err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+}
+
+const askNext = "GET " + base + "invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
+
+// The bootstraps send the answer and the next request in one write, and get what
+// they have asked for in one.
+func TestPipelined(t *testing.T) {
+	f := newFixture(t)
+	c := f.dial(t)
+	fmt.Fprint(c, askNext)
+	f.want(t, "ready")
 	for i := range 3 {
-		if i == 0 {
-			f.want(t, "ready")
-		}
 		id := fmt.Sprint("r", i)
-		if err := f.server.Deliver(&Invocation{RequestID: id, Payload: []byte("1\r\nX: y")}); err != nil {
+		if err := f.server.Deliver(&Invocation{RequestID: id, Payload: bytes.Repeat([]byte("1\r\nX: y"), 1+i*copied/4)}); err != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.ReadResponse(br, nil)
-		if err != nil || resp.Header.Get("Lambda-Runtime-Aws-Request-Id") != id {
-			t.Fatal(resp, err)
+		if i > 0 {
+			c.reads(t, "")
 		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		fmt.Fprintf(c, "POST %sinvocation/%s/response HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n7%s", base, id, next)
-		if resp, err = http.ReadResponse(br, nil); err != nil || resp.StatusCode != 202 {
-			t.Fatal(resp, err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
+		c.reads(t, id)
+		fmt.Fprintf(c, "POST %sinvocation/%s/response HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n7%s", base, id, askNext)
 		f.want(t, "answered")
-		f.want(t, "ready")
+		if a := <-f.answer; !a.Parked || a.RequestID != id || string(a.Body) != "7" {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// Who has not asked for the next invocation may wait for the acceptance first.
+func TestAcceptance(t *testing.T) {
+	for name, behind := range map[string]string{
+		"nothing": "", "half a request": askNext[:len(askNext)-2], "a line": "\r\n", "another request": "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n",
+		"a request with a body": strings.Replace(askNext, "Host: x\r\n", "Host: x\r\nContent-Length: 1\r\n", 1),
+		"two requests":          askNext + askNext, "more": askNext + "G",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			c := f.dial(t)
+			fmt.Fprint(c, askNext)
+			f.want(t, "ready")
+			if err := f.server.Deliver(&Invocation{RequestID: "r1"}); err != nil {
+				t.Fatal(err)
+			}
+			c.reads(t, "r1")
+			fmt.Fprintf(c, "POST %sinvocation/r1/response HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n7%s", base, behind)
+			c.reads(t, "")
+			f.want(t, "answered")
+			if a := <-f.answer; a.Parked {
+				t.Errorf("%+v", a)
+			}
+		})
 	}
 }
 
