@@ -69,10 +69,15 @@ type Env struct {
 	frozen bool
 	timer  *time.Timer
 
+	took time.Duration // its last invocation, for Release
+
 	// Guarded by Pool.mu.
-	idleSince time.Time
-	released  bool   // its reservation was given back
-	keptFor   string // the key that it is provisioned for, or ""
+	line         *line // that it is in use in; nil when it is not
+	since        time.Time
+	older, newer *Env // in use in the same line
+	idleSince    time.Time
+	released     bool   // its reservation was given back
+	keptFor      string // the key that it is provisioned for, or ""
 }
 
 // boot starts a sandbox and returns when the process runs; a generic one, when
@@ -320,6 +325,7 @@ func (e *Env) invoke(ctx context.Context, inv Invocation) (Result, error) {
 	}
 	err = e.awaitAnswer(ctx, inv, start, &r)
 	r.Duration = time.Since(start)
+	e.took = r.Duration
 	e.sample()
 	return r, err
 }

@@ -107,6 +107,8 @@ type Pool struct {
 	count   int   // reservations, in number and in bytes (P5)
 	memory  int64 // of them
 	idle    map[string][]*Env
+	lines   map[string]*line
+	lanes   int // see line
 	spares  map[string]*spareSet
 	waiters []*waiter
 	all     map[*Env]bool
@@ -131,7 +133,7 @@ func New(cfg Config) *Pool {
 	cfg.setDefaults()
 	p := &Pool{
 		cfg: cfg, ids: ident.New(rand.Reader, cfg.Clock), boots: make(chan struct{}, cfg.MaxBoots),
-		idle: map[string][]*Env{}, spares: map[string]*spareSet{}, all: map[*Env]bool{},
+		idle: map[string][]*Env{}, lines: map[string]*line{}, lanes: lanes(), spares: map[string]*spareSet{}, all: map[*Env]bool{},
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.work.Go(p.sweepForever)
@@ -166,6 +168,18 @@ func (p *Pool) Close() {
 // Acquire returns an environment of the template's key: one that is idle, else a
 // new one. cold says that it is new. It waits for room until ctx is done.
 func (p *Pool) Acquire(ctx context.Context, t *Template) (env *Env, cold bool, err error) {
+	if e := p.Warm(ctx, t); e != nil {
+		return e, false, nil
+	}
+	if env, cold, err = p.acquire(ctx, t); err == nil {
+		p.mu.Lock()
+		p.taken(t.Key, env, time.Now())
+		p.mu.Unlock()
+	}
+	return env, cold, err
+}
+
+func (p *Pool) acquire(ctx context.Context, t *Template) (env *Env, cold bool, err error) {
 	for {
 		p.mu.Lock()
 		if p.closed {
@@ -464,12 +478,17 @@ func (p *Pool) addSpare(t *Template, set *spareSet, pause time.Duration) {
 // Release ends the caller's hold. An environment that is healthy and unbroken
 // waits for its next use, another is killed (P2).
 func (p *Pool) Release(e *Env, healthy bool) {
-	if e.broken || !healthy || !e.alive() {
+	healthy = healthy && !e.broken && e.alive()
+	p.mu.Lock()
+	l := e.line
+	e.leave(e.took)
+	e.took = 0
+	switch {
+	case !healthy:
+		p.mu.Unlock()
 		p.work.Go(func() { p.discard(e) })
 		return
-	}
-	p.mu.Lock()
-	if p.closed {
+	case p.closed:
 		p.mu.Unlock()
 		p.discard(e)
 		return
@@ -481,6 +500,13 @@ func (p *Pool) Release(e *Env, healthy bool) {
 			w.wake <- e
 			return
 		}
+	}
+	if w := l.first(); w != nil {
+		l.moved = time.Now()
+		p.taken(e.template.Key, e, l.moved)
+		p.mu.Unlock()
+		w.wake <- e
+		return
 	}
 	var w *waiter
 	if len(p.waiters) > 0 { // it may evict this one
@@ -567,6 +593,7 @@ func (p *Pool) sweep(now time.Time) {
 		victims = append(victims, set.ready...)
 		delete(p.spares, class)
 	}
+	p.tidy()
 	p.mu.Unlock()
 	for _, e := range victims {
 		p.work.Go(func() { p.discard(e) })

@@ -402,6 +402,9 @@ func (e *Engine) acquire(ctx context.Context, g *host.Guard, inv Invocation, l *
 		}
 		t = &own
 	}
+	if env := g.Pool.Warm(ctx, t); env != nil {
+		return env, env.Owner().(*logship.Stream), nil
+	}
 	wait, cancel := context.WithTimeout(ctx, acquireTimeout)
 	defer cancel()
 	env, cold, err := g.Pool.Acquire(wait, t)
