@@ -3,13 +3,14 @@ package kv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 )
 
 // Decoded keeps what values decode to that are read far more often than they are
 // written: the records that every request needs. It is never stale. While a
 // key's Mark stands nothing is read; else the value is read, and decoded again
-// only if its bytes are others.
+// only if its bytes are others. That there is no value is known in the same way.
 //
 // What it hands out is shared and must not be changed. It is safe for concurrent
 // use.
@@ -24,7 +25,7 @@ type Decoded[K comparable, T any] struct {
 
 type decoded[T any] struct {
 	raw   []byte
-	value *T
+	value *T   // nil: there was none
 	mark  Mark // from before raw was read
 }
 
@@ -39,15 +40,34 @@ func NewDecoded[K comparable, T any](most int, key func(K) []byte, decode func([
 // call, or ErrNotFound.
 func (d *Decoded[K, T]) Get(ctx context.Context, db *DB, id K) (*T, error) {
 	if have := d.find(id); have != nil && have.mark.Stands() {
+		if have.value == nil {
+			return nil, ErrNotFound
+		}
 		return have.value, nil
 	}
 	key := d.key(id)
 	mark := db.Mark(key)
 	raw, err := db.Get(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		d.miss(id, mark)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return d.take(id, raw, mark)
+}
+
+// miss keeps that id has no value, where there is room: who asks for what never was
+// must not push out what is.
+func (d *Decoded[K, T]) miss(id K, mark Mark) {
+	if !mark.Stands() {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.kept[id]; ok || len(d.kept) < d.most {
+		d.kept[id] = &decoded[T]{mark: mark}
+	}
 }
 
 // In returns the value of id as tx sees it, or ErrNotFound.
@@ -75,7 +95,7 @@ func (d *Decoded[K, T]) find(id K) *decoded[T] {
 func (d *Decoded[K, T]) take(id K, raw []byte, mark Mark) (*T, error) {
 	have := d.find(id)
 	var value *T
-	if have != nil && bytes.Equal(have.raw, raw) {
+	if have != nil && have.value != nil && bytes.Equal(have.raw, raw) {
 		if value = have.value; !mark.Stands() {
 			return value, nil
 		}

@@ -93,6 +93,48 @@ func TestDecodedForgetsWhatIsGone(t *testing.T) {
 	}
 }
 
+func TestDecodedKnowsWhatIsNot(t *testing.T) {
+	ctx := t.Context()
+	mem := memkv.New()
+	drv := &counting{DB: mem, Marker: mem.(driver.Marker)}
+	for _, c := range []struct {
+		name  string
+		db    *kv.DB
+		reads int // of three times
+	}{{"own", kv.New(drv), 1}, {"shared", kv.New(struct{ driver.DB }{drv}), 3}} {
+		d := newDecoded(new(int))
+		drv.reads = 0
+		for range 3 {
+			if n, err := d.Get(ctx, c.db, "a"); n != nil || !errors.Is(err, kv.ErrNotFound) {
+				t.Errorf("%s: %v, %v", c.name, n, err)
+			}
+		}
+		if drv.reads != c.reads {
+			t.Errorf("%s: %d reads; want %d", c.name, drv.reads, c.reads)
+		}
+		put(t, c.db, "a", "")
+		if _, err := d.Get(ctx, c.db, "a"); err == nil || errors.Is(err, kv.ErrNotFound) {
+			t.Errorf("%s: of no bytes: %v", c.name, err)
+		}
+		put(t, c.db, "a", "2")
+		got(t, d, c.db, "a", 2)
+		// What is not is kept where there is room.
+		put(t, c.db, "b", "4")
+		first := got(t, d, c.db, "b", 4)
+		for _, id := range []string{"c", "d"} {
+			if _, err := d.Get(ctx, c.db, id); !errors.Is(err, kv.ErrNotFound) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+		if again := got(t, d, c.db, "b", 4); again != first {
+			t.Errorf("%s: what is not pushed out what is", c.name)
+		}
+		if err := c.db.Delete(ctx, []byte("n/a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What a transaction writes and then drops is not what the others see.
 func TestDecodedInTransactions(t *testing.T) {
 	ctx := t.Context()
