@@ -65,11 +65,14 @@ type Env struct {
 	peak      int64
 	sampled   time.Time
 
-	mu     sync.Mutex // guards frozen and thaw timers against each other
-	frozen bool
-	timer  *time.Timer
+	mu      sync.Mutex // guards what freezes and thaws
+	frozen  bool
+	restAt  time.Time   // when it is to be frozen; zero while it is in use
+	timer   *time.Timer // calls rest; nil until it is needed
+	ticking bool        // it will
 
-	took time.Duration // its last invocation, for Release
+	took     time.Duration // its last invocation, for Release
+	deadline *time.Timer   // of each invocation; nil before the first
 
 	// Guarded by Pool.mu.
 	line         *line // that it is in use in; nil when it is not
@@ -209,36 +212,51 @@ func (e *Env) Owner() any { return e.template.Owner }
 func (e *Env) Isolation() sandbox.Isolation { return e.sb.Isolation() }
 
 // freezeLater freezes the environment unless it is used again soon; freezing and
-// thawing at once would cost more than they save.
+// thawing at once would cost more than they save. One timer runs on through many
+// invocations and looks, when it fires, how things stand: setting it for each would
+// cost more than they do.
 func (e *Env) freezeLater(after time.Duration) {
-	f, ok := e.sb.(sandbox.Freezer)
-	if !ok || after < 0 {
+	if _, ok := e.sb.(sandbox.Freezer); !ok || after < 0 {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var timer *time.Timer
-	timer = time.AfterFunc(after, func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		switch {
-		case e.timer != timer || e.frozen:
-		case !e.tele.Pause(): // in the middle of a word
-			timer.Reset(pauseRetry)
-		default:
-			e.frozen = f.Freeze() == nil
-		}
-	})
-	e.timer = timer
+	if e.restAt = time.Now().Add(after); !e.ticking {
+		e.tick(after)
+	}
+}
+
+// tick has rest called after a time. Called with mu held.
+func (e *Env) tick(after time.Duration) {
+	if e.ticking = true; e.timer == nil {
+		e.timer = time.AfterFunc(after, e.rest)
+		return
+	}
+	e.timer.Reset(after)
+}
+
+// rest freezes an environment that was not used for long enough.
+func (e *Env) rest() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ticking = false
+	if e.restAt.IsZero() || e.frozen {
+		return
+	}
+	switch left := time.Until(e.restAt); {
+	case left > 0:
+		e.tick(left)
+	case !e.tele.Pause(): // in the middle of a word
+		e.tick(pauseRetry)
+	default:
+		e.frozen = e.sb.(sandbox.Freezer).Freeze() == nil
+	}
 }
 
 func (e *Env) thaw() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.timer != nil {
-		e.timer.Stop()
-		e.timer = nil
-	}
+	e.restAt = time.Time{}
 	if e.frozen {
 		e.frozen = false
 		if f, ok := e.sb.(sandbox.Freezer); ok {
@@ -253,9 +271,9 @@ func (e *Env) thaw() {
 // kill ends the environment and frees what it holds on the host.
 func (e *Env) kill() {
 	e.mu.Lock()
+	e.restAt = time.Time{}
 	if e.timer != nil {
 		e.timer.Stop()
-		e.timer = nil
 	}
 	e.mu.Unlock()
 	if e.leading != nil {
@@ -387,8 +405,12 @@ func (e *Env) awaitInit(ctx context.Context, r *Result) (done bool, err error) {
 // awaitAnswer waits until the runtime has answered, and it and the extensions have
 // asked for more.
 func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, start time.Time, r *Result) error {
-	deadline := time.NewTimer(time.Until(inv.Deadline))
-	defer deadline.Stop()
+	if left := time.Until(inv.Deadline); e.deadline == nil {
+		e.deadline = time.NewTimer(left)
+	} else {
+		e.deadline.Reset(left)
+	}
+	defer e.deadline.Stop()
 	answered, runtimeDone := false, false
 	take := func(ev event) {
 		if ev.kind == eventReady {
@@ -431,7 +453,7 @@ func (e *Env) awaitAnswer(ctx context.Context, inv Invocation, start time.Time, 
 				r.Outcome = e.endedBy(Exited)
 			}
 			return nil
-		case <-deadline.C:
+		case <-e.deadline.C:
 			e.broken, e.reason = true, reasonTimeout
 			if !answered || r.Truncated() {
 				r.Outcome = TimedOut

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -53,6 +55,7 @@ const heldMax = 256
 type pipeReader struct {
 	file    *os.File
 	raw     syscall.RawConn
+	fd      int32
 	output  string
 	framed  bool
 	partial []byte
@@ -74,6 +77,7 @@ func newCollector(files []*os.File, now func() time.Time) *collector {
 			continue
 		}
 		p := &pipeReader{file: f, raw: raw, output: "log", framed: i == logPipe}
+		_ = raw.Control(func(fd uintptr) { p.fd = int32(fd) })
 		if i < len(pipeOutputs) {
 			p.output = pipeOutputs[i]
 		}
@@ -127,8 +131,17 @@ func (c *collector) read(p *pipeReader, fd int) readResult {
 	return readSome
 }
 
-// drain delivers everything written so far.
+// drain delivers everything written so far. One question to the system tells
+// whether there is anything, which mostly there is not.
 func (c *collector) drain() {
+	var room [len(pipeOutputs)]unix.PollFd
+	asked := room[:0]
+	for _, p := range c.pipes {
+		asked = append(asked, unix.PollFd{Fd: p.fd, Events: unix.POLLIN})
+	}
+	if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
+		return
+	}
 	for _, p := range c.pipes {
 		_ = p.raw.Control(func(fd uintptr) {
 			for c.read(p, int(fd)) == readSome {
