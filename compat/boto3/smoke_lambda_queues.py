@@ -238,3 +238,36 @@ def loops_end():
 
     until(lambda: rounds() >= 16, "sixteen rounds")
     equal(rounds(), 16)
+
+
+@test
+def filters_under_a_key():
+    lam, f = function(*POLLS)
+    sqs, url, arn = queue()
+    kms = client("kms")
+    statements = [
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "kms:Decrypt", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}},
+    ]
+    key = kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))["KeyMetadata"]["Arn"]
+    pattern = json.dumps({"body": {"n": [1]}})
+    m = mapped(lam, f, arn, KMSKeyArn=key, FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    shown = lam.get_event_source_mapping(UUID=m["UUID"])
+    equal((shown["KMSKeyArn"], shown["FilterCriteria"]), (key, {"Filters": [{"Pattern": pattern}]}))
+    for n in (1, 2):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"n": n}))
+    until(lambda: empty(sqs, url), "the queue is empty")
+    until(lambda: lines(f, "batch "), "the function was given one")
+    equal([r["body"] for r in lines(f, "record ")], ['{"n": 1}'])
+    iam, user = client("iam"), unique("user")
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document("lambda:*"))
+    access = iam.create_access_key(UserName=user)["AccessKey"]
+    other = client("lambda", (access["AccessKeyId"], access["SecretAccessKey"])).get_event_source_mapping(UUID=m["UUID"])
+    equal(("FilterCriteria" in other, other["FilterCriteriaError"]["ErrorCode"]), (False, "KMSAccessDeniedException"))
+    # A key that does not let Lambda in: nothing is polled, and the mapping says why.
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements[:1]}))
+    lam.update_event_source_mapping(UUID=m["UUID"], BatchSize=5)
+    contains(until(lambda: lam.get_event_source_mapping(UUID=m["UUID"]).get("LastProcessingResult"), "a problem"), "KMS Exception: AccessDenied")
+    equal(lam.delete_event_source_mapping(UUID=m["UUID"])["State"], "Deleting")
+    until(lambda: not lam.list_event_source_mappings(FunctionName=f)["EventSourceMappings"], "the mapping is gone")

@@ -118,8 +118,6 @@ func (r *request) check(k kind) error {
 		return unsupported("SourceAccessConfigurations")
 	case r.logging != nil && r.logging.SystemLogLevel != nil:
 		return unsupported("LoggingConfig")
-	case smithy.Val(r.kmsKey) != "":
-		return fn.Unsupported("KMSKeyArn: filter criteria are not encrypted with a key of their own")
 	case r.metrics != nil && slices.ContainsFunc(r.metrics.Metrics, func(m string) bool { return m != api.EventSourceMappingMetricEventCount }):
 		return unsupported("MetricsConfig") // those of Kafka
 	}
@@ -173,8 +171,9 @@ func (r *request) apply(s *Settings) error {
 	if r.responses != nil {
 		s.ReportFailures = len(r.responses) > 0
 	}
+	set(&s.KMSKey, r.kmsKey)
 	if r.filters != nil {
-		s.Filters = nil
+		s.Filters, s.Sealed, s.DataKey = nil, nil, nil
 		for _, f := range r.filters.Filters {
 			s.Filters = append(s.Filters, smithy.Val(f.Pattern))
 		}

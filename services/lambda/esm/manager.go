@@ -2,10 +2,12 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/engine/clock"
 	"moln.dev/moln/platform/service"
 )
@@ -51,6 +53,17 @@ func (s *Service) run(ctx context.Context) error {
 	defer timer.Stop()
 	all.Wait()
 	return nil
+}
+
+// wait waits for a change of the mapping, for a time at most.
+func (m *minder) wait(ctx context.Context, c clock.Clock, most time.Duration) {
+	t := c.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-m.kick:
+	case <-t.C:
+	}
 }
 
 // sweep takes the mappings that nobody polls for, and wakes minders whose mapping
@@ -147,7 +160,13 @@ func (s *Service) mindOnce(ctx context.Context, id workID, m *minder, abandon <-
 
 // poll runs a poller until the mapping has changed.
 func (s *Service) poll(ctx context.Context, now *Mapping, m *minder, abandon <-chan struct{}) (again bool, err error) {
-	p, err := s.newPoller(now, abandon)
+	p, err := s.newPoller(ctx, now, abandon)
+	if f := fault.As(err); f != nil { // KMS does not show the filters
+		err = errors.Join(s.store.settle(ctx, now, enabled),
+			s.store.putResult(ctx, now, problem+"Lambda was unable to decrypt your filter criteria. KMS Exception: "+f.Code+" KMS Message: "+f.Message))
+		m.wait(ctx, s.deps.Clock, troubleMost)
+		return true, err
+	}
 	if err != nil {
 		return true, err
 	}

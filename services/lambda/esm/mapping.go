@@ -72,6 +72,11 @@ type Settings struct {
 	Concurrency int32 `json:"concurrency,omitempty"`
 	PollersMin  int32 `json:"pollersMin,omitempty"`
 	PollersMax  int32 `json:"pollersMax,omitempty"`
+	// KMSKey is the owner's key for Filters, which are then in Sealed under a data
+	// key that only it opens.
+	KMSKey  string `json:"kmsKey,omitempty"`
+	Sealed  []byte `json:"sealed,omitempty"`
+	DataKey []byte `json:"dataKey,omitempty"`
 	// Counted: events are counted for this mapping by itself.
 	Counted bool `json:"counted,omitempty"`
 }
@@ -100,16 +105,25 @@ func (m *Mapping) describe(result string) *api.EventSourceMappingConfiguration {
 	if m.Counted {
 		out.MetricsConfig = &api.EventSourceMappingMetricsConfig{Metrics: []string{api.EventSourceMappingMetricEventCount}}
 	}
-	if len(m.Filters) > 0 {
-		out.FilterCriteria = &api.FilterCriteria{}
-		for _, f := range slices.Clone(m.Filters) {
-			out.FilterCriteria.Filters = append(out.FilterCriteria.Filters, api.Filter{Pattern: &f})
-		}
+	if m.KMSKey != "" {
+		out.KMSKeyArn = &m.KMSKey
 	}
+	out.FilterCriteria = criteriaOf(m.Filters)
 	if k, _ := kindOf(m.Source); k.isQueue() {
 		m.describeQueue(out, result)
 	} else {
 		m.describeStream(out, result)
+	}
+	return out
+}
+
+func criteriaOf(filters []string) *api.FilterCriteria {
+	if len(filters) == 0 {
+		return nil
+	}
+	out := &api.FilterCriteria{}
+	for _, f := range slices.Clone(filters) {
+		out.Filters = append(out.Filters, api.Filter{Pattern: &f})
 	}
 	return out
 }

@@ -62,6 +62,10 @@ func (s *Service) create(ctx context.Context, c *service.Call, in *api.CreateEve
 	if err := s.checkCount(ctx, m.Place); err != nil {
 		return nil, err
 	}
+	out := m.describe("")
+	if err := sealFilters(ctx, c, m); err != nil {
+		return nil, err
+	}
 	found, err := s.store.create(ctx, m)
 	if err != nil {
 		return nil, err
@@ -69,7 +73,7 @@ func (s *Service) create(ctx context.Context, c *service.Call, in *api.CreateEve
 	if found != "" {
 		return nil, duplicate(m.Source, m.Function, found)
 	}
-	return m.describe(""), nil
+	return out, nil
 }
 
 // setFunction gives the mapping the function that a request names.
@@ -107,12 +111,13 @@ func (s *Service) checkCount(ctx context.Context, p fn.Place) error {
 }
 
 // show describes a mapping with what came of its last batch.
-func (s *Service) show(ctx context.Context, m *Mapping) (*configuration, error) {
+func (s *Service) show(ctx context.Context, c *service.Call, m *Mapping) (*configuration, error) {
 	result, err := s.store.result(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	return m.describe(result), nil
+	out := m.describe(result)
+	return out, showFilters(ctx, c, m, out)
 }
 
 func (s *Service) get(ctx context.Context, c *service.Call, in *api.GetEventSourceMappingInput) (*configuration, error) {
@@ -123,7 +128,7 @@ func (s *Service) get(ctx context.Context, c *service.Call, in *api.GetEventSour
 	if m == nil {
 		return nil, NoMapping()
 	}
-	return s.show(ctx, m)
+	return s.show(ctx, c, m)
 }
 
 // pageMax is how many mappings a page has, AWS says.
@@ -151,7 +156,7 @@ func (s *Service) list(ctx context.Context, c *service.Call, in *api.ListEventSo
 			out.NextMarker = out.EventSourceMappings[n-1].UUID
 			return false, nil
 		}
-		one, err := s.show(ctx, m)
+		one, err := s.show(ctx, c, m)
 		if err == nil {
 			out.EventSourceMappings = append(out.EventSourceMappings, *one)
 		}
@@ -212,7 +217,7 @@ func (s *Service) update(ctx context.Context, c *service.Call, in *api.UpdateEve
 	if m == nil {
 		return nil, NoMapping()
 	}
-	return s.show(ctx, m)
+	return s.show(ctx, c, m)
 }
 
 // change makes a mapping what an update says.
@@ -223,7 +228,17 @@ func (s *Service) change(ctx context.Context, c *service.Call, m *Mapping, r *re
 			return err
 		}
 	}
-	return r.apply(&m.Settings)
+	if in.KMSKeyArn == nil && in.FilterCriteria == nil {
+		return r.apply(&m.Settings)
+	}
+	var err error
+	if m.Filters, err = openFilters(ctx, c, m); err != nil && in.FilterCriteria == nil {
+		return err
+	}
+	if err := r.apply(&m.Settings); err != nil {
+		return err
+	}
+	return sealFilters(ctx, c, m)
 }
 
 // repair moves the claim on a function and a source where an update has changed
@@ -269,5 +284,5 @@ func (s *Service) delete(ctx context.Context, c *service.Call, in *api.DeleteEve
 	if m == nil {
 		return nil, NoMapping()
 	}
-	return s.show(ctx, m)
+	return s.show(ctx, c, m)
 }

@@ -40,13 +40,17 @@ type poller struct {
 	reading map[string]bool
 }
 
-func (s *Service) newPoller(m *Mapping, abandon <-chan struct{}) (*poller, error) {
+func (s *Service) newPoller(ctx context.Context, m *Mapping, abandon <-chan struct{}) (*poller, error) {
 	p := &poller{Service: s, m: m, abandon: abandon, saying: make(chan struct{}, 1), reading: map[string]bool{}}
 	p.woken = s.deps.Bell != nil && s.store.private()
 	if k, _ := kindOf(m.Source); !k.isQueue() {
 		p.stream = s.open(p)
 	}
-	for _, text := range m.Filters {
+	filters, err := s.filtersToPoll(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range filters {
 		f, err := eventpattern.Parse([]byte(text), eventpattern.Filter)
 		if err != nil {
 			return nil, err

@@ -391,7 +391,7 @@ func TestRoom(t *testing.T) {
 	}
 	s, _ := b.start()
 	m := b.create(s, Settings{BatchSize: 10, Parallel: 2, RetriesMax: 0, AgeMaxS: noLimit})
-	p, err := s.newPoller(m, nil)
+	p, err := s.newPoller(t.Context(), m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

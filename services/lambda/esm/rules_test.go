@@ -142,7 +142,6 @@ func TestChecks(t *testing.T) {
 		{table, api.CreateEventSourceMappingInput{DestinationConfig: &api.DestinationConfig{OnSuccess: &api.OnSuccess{Destination: new("x")}}}, "Unsupported DestinationConfig parameter"},
 		{table, api.CreateEventSourceMappingInput{FilterCriteria: &api.FilterCriteria{Filters: []api.Filter{{Pattern: new(`{"a":[{"wildcard":"*"}]}`)}}}}, "Invalid filter pattern definition."},
 		{table, api.CreateEventSourceMappingInput{FilterCriteria: &api.FilterCriteria{Filters: make([]api.Filter, 6)}}, "less than or equal to 5"},
-		{table, api.CreateEventSourceMappingInput{KMSKeyArn: new("arn:aws:kms:x")}, "KMSKeyArn"},
 		{table, api.CreateEventSourceMappingInput{MetricsConfig: &api.EventSourceMappingMetricsConfig{Metrics: []string{"EventCount"}}}, ""},
 		{table, api.CreateEventSourceMappingInput{MetricsConfig: &api.EventSourceMappingMetricsConfig{Metrics: []string{"EventCount", "KafkaMetrics"}}}, "Unsupported MetricsConfig"},
 		{table, api.CreateEventSourceMappingInput{LoggingConfig: &api.EventSourceMappingLoggingConfig{SystemLogLevel: new("INFO")}}, "Unsupported LoggingConfig"},

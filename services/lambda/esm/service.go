@@ -47,7 +47,7 @@ func New(d service.Deps, r Runner) *Service {
 // Operations are those on event source mappings.
 func (s *Service) Operations() []service.Operation { return table.Bind(s) }
 
-const settingsNote = "event sources are DynamoDB's streams and queues of SQS; Kinesis, Kafka and brokers are refused, and so is KMSKeyArn; what MetricsConfig asks for is counted in moln's own metrics"
+const settingsNote = "event sources are DynamoDB's streams and queues of SQS; Kinesis, Kafka and brokers are refused; what MetricsConfig asks for is counted in moln's own metrics"
 
 var table = service.Table[*Service]{
 	service.Partial(api.CreateEventSourceMapping, (*Service).create, settingsNote),
