@@ -55,10 +55,35 @@ func (s *Service) checks(ctx context.Context, c *service.Call, in any) ([]servic
 		}
 		return s.ruleCheck(ctx, keyOf(c, in.Rule, in.EventBusName), keys)
 	}
+	if resource := archiveNamed(c, in); resource != "" {
+		return []service.Check{{Resource: resource}}, nil
+	}
 	if k, ok := ruleNamed(c, in); ok {
 		return s.ruleCheck(ctx, k, policy.Keys{})
 	}
 	return s.tagCheck(ctx, in)
+}
+
+// archiveNamed is the ARN of the archive or replay that a request names.
+func archiveNamed(c *service.Call, in any) string {
+	p := placeOf(c)
+	switch in := in.(type) {
+	case *api.CreateArchiveInput:
+		return archiveKey{p, *in.ArchiveName}.arn()
+	case *api.UpdateArchiveInput:
+		return archiveKey{p, *in.ArchiveName}.arn()
+	case *api.DeleteArchiveInput:
+		return archiveKey{p, *in.ArchiveName}.arn()
+	case *api.DescribeArchiveInput:
+		return archiveKey{p, *in.ArchiveName}.arn()
+	case *api.StartReplayInput:
+		return replayKey{p, *in.ReplayName}.arn()
+	case *api.CancelReplayInput:
+		return replayKey{p, *in.ReplayName}.arn()
+	case *api.DescribeReplayInput:
+		return replayKey{p, *in.ReplayName}.arn()
+	}
+	return ""
 }
 
 // ruleNamed is the rule that a request names in Name or Rule.

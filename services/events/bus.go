@@ -65,10 +65,11 @@ type bus struct {
 	Created     time.Time         `json:"created,omitzero"`
 	Modified    time.Time         `json:"modified,omitzero"`
 	Tags        map[string]string `json:"tags,omitempty"`
-	// Generation counts the changes of its rules and archives (E4), Rules the
-	// rules.
+	// Generation counts the changes of its rules and archives (E4), Rules and
+	// Archives are how many there are.
 	Generation uint64 `json:"generation,omitempty"`
 	Rules      int    `json:"rules,omitempty"`
+	Archives   int    `json:"archives,omitempty"`
 
 	compiled *policy.Policy
 }

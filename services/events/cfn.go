@@ -69,6 +69,10 @@ func resources() []service.ResourceType {
 			Name: "AWS::Events::EventBusPolicy", New: func() any { return new(policyProperties) }, Replace: []string{"EventBusName", "StatementId"},
 			Create: putPolicyResource, Update: putPolicyResource, Delete: deletePolicyResource,
 		},
+		{
+			Name: "AWS::Events::Archive", New: func() any { return new(archiveProperties) }, Replace: []string{"ArchiveName", "SourceArn"},
+			Create: createArchiveResource, Update: updateArchiveResource, Delete: deleteArchiveResource,
+		},
 	}
 }
 
@@ -324,6 +328,64 @@ func withStatement(ctx context.Context, c *service.Call, p *policyProperties) (s
 func deletePolicyResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*policyProperties)
 	_, err := service.Invoke(ctx, c, api.RemovePermission, &api.RemovePermissionInput{EventBusName: p.EventBusName, StatementId: &r.PhysicalID})
+	if fault.Is(err, "ResourceNotFoundException") {
+		return nil
+	}
+	return err
+}
+
+// archiveProperties are AWS::Events::Archive's.
+type archiveProperties struct {
+	ArchiveName, Description, SourceArn *string
+	EventPattern                        any
+	RetentionDays                       *int32
+}
+
+const archiveNameMax = 48
+
+func createArchiveResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*archiveProperties)
+	if p.ArchiveName == nil {
+		p.ArchiveName = new(r.GeneratedName(archiveNameMax))
+	}
+	pattern, err := textOf(p.EventPattern)
+	if err != nil {
+		return err
+	}
+	_, err = service.Invoke(ctx, c, api.CreateArchive, &api.CreateArchiveInput{
+		ArchiveName: p.ArchiveName, Description: p.Description, EventSourceArn: p.SourceArn, EventPattern: pattern, RetentionDays: p.RetentionDays,
+	})
+	if err != nil && (r.Generated() == "" || !fault.Is(err, "ResourceAlreadyExistsException")) {
+		return err // else it was made by an earlier try
+	}
+	r.PhysicalID = *p.ArchiveName
+	r.Attributes = map[string]any{"ArchiveName": r.PhysicalID, "Arn": archiveKey{placeOf(c), r.PhysicalID}.arn()}
+	return nil
+}
+
+func updateArchiveResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	p := r.Properties.(*archiveProperties)
+	pattern, err := textOf(p.EventPattern)
+	if err != nil {
+		return err
+	}
+	in := &api.UpdateArchiveInput{ArchiveName: &r.PhysicalID, Description: p.Description, EventPattern: pattern, RetentionDays: p.RetentionDays}
+	if in.Description == nil {
+		in.Description = new("")
+	}
+	if in.EventPattern == nil {
+		in.EventPattern = new("")
+	}
+	if in.RetentionDays == nil {
+		in.RetentionDays = new(int32(0))
+	}
+	r.Attributes = map[string]any{"ArchiveName": r.PhysicalID, "Arn": archiveKey{placeOf(c), r.PhysicalID}.arn()}
+	_, err = service.Invoke(ctx, c, api.UpdateArchive, in)
+	return err
+}
+
+func deleteArchiveResource(ctx context.Context, c *service.Call, r *service.Resource) error {
+	_, err := service.Invoke(ctx, c, api.DeleteArchive, &api.DeleteArchiveInput{ArchiveName: &r.PhysicalID})
 	if fault.Is(err, "ResourceNotFoundException") {
 		return nil
 	}

@@ -48,6 +48,8 @@ const (
 func (s *Service) register() {
 	s.deps.Sched.Register(deliverKind, s.deliver, sched.Options{Concurrency: deliveriesAtOnce, Lease: lease, Backoff: backoff})
 	s.deps.Sched.Register(letterKind, s.deliverLetter, sched.Options{Concurrency: lettersAtOnce, Lease: lease, MaxAttempts: letterAttemptsMax})
+	s.deps.Sched.Register(replayKind, s.carryOut, sched.Options{Concurrency: replaysAtOnce, Lease: lease})
+	s.deps.Sched.Every("events/retention", retentionEvery, s.expire)
 	s.deps.Sched.Register(scheduleKind, s.fire, sched.Options{Concurrency: firingsAtOnce, Lease: lease})
 }
 
@@ -60,9 +62,18 @@ func backoff(attempt int) time.Duration {
 
 // routed is an event that was taken, and its bus.
 type routed struct {
-	bus   busKey
-	event json.RawMessage
+	bus    busKey
+	event  json.RawMessage
+	replay *replay // that it is of, or nil
 }
+
+// work is what an event makes to do: a job, or an entry of an archive.
+type work struct {
+	job        sched.Job
+	key, value []byte
+}
+
+func (w *work) size() int { return len(w.job.Payload) + len(w.value) }
 
 // delivery is an event on its way to a target.
 type delivery struct {
@@ -91,21 +102,22 @@ func (d *delivery) job() (sched.Job, error) {
 	return sched.Job{Kind: deliverKind, Payload: raw}, err
 }
 
-// route queues events for the targets of the rules that match them (E1).
+// route queues events for the targets of the rules that match them (E1), and puts
+// them into the archives that want them.
 func (s *Service) route(ctx context.Context, c *service.Call, list []routed) error {
-	var jobs []sched.Job
+	var all []work
 	for _, one := range list {
 		more, err := s.matched(ctx, c, one)
 		if err != nil {
 			return err
 		}
-		jobs = append(jobs, more...)
+		all = append(all, more...)
 	}
-	return s.queue(ctx, jobs)
+	return s.queue(ctx, all)
 }
 
-// matched are the deliveries of an event. A bus that is not there has no rules.
-func (s *Service) matched(ctx context.Context, c *service.Call, one routed) ([]sched.Job, error) {
+// matched is what an event makes to do. A bus that is not there has no rules.
+func (s *Service) matched(ctx context.Context, c *service.Call, one routed) ([]work, error) {
 	b, err := s.store.bus(ctx, one.bus)
 	if isAbsent(err) {
 		return nil, nil
@@ -113,18 +125,21 @@ func (s *Service) matched(ctx context.Context, c *service.Call, one routed) ([]s
 	if err != nil {
 		return nil, err
 	}
-	rules, err := s.rules.of(ctx, one.bus, b)
-	if err != nil || len(rules) == 0 {
+	now, err := s.rules.of(ctx, one.bus, b)
+	if err != nil || len(now.rules)+len(now.archives) == 0 {
 		return nil, err
 	}
 	v, err := eventpattern.DecodeEvent(one.event)
 	if err != nil {
 		return nil, err
 	}
-	var jobs []sched.Job
-	for i := range rules {
-		r := &rules[i]
-		if !r.pattern.MatchValue(v) {
+	out, err := entries(c, one, v, now.archives)
+	if err != nil {
+		return nil, err
+	}
+	for i := range now.rules {
+		r := &now.rules[i]
+		if !one.replay.wants(r.key) || !r.pattern.MatchValue(v) {
 			continue
 		}
 		for _, t := range r.Targets {
@@ -133,24 +148,50 @@ func (s *Service) matched(ctx context.Context, c *service.Call, one routed) ([]s
 			if err != nil {
 				return nil, err
 			}
-			jobs = append(jobs, j)
+			out = append(out, work{job: j})
 		}
 	}
-	return jobs, nil
+	return out, nil
 }
 
-// queue stores jobs, in as few transactions as may be.
-func (s *Service) queue(ctx context.Context, jobs []sched.Job) error {
-	for len(jobs) > 0 {
+// entries are those of an event in archives, which replays do not come into.
+func entries(c *service.Call, one routed, v any, archives []compiledArchive) ([]work, error) {
+	var out []work
+	for _, a := range archives {
+		if one.replay != nil || a.pattern != nil && !a.pattern.MatchValue(v) {
+			continue
+		}
+		var e event
+		if err := json.Unmarshal(one.event, &e); err != nil {
+			return nil, err
+		}
+		value, err := plain(archived{c.Now.UTC(), one.event})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, work{key: a.key.eventKey(&e), value: value})
+	}
+	return out, nil
+}
+
+// queue stores work, in as few transactions as may be.
+func (s *Service) queue(ctx context.Context, list []work) error {
+	for len(list) > 0 {
 		n, size := 0, 0
-		for n < len(jobs) && n < jobsAtOnce && (n == 0 || size+len(jobs[n].Payload) <= bytesAtOnce) {
-			size += len(jobs[n].Payload)
+		for n < len(list) && n < jobsAtOnce && (n == 0 || size+list[n].size() <= bytesAtOnce) {
+			size += list[n].size()
 			n++
 		}
-		some := jobs[:n]
+		some := list[:n]
 		err := s.deps.KV.Update(ctx, func(tx *kv.Tx) error {
-			for _, j := range some {
-				if err := s.deps.Sched.EnqueueTx(tx, j); err != nil {
+			for _, w := range some {
+				var err error
+				if w.key != nil {
+					err = tx.Put(w.key, w.value)
+				} else {
+					err = s.deps.Sched.EnqueueTx(tx, w.job)
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -159,7 +200,7 @@ func (s *Service) queue(ctx context.Context, jobs []sched.Job) error {
 		if err != nil {
 			return err
 		}
-		jobs = jobs[n:]
+		list = list[n:]
 	}
 	return nil
 }

@@ -33,9 +33,9 @@ type event struct {
 	Account    string          `json:"account"`
 	Time       string          `json:"time"`
 	Region     string          `json:"region"`
+	Replay     string          `json:"replay-name,omitempty"`
 	Resources  []string        `json:"resources"`
 	Detail     json.RawMessage `json:"detail"`
-	Replay     string          `json:"replay-name,omitempty"`
 }
 
 // encode writes an event as it is sent.

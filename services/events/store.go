@@ -220,8 +220,9 @@ type rules struct {
 }
 
 type generation struct {
-	number uint64
-	rules  []compiled
+	number   uint64
+	rules    []compiled
+	archives []compiledArchive
 }
 
 // compiledMax is how many buses' rules are kept compiled.
@@ -229,31 +230,21 @@ const compiledMax = 1024
 
 func newRules(s *store) *rules { return &rules{store: s, kept: map[busKey]generation{}} }
 
-// of gives the rules of a bus that can match events. They are shared.
-func (r *rules) of(ctx context.Context, k busKey, b *bus) ([]compiled, error) {
-	if b.Rules == 0 {
-		return nil, nil
+// of gives the rules of a bus that can match events, and its archives. They are
+// shared.
+func (r *rules) of(ctx context.Context, k busKey, b *bus) (generation, error) {
+	if b.Rules == 0 && b.Archives == 0 {
+		return generation{}, nil
 	}
 	r.mu.Lock()
 	have, ok := r.kept[k]
 	r.mu.Unlock()
 	if ok && have.number == b.Generation {
-		return have.rules, nil
+		return have, nil
 	}
-	list, err := r.store.rulesOf(ctx, k, "", "", 0)
+	fresh, err := r.compile(ctx, k, b)
 	if err != nil {
-		return nil, err
-	}
-	fresh := generation{number: b.Generation}
-	for _, one := range list {
-		if one.Pattern == "" || !one.enabled() {
-			continue
-		}
-		p, err := eventpattern.Parse([]byte(one.Pattern), eventpattern.EventBridge)
-		if err != nil {
-			return nil, err // it was checked when it was stored
-		}
-		fresh.rules = append(fresh.rules, compiled{one, ruleKey{k, one.Name}, p})
+		return fresh, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -261,5 +252,38 @@ func (r *rules) of(ctx context.Context, k busKey, b *bus) ([]compiled, error) {
 		clear(r.kept)
 	}
 	r.kept[k] = fresh
-	return fresh.rules, nil
+	return fresh, nil
+}
+
+func (r *rules) compile(ctx context.Context, k busKey, b *bus) (generation, error) {
+	fresh := generation{number: b.Generation}
+	list, err := r.store.rulesOf(ctx, k, "", "", 0)
+	if err != nil {
+		return fresh, err
+	}
+	for _, one := range list {
+		if one.Pattern == "" || !one.enabled() {
+			continue
+		}
+		p, err := eventpattern.Parse([]byte(one.Pattern), eventpattern.EventBridge)
+		if err != nil {
+			return fresh, err // it was checked when it was stored
+		}
+		fresh.rules = append(fresh.rules, compiled{one, ruleKey{k, one.Name}, p})
+	}
+	if b.Archives == 0 {
+		return fresh, nil
+	}
+	archives, err := r.store.archivesOf(ctx, k)
+	if err != nil {
+		return fresh, err
+	}
+	for i := range archives {
+		a, err := compileArchive(k.place, &archives[i])
+		if err != nil {
+			return fresh, err
+		}
+		fresh.archives = append(fresh.archives, a)
+	}
+	return fresh, nil
 }
