@@ -198,3 +198,62 @@ def topics_refuse():
     key = nobody.create_access_key(UserName=user)["AccessKey"]
     stranger = client("sns", (key["AccessKeyId"], key["SecretAccessKey"]))
     contains(refused("AuthorizationError", 403, stranger.publish, TopicArn=arn, Message="x"), "is not authorized to perform: SNS:Publish on resource: " + arn)
+
+
+TEMPLATE = """
+Parameters:
+  Extra: {Type: String, Default: "a"}
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Other: {Type: AWS::SQS::Queue}
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      DisplayName: !Ref Extra
+      Subscription: [{Protocol: sqs, Endpoint: !GetAtt Queue.Arn}]
+      Tags: [{Key: k, Value: !Ref Extra}]
+  Subscription:
+    Type: AWS::SNS::Subscription
+    Properties:
+      TopicArn: !Ref Topic
+      Protocol: sqs
+      Endpoint: !GetAtt Other.Arn
+      RawMessageDelivery: true
+      FilterPolicyScope: MessageBody
+      FilterPolicy: {kind: {name: [!Ref Extra]}}
+  Policy:
+    Type: AWS::SNS::TopicPolicy
+    Properties:
+      Topics: [!Ref Topic]
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: s3.amazonaws.com}, Action: sns:Publish, Resource: !Ref Topic}]
+Outputs:
+  Topic: {Value: !Ref Topic}
+  Name: {Value: !GetAtt Topic.TopicName}
+  Subscription: {Value: !Ref Subscription}
+"""
+
+
+@test
+def topics_of_a_stack():
+    cfn, sns, name = client("cloudformation"), client("sns"), unique("stack")
+    cfn.create_stack(StackName=name, TemplateBody=TEMPLATE)
+    cfn.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    out = {o["OutputKey"]: o["OutputValue"] for o in cfn.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]}
+    equal(out["Topic"].rsplit(":", 1)[1], out["Name"])
+    attributes = sns.get_topic_attributes(TopicArn=out["Topic"])["Attributes"]
+    equal((attributes["DisplayName"], attributes["SubscriptionsConfirmed"]), ("a", "2"))
+    contains(attributes["Policy"], "s3.amazonaws.com")
+    got = sns.get_subscription_attributes(SubscriptionArn=out["Subscription"])["Attributes"]
+    equal((got["RawMessageDelivery"], json.loads(got["FilterPolicy"]), got["FilterPolicyScope"]), ("true", {"kind": {"name": ["a"]}}, "MessageBody"))
+    without = TEMPLATE.replace("      Subscription: [{Protocol: sqs, Endpoint: !GetAtt Queue.Arn}]\n", "")
+    cfn.update_stack(StackName=name, TemplateBody=without, Parameters=[{"ParameterKey": "Extra", "ParameterValue": "b"}])
+    cfn.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    attributes = sns.get_topic_attributes(TopicArn=out["Topic"])["Attributes"]
+    equal((attributes["DisplayName"], attributes["SubscriptionsConfirmed"]), ("b", "1"))
+    equal(json.loads(sns.get_subscription_attributes(SubscriptionArn=out["Subscription"])["Attributes"]["FilterPolicy"]), {"kind": {"name": ["b"]}})
+    equal([t["Value"] for t in sns.list_tags_for_resource(ResourceArn=out["Topic"])["Tags"] if t["Key"] == "k"], ["b"])
+    cfn.delete_stack(StackName=name)
+    cfn.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    refused("NotFound", 404, sns.get_topic_attributes, TopicArn=out["Topic"])

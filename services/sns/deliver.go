@@ -188,7 +188,7 @@ func (s *Service) toWeb(ctx context.Context, t *topic, sub *subscription, m *mes
 	setHeader(req.Header, t, sub, m, raw)
 	res, err := s.web.Do(req)
 	if errors.Is(err, outbound.ErrRefused) {
-		return &refusal{err}
+		return &refusal{withoutAddress(err)}
 	}
 	if err != nil {
 		return withoutAddress(err)

@@ -108,7 +108,7 @@ func (s *Service) confirmLink(r *http.Request, q url.Values) (string, error) {
 		return "", invalid("Topic")
 	}
 	id := topicID{place{a.Account, a.Region}, a.Resource}
-	arn, err := s.confirm(r.Context(), id.place, q.Get("Token"), false)
+	arn, err := s.confirm(r.Context(), id.place, q.Get("Token"), confirming{})
 	if fault.Is(err, "InvalidParameter") {
 		if _, missing := s.store.topic(r.Context(), id); missing != nil {
 			return "", invalid("Topic")

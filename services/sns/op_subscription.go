@@ -91,8 +91,8 @@ func (s *Service) addSubscription(ctx context.Context, c *service.Call, t *topic
 			got = have // it is asked once more
 		case sub.filtered() && filters >= filtersPerTopic:
 			return api.ErrFilterPolicyLimitExceededException("Filter policy limit exceeded: a topic has at most %d.", filtersPerTopic)
-		case t.Confirmed+t.Pending >= subscriptionsMost:
-			return api.ErrSubscriptionLimitExceededException("The topic has %d subscriptions, the most that moln takes.", subscriptionsMost)
+		case t.Confirmed+t.Pending >= t.subscriptionsMax():
+			return api.ErrSubscriptionLimitExceededException("The topic has %d subscriptions, which is the limit.", t.subscriptionsMax())
 		default:
 			if err := putSubscription(tx, t, sub); err != nil {
 				return err
@@ -182,17 +182,21 @@ func (s *Service) confirmSubscription(ctx context.Context, c *service.Call, in *
 	if len(*in.Token) != 2*tokenBytes {
 		return nil, api.ErrInvalidParameterException("Invalid token")
 	}
-	arn, err := s.confirm(ctx, id.place, *in.Token, lock)
+	arn, err := s.confirm(ctx, id.place, *in.Token, confirming{signed: true, lock: lock})
 	if err != nil {
 		return nil, err
 	}
 	return &api.ConfirmSubscriptionOutput{SubscriptionArn: &arn}, nil
 }
 
+// confirming is how somebody confirms: with a signature, and so that only a
+// signature ends the subscription.
+type confirming struct{ signed, lock bool }
+
 // confirm does what a token is for. The token is the proof: who has it has
 // received what the endpoint was sent. It says for itself which topic it is of. It
 // may be used again until it expires; then it changes nothing.
-func (s *Service) confirm(ctx context.Context, p place, text string, lock bool) (string, error) {
+func (s *Service) confirm(ctx context.Context, p place, text string, how confirming) (string, error) {
 	k, err := get[token](ctx, s.store.db, p.tokenKey(text))
 	if errors.Is(err, errAbsent) {
 		return "", invalid("Token")
@@ -229,7 +233,7 @@ func (s *Service) confirm(ctx context.Context, p place, text string, lock bool) 
 		if !sub.Pending {
 			return nil
 		}
-		sub.Pending, sub.Locked, sub.Authenticated = false, lock, lock
+		sub.Pending, sub.Locked, sub.Authenticated = false, how.lock, how.signed
 		t.Pending--
 		t.Confirmed++
 		t.Generation++
@@ -345,7 +349,7 @@ func listed(list []subscription) []api.Subscription {
 		if sub.Pending {
 			arn = pendingListed
 		}
-		out = append(out, api.Subscription{SubscriptionArn: &arn, Owner: &sub.Owner, Protocol: &sub.Protocol, Endpoint: &sub.Endpoint, TopicArn: &sub.Topic})
+		out = append(out, api.Subscription{SubscriptionArn: &arn, Owner: &sub.Owner, Protocol: &sub.Protocol, Endpoint: new(sub.shown()), TopicArn: &sub.Topic})
 	}
 	return out
 }

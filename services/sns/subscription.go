@@ -58,7 +58,8 @@ const (
 	attrSubEffective  = "EffectiveDeliveryPolicy"
 	endpointBytesMax  = 2048
 	filtersPerTopic   = 200    // SNS quotas
-	subscriptionsMost = 10_000 // AWS: 12.5 million; a publish looks at each
+	subscriptionsMost = 10_000 // of a standard topic; AWS: 12.5 million. A publish looks at each
+	fifoSubscriptions = 100    // of a FIFO topic (SNS quotas)
 )
 
 func (s *subscription) arn() string { return s.Topic + ":" + s.ID }
@@ -70,6 +71,28 @@ func (s *subscription) mail() bool { return s.Protocol == protoEmail || s.Protoc
 // local says that moln itself is the receiver, which needs no confirmation and
 // takes no time.
 func (s *subscription) local() bool { return s.Protocol == protoSQS || s.Protocol == protoLambda }
+
+// shown is the endpoint without its password.
+func (s *subscription) shown() string {
+	u, err := url.Parse(s.Endpoint)
+	if !s.web() || err != nil || u.User == nil {
+		return s.Endpoint
+	}
+	if _, has := u.User.Password(); !has {
+		return s.Endpoint
+	}
+	userinfo := u.User.String()
+	name, _, _ := strings.Cut(userinfo, ":")
+	return strings.Replace(s.Endpoint, userinfo+"@", name+":****@", 1)
+}
+
+// subscriptionsMax is how many subscriptions a topic has at most.
+func (t *topic) subscriptionsMax() int {
+	if t.FIFO {
+		return fifoSubscriptions
+	}
+	return subscriptionsMost
+}
 
 func (s *subscription) raw() bool { return s.Attributes[attrRaw] == "true" }
 
@@ -270,7 +293,7 @@ func (s *subscription) policy(t *topic) retry.Effective {
 // describe gives the attributes as GetSubscriptionAttributes shows them.
 func (s *subscription) describe(t *topic) map[string]string {
 	out := map[string]string{
-		"SubscriptionArn": s.arn(), "TopicArn": s.Topic, "Owner": s.Owner, "Protocol": s.Protocol, "Endpoint": s.Endpoint,
+		"SubscriptionArn": s.arn(), "TopicArn": s.Topic, "Owner": s.Owner, "Protocol": s.Protocol, "Endpoint": s.shown(),
 		"PendingConfirmation": strconv.FormatBool(s.Pending), "ConfirmationWasAuthenticated": strconv.FormatBool(s.Authenticated),
 		"SubscriptionPrincipal": s.Principal, attrRaw: "false",
 	}

@@ -21,7 +21,7 @@ var table = service.Table[*Service]{
 	service.Full(api.RemovePermission, (*Service).removePermission),
 	service.Partial(api.SetSubscriptionAttributes, (*Service).setSubscriptionAttributes, "replay policies are refused"),
 	service.Partial(api.SetTopicAttributes, (*Service).setTopicAttributes, "message archiving, X-Ray and delivery status logging are refused"),
-	service.Partial(api.Subscribe, (*Service).subscribe, "the protocols sms, application and firehose are refused; HTTP(S) endpoints are reached as the operator allows (--outbound)"),
+	service.Partial(api.Subscribe, (*Service).subscribe, "the protocols sms, application and firehose are refused; HTTP(S) endpoints are reached as the operator allows (--outbound), with basic authentication only; a standard topic has 10,000 subscriptions at most"),
 	service.Full(api.TagResource, (*Service).tagResource),
 	service.Full(api.Unsubscribe, (*Service).unsubscribe),
 	service.Full(api.UntagResource, (*Service).untagResource),
