@@ -62,7 +62,7 @@ func TestSoak(t *testing.T) {
 	p := start(t, "--data-dir", t.TempDir())
 	c := newClient(p.endpoint)
 	c.makeSoakFunctions(t)
-	before := p.look(t)
+	before := p.settled(t)
 	t.Logf("before: %v", before)
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
@@ -201,6 +201,21 @@ func mostMemory(looks []resources) (most int64) {
 		most = max(most, r.memory)
 	}
 	return most
+}
+
+// settled looks when the helpers that moln keeps in stock for its sandboxes, and
+// the environments that it starts in advance, are there.
+func (p *process) settled(t *testing.T) resources {
+	t.Helper()
+	last := p.look(t)
+	for deadline := time.Now().Add(soakSettle); ; {
+		time.Sleep(time.Second)
+		now := p.look(t)
+		if now.processes == last.processes && now.groups == last.groups || time.Now().After(deadline) {
+			return now
+		}
+		last = now
+	}
 }
 
 // look counts what a running moln holds.

@@ -192,7 +192,7 @@ func (m *Manager) New(limits Limits) (*Group, error) {
 			return nil, fmt.Errorf("cgroup: %w", err)
 		}
 	}
-	if err := g.apply(limits); err != nil {
+	if err := g.Set(limits); err != nil {
 		_ = g.Close()
 		return nil, err
 	}
@@ -220,7 +220,8 @@ func (g *Group) dir(controller string) (dir string, isV2, ok bool) {
 	return "", false, false
 }
 
-func (g *Group) apply(limits Limits) error {
+// Set enforces limits in a group that has none yet.
+func (g *Group) Set(limits Limits) error {
 	if limits.MemoryBytes > 0 {
 		if err := g.setMemory(limits.MemoryBytes); err != nil {
 			return err
@@ -237,6 +238,9 @@ func (g *Group) apply(limits Limits) error {
 		if err := g.setWeight(limits.CPUWeight); err != nil {
 			return err
 		}
+	}
+	if limits.CPUMilli == 0 {
+		return nil
 	}
 	return g.SetCPU(limits.CPUMilli)
 }

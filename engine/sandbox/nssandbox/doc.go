@@ -8,7 +8,8 @@
 // # How a guest starts
 //
 // Start runs the daemon's own program again under the name of the helper, already
-// in fresh user, pid, mount, network, ipc and uts namespaces. Package inside is the
+// in fresh user, pid, mount, network, ipc and uts namespaces and a control group.
+// Two such helpers wait in stock, and serve one sandbox each. Package inside is the
 // helper and says how it comes to run. It is process 1 there. One of its
 // threads moves to a second mount namespace, builds the guest's root, pivots,
 // gives up every privilege and starts the guest, which inherits that state. The

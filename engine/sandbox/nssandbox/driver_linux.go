@@ -48,6 +48,7 @@ type Driver struct {
 	links    []inside.Link
 	filter   []uint64 // of the guests' system calls
 	helper   string   // the name that the helper starts under
+	stock    stock
 	hostNS   uint64
 	nextUser atomic.Int64
 	runtime  *oci.Runtime // nil: the helper itself starts guests
@@ -63,6 +64,7 @@ func New() (*Driver, error) {
 		return nil, fmt.Errorf("nssandbox: %w", err)
 	}
 	d := &Driver{root: os.Geteuid() == 0, groups: cgroup.Open(), hostNS: ns, helper: inside.HelperName}
+	d.stock.quit = make(chan struct{})
 	if d.filter, err = assemble(runtime.GOARCH); err != nil {
 		return nil, fmt.Errorf("nssandbox: %w", err)
 	}
@@ -74,7 +76,10 @@ func New() (*Driver, error) {
 }
 
 // Close frees what the driver holds on the host. All sandboxes must be killed.
-func (d *Driver) Close() error { return d.groups.Close() }
+func (d *Driver) Close() error {
+	d.stock.end()
+	return d.groups.Close()
+}
 
 // Name is "ns", or the runtime's.
 func (d *Driver) Name() string {
@@ -129,27 +134,34 @@ func (sb *box) start(ctx context.Context, d *Driver) error {
 		limits.MemoryBytes = memoryFence(spec.MemoryBytes) + spec.TmpBytes
 	}
 	d.addSlack(&limits.MemoryBytes, &limits.Processes)
-	var err error
-	if sb.group, err = d.groups.New(limits); err != nil {
-		return err
-	}
 	sb.hostNetwork(spec)
 	message, blob, err := d.setup(sb)
 	if err != nil {
 		return err
 	}
 	fds, err := d.openForHelper(message.Binds)
-	defer func() { inside.CloseAll(fds) }()
+	defer func() { inside.CloseAll(fds) }() // the trees', and the pipes' ends
 	if err != nil {
 		return err
 	}
-	if err := sb.spawn(d); err != nil {
+	f, err := d.takeFresh(spec.Network)
+	if err != nil {
 		return err
 	}
+	sb.group, sb.control, sb.process = f.group, f.control, f.process
 	if sb.group != nil {
-		if err := sb.group.Add(sb.process.Pid); err != nil {
+		if err := sb.group.Set(limits); err != nil {
 			return err
 		}
+	}
+	for range 2 + spec.Pipes {
+		read, write, err := f.pipe(d.root)
+		if err != nil {
+			return err
+		}
+		sb.pipes = append(sb.pipes, read)
+		message.Output = append(message.Output, len(fds))
+		fds = append(fds, write)
 	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -239,7 +251,6 @@ func (d *Driver) setup(sb *box) (*inside.Setup, []byte, error) {
 		Binds:       append([]inside.Bind{}, d.binds...),
 		Links:       d.links,
 		Loopback:    spec.Network == sandbox.NetworkLoopback,
-		Pipes:       spec.Pipes,
 		TmpBytes:    spec.TmpBytes,
 		OpenFiles:   spec.OpenFiles,
 		Processes:   spec.Processes,
@@ -361,55 +372,6 @@ func (d *Driver) openForHelper(binds []inside.Bind) ([]int, error) {
 	return fds, nil
 }
 
-// spawn starts the helper in its namespaces. It waits for the set-up message.
-func (sb *box) spawn(d *Driver) error {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "helper")
-	defer theirs.Close()
-	ours := os.NewFile(uintptr(pair[0]), "control")
-	conn, err := net.FileConn(ours)
-	_ = ours.Close()
-	if err != nil {
-		return err
-	}
-	sb.control = conn.(*net.UnixConn)
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	attr := d.attributes(sb.spec.Network)
-	files := []*os.File{null, nil, nil, theirs}
-	for i := range 2 + sb.spec.Pipes {
-		read, write, err := pipe()
-		if err != nil {
-			return err
-		}
-		defer write.Close()
-		sb.pipes = append(sb.pipes, read)
-		if d.root {
-			// So that the guest can open its /dev/stdout, which is the pipe.
-			if err := unix.Fchown(int(write.Fd()), guestHostID(attr.UidMappings), guestHostID(attr.GidMappings)); err != nil {
-				return err
-			}
-		}
-		if i < 2 {
-			files[1+i] = write
-		} else {
-			files = append(files, write)
-		}
-	}
-	env := []string{fmt.Sprintf("%s=%d", inside.NamespaceVariable, d.hostNS), "GOMAXPROCS=2", "GOGC=off"}
-	sb.process, err = os.StartProcess("/proc/self/exe", []string{d.helper}, &os.ProcAttr{Dir: "/", Env: env, Files: files, Sys: attr})
-	if err != nil {
-		return fmt.Errorf("start the helper: %w", err)
-	}
-	return nil
-}
-
 // guestHostID is what the guest's user or group is on the host.
 func guestHostID(mappings []syscall.SysProcIDMap) int {
 	for _, m := range mappings {
@@ -448,19 +410,6 @@ func (d *Driver) attributes(network sandbox.Network) *syscall.SysProcAttr {
 		attr.Cloneflags |= syscall.CLONE_NEWNET
 	}
 	return attr
-}
-
-// pipe makes a pipe whose read end suits the poller and whose write end blocks,
-// as programs expect of their output.
-func pipe() (read, write *os.File, err error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, err
-	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, nil, err
-	}
-	return os.NewFile(uintptr(fds[0]), "guest"), os.NewFile(uintptr(fds[1]), "guest"), nil
 }
 
 // onceError runs a function once and keeps its error.

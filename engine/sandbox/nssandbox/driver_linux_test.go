@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -123,17 +124,97 @@ func TestIsolationNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// BenchmarkStart starts one guest after the other, with pauses: moves into control
+// groups that follow each other closely are cheaper than they are in life.
 func BenchmarkStart(b *testing.B) {
-	d := newDriver(b)
-	for b.Loop() {
-		sb, err := d.Start(context.Background(), sandbox.Spec{Command: []string{"/bin/true"}})
-		if err != nil {
-			b.Fatal(err)
+	for _, kept := range []bool{true, false} {
+		b.Run(map[bool]string{true: "stock", false: "fresh"}[kept], func(b *testing.B) {
+			d := newDriver(b)
+			if !kept {
+				d.stock.end()
+			}
+			var took []time.Duration
+			for b.Loop() {
+				for kept && d.stock.held() < stockSize {
+					time.Sleep(time.Millisecond)
+				}
+				time.Sleep(100 * time.Millisecond)
+				began := time.Now()
+				sb, err := d.Start(context.Background(), sandbox.Spec{Command: []string{"/bin/true"}, MemoryBytes: 256 << 20})
+				if err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(began))
+				sb.Wait()
+				for _, p := range sb.Pipes() {
+					_ = p.Close()
+				}
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+		})
+	}
+}
+
+func (s *stock) held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ready)
+}
+
+// A helper of the stock is one sandbox's, and one that died is nobody's; none is
+// left when the driver is closed.
+func TestStock(t *testing.T) {
+	d := newDriver(t) // whose probe has begun to fill it
+	full := func() {
+		t.Helper()
+		for deadline := time.Now().Add(5 * time.Second); d.stock.held() < stockSize; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d helpers in stock", d.stock.held())
+			}
 		}
-		sb.Wait()
-		for _, p := range sb.Pipes() {
-			_ = p.Close()
+	}
+	full()
+	d.stock.mu.Lock()
+	dead, next := d.stock.ready[0], d.stock.ready[1]
+	d.stock.mu.Unlock()
+	if err := dead.process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for dead.waits() {
+		time.Sleep(time.Millisecond)
+	}
+	sb, err := d.Start(t.Context(), sandbox.Spec{Command: []string{"/bin/sleep", "100"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sb.(*box).process.Pid; got != next.process.Pid {
+		t.Errorf("process %d serves, of %d (dead) and %d", got, dead.process.Pid, next.process.Pid)
+	}
+	full()
+	d.stock.mu.Lock()
+	waiting := slices.Clone(d.stock.ready)
+	d.stock.mu.Unlock()
+	for _, f := range waiting {
+		if f == next || f == dead {
+			t.Error("a helper is in stock again")
 		}
+	}
+	if err := sb.Kill(); err != nil {
+		t.Error(err)
+	}
+	for _, p := range sb.Pipes() {
+		_ = p.Close()
+	}
+	d.stock.end()
+	for _, f := range append(waiting, dead, next) {
+		if err := syscall.Kill(f.process.Pid, 0); err != syscall.ESRCH {
+			t.Errorf("process %d is left: %v", f.process.Pid, err)
+		}
+	}
+	if d.stock.held() > 0 {
+		t.Error("helpers in a stock that has ended")
 	}
 }
 

@@ -21,10 +21,10 @@ func send(conn *net.UnixConn, message inside.Message, blob []byte, fds []int) er
 		rights = unix.UnixRights(fds...)
 	}
 	n, _, err := conn.WriteMsgUnix(data, rights, nil)
-	if err != nil {
-		return err
+	// Not even nothing may be written when all is said: who heard it may be gone.
+	if err == nil && n < len(data) {
+		_, err = conn.Write(data[n:])
 	}
-	_, err = conn.Write(data[n:])
 	return err
 }
 

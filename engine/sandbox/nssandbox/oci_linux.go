@@ -151,7 +151,7 @@ func (st *stage) Launch(h *inside.Helper, s *inside.Setup, blob []byte, fds []in
 	if err := st.writeConfig(s); err != nil {
 		return 0, 0, err
 	}
-	if pid, err = st.run(s); err != nil {
+	if pid, err = st.run(s, fds); err != nil {
 		return 0, 0, err
 	}
 	st.late = st.ns
@@ -289,12 +289,13 @@ func (st *stage) findProgram(s *inside.Setup) (string, error) {
 
 // run lets the runtime start the guest. The runtime leaves, so that the guest
 // becomes this process's child, the first of the namespace.
-func (st *stage) run(s *inside.Setup) (int, error) {
-	files := []uintptr{0, 1, 2}
-	for i := range s.Pipes {
-		files = append(files, uintptr(inside.FirstPipeFD+i))
+func (st *stage) run(s *inside.Setup, fds []int) (int, error) {
+	files, err := inside.GuestFiles(s, fds)
+	if err != nil {
+		return 0, err
 	}
-	pid, err := st.command(st.Run(st.places, s.Pipes), files)
+	const standard = 3
+	pid, err := st.command(st.Run(st.places, len(files)-standard), files)
 	if err != nil {
 		return 0, err
 	}

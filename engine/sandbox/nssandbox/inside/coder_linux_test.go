@@ -16,7 +16,7 @@ func whole() []Message {
 			Binds: []Bind{{Source: "/usr", FD: -1, Target: "/usr", File: true, Writable: true, Device: true}, {FD: 7}},
 			Links: []Link{{"/lib", "usr/lib"}}, Files: []File{{"/etc/hosts", 12}},
 			Listen: []Address{{[4]byte{127, 0, 0, 255}, 9001}}, NoProc: true, ProcOptions: "hidepid=2", Loopback: true,
-			Pipes: 1, TmpBytes: 1 << 40, OpenFiles: 1024, Processes: 5, DataBytes: -1,
+			Output: []int{3, 4, 5}, TmpBytes: 1 << 40, OpenFiles: 1024, Processes: 5, DataBytes: -1,
 			Filter: []uint64{0, 1<<64 - 1}, Launch: []byte(`{}`),
 		},
 		&Order{Mount: &Bind{Target: "/opt"}}, &Order{Signal: 9}, &Order{Weigh: true}, &Order{Seal: true}, &Order{Dial: 80},

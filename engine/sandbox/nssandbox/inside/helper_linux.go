@@ -18,9 +18,6 @@ const (
 	// ExitRefused is the helper's status when a safety check fails.
 	ExitRefused = 125
 
-	// FirstPipeFD is the first descriptor after the standard ones that the guest
-	// gets, though in the helper.
-	FirstPipeFD = 4
 	// UserID is user and group inside the user namespace.
 	UserID = 1000
 	// LockedBytes is what a guest may keep from being swapped.
@@ -93,9 +90,6 @@ func (h *Helper) run() error {
 	}
 	if s.HostMountNS != h.hostMountNS {
 		return fmt.Errorf("the daemon names mount namespace %d in the message and %d in the environment", s.HostMountNS, h.hostMountNS)
-	}
-	for i := range s.Pipes {
-		syscall.CloseOnExec(FirstPipeFD + i)
 	}
 	if s.Loopback {
 		if err := raiseLoopback(); err != nil {
@@ -188,7 +182,7 @@ func (h *Helper) launch(s *Setup, blob []byte, fds []int) error {
 	if err := dropPrivileges(s.Filter); err != nil {
 		return err
 	}
-	h.guestPID, err = startGuest(s)
+	h.guestPID, err = startGuest(s, fds)
 	return err
 }
 
@@ -211,10 +205,22 @@ func (h *Helper) SecondNamespace() (fd int, err error) {
 	return fd, nil
 }
 
-func startGuest(s *Setup) (int, error) {
-	files := []uintptr{0, 1, 2}
-	for i := range s.Pipes {
-		files = append(files, uintptr(FirstPipeFD+i))
+// GuestFiles are what becomes the guest's descriptors, from 0 on.
+func GuestFiles(s *Setup, fds []int) ([]uintptr, error) {
+	files := []uintptr{0}
+	for _, i := range s.Output {
+		if i < 0 || i >= len(fds) {
+			return nil, fmt.Errorf("the guest's output is descriptor %d of %d", i, len(fds))
+		}
+		files = append(files, uintptr(fds[i]))
+	}
+	return files, nil
+}
+
+func startGuest(s *Setup, fds []int) (int, error) {
+	files, err := GuestFiles(s, fds)
+	if err != nil {
+		return 0, err
 	}
 	program, err := FindProgram(s)
 	if err != nil {

@@ -25,12 +25,14 @@ type Setup struct {
 	NoProc      bool   // its kernel has a /proc of its own
 	ProcOptions string // for mounting /proc
 	Loopback    bool
-	Pipes       int
-	TmpBytes    int64
-	OpenFiles   int
-	Processes   int
-	DataBytes   int64    // RLIMIT_DATA, where no control group holds memory
-	Filter      []uint64 // the seccomp program, an instruction each
+	// Output are indices of the message's descriptors: the guest's standard
+	// output and error, and the pipes that follow.
+	Output    []int
+	TmpBytes  int64
+	OpenFiles int
+	Processes int
+	DataBytes int64    // RLIMIT_DATA, where no control group holds memory
+	Filter    []uint64 // the seccomp program, an instruction each
 	// Launch is for the Launcher of a helper that has one.
 	Launch []byte
 }
@@ -107,7 +109,7 @@ func (s *Setup) fields(c *coder) {
 	c.flag(&s.NoProc)
 	c.text(&s.ProcOptions)
 	c.flag(&s.Loopback)
-	number(c, &s.Pipes)
+	list(c, &s.Output, func(n *int) { number(c, n) })
 	number(c, &s.TmpBytes)
 	number(c, &s.OpenFiles)
 	number(c, &s.Processes)
