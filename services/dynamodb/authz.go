@@ -48,6 +48,12 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 		s.readAhead(ctx, c, in)
 	case *api.ListTablesInput, *api.DescribeLimitsInput, *api.DescribeEndpointsInput:
 		return everything(op), nil
+	case *api.ListGlobalTablesInput:
+		return everything(op), nil
+	case *api.DescribeGlobalTableInput:
+		return globalTable(c, op, in.GlobalTableName), nil
+	case *api.DescribeGlobalTableSettingsInput:
+		return globalTable(c, op, in.GlobalTableName), nil
 	case *api.TagResourceInput:
 		return s.onPolicy(ctx, c, op, *in.ResourceArn)
 	case *api.UntagResourceInput:

@@ -5,6 +5,8 @@ import (
 	"moln.dev/moln/platform/service"
 )
 
+const oneRegion = "a table lives in one region, so there are none"
+
 var operations = service.Table[*Service]{
 	service.Full(api.BatchGetItem, (*Service).batchGetItem),
 	service.Full(api.BatchWriteItem, (*Service).batchWriteItem),
@@ -37,11 +39,11 @@ var operations = service.Table[*Service]{
 		api.ListBulkOperations,
 		api.StartBulkPutItems,
 	),
+	service.Partial(api.DescribeGlobalTable, (*Service).describeGlobalTable, oneRegion),
+	service.Partial(api.DescribeGlobalTableSettings, (*Service).describeGlobalTableSettings, oneRegion),
+	service.Partial(api.ListGlobalTables, (*Service).listGlobalTables, oneRegion),
 	service.None[*Service]("a table lives in one region",
 		api.CreateGlobalTable,
-		api.DescribeGlobalTable,
-		api.DescribeGlobalTableSettings,
-		api.ListGlobalTables,
 		api.UpdateGlobalTable,
 		api.UpdateGlobalTableSettings,
 		api.DescribeTableReplicaAutoScaling,
