@@ -271,3 +271,27 @@ def filters_under_a_key():
     contains(until(lambda: lam.get_event_source_mapping(UUID=m["UUID"]).get("LastProcessingResult"), "a problem"), "KMS Exception: AccessDenied")
     equal(lam.delete_event_source_mapping(UUID=m["UUID"])["State"], "Deleting")
     until(lambda: not lam.list_event_source_mappings(FunctionName=f)["EventSourceMappings"], "the mapping is gone")
+
+
+@test
+def streams_give_up_to_queues_and_topics():
+    sqs, url, arn = queue()
+    sns = client("sns")
+    topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document("sqs:SendMessage", arn, Principal={"Service": "sns.amazonaws.com"})})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    ddb, table = client("dynamodb"), unique("table")
+    stream = ddb.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                              KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}], StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})["TableDescription"]["LatestStreamArn"]
+    for destination in (arn, topic):
+        lam, f = function("dynamodb:*", "sqs:SendMessage", "sns:Publish")
+        lam.update_function_code(FunctionName=f, ZipFile=zipped(main_py="def handler(e, c): raise ValueError('no')"))
+        m = mapped(lam, f, stream, StartingPosition="LATEST", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": destination}})
+        ddb.put_item(TableName=table, Item={"id": {"S": "1"}, "at": {"S": destination}})
+        record = json.loads(received(sqs, url, "the record of the failure")["Body"])
+        equal((record["requestContext"]["condition"], record["DDBStreamBatchInfo"]["streamArn"], record["responseContext"]["functionError"], "payload" in record),
+              ("RetryAttemptsExhausted", stream, "Unhandled", False))
+        lam.delete_event_source_mapping(UUID=m["UUID"])
+    _, _, fifo = queue(unique("q") + ".fifo", FifoQueue="true")
+    contains(refused("InvalidParameterValueException", 400, lam.create_event_source_mapping, FunctionName=f, EventSourceArn=stream, StartingPosition="LATEST",
+                     DestinationConfig={"OnFailure": {"Destination": fifo}}), "The provided destination config")

@@ -119,6 +119,23 @@ def on_error():
 
 
 @test
+def update():
+    name = work + "/app/serverless.yml"
+    with open(name) as f:
+        text = f.read()
+    for a, b in (("          batchSize: 20\n", "          batchSize: 4\n"), ("          maximumBatchingWindow: 1\n          maximumConcurrency: 2\n          functionResponseType: ReportBatchItemFailures\n", ""), ("    onError: { Ref: Broken }\n", "")):
+        contains(text, a)
+        text = text.replace(a, b)
+    with open(name, "w") as f:
+        f.write(text)
+    contains(sls("deploy"), "Service deployed to stack " + STACK)
+    lam = client("lambda")
+    m = lam.list_event_source_mappings(FunctionName=STACK + "-letters")["EventSourceMappings"][0]
+    equal((m["BatchSize"], m["MaximumBatchingWindowInSeconds"], "ScalingConfig" in m, m["FunctionResponseTypes"], m["State"]), (4, 0, False, [], "Enabled"))
+    equal("DeadLetterConfig" in lam.get_function_configuration(FunctionName=STACK + "-fragile"), False)
+
+
+@test
 def remove():
     contains(sls("remove"), "Service events has been successfully removed")
     left = [m["FunctionArn"] for m in client("lambda").list_event_source_mappings()["EventSourceMappings"]]
