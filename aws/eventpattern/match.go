@@ -242,6 +242,40 @@ func (m numeric) match(v any, there bool) bool {
 	return true
 }
 
+// address reads an address as AWS's matcher does: IPv4 with zeros in front as
+// well, and no other form of IPv6 than hexadecimal digits and colons.
+func address(s string) (netip.Addr, bool) {
+	if strings.ContainsRune(s, ':') {
+		a, err := netip.ParseAddr(s)
+		return a, err == nil && !strings.ContainsAny(s, ".%")
+	}
+	parts := strings.Split(s, ".")
+	if len(parts) != 4 {
+		return netip.Addr{}, false
+	}
+	var out [4]byte
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		out[i] = byte(n)
+	}
+	return netip.AddrFrom4(out), true
+}
+
+// sameAddress matches an address in any of its forms.
+type sameAddress struct{ want netip.Addr }
+
+func (m sameAddress) match(v any, there bool) bool {
+	s, ok := v.(string)
+	if !ok || !there {
+		return false
+	}
+	a, ok := address(s)
+	return ok && a == m.want
+}
+
 type block struct{ prefix netip.Prefix }
 
 func (m block) match(v any, there bool) bool {
@@ -249,8 +283,8 @@ func (m block) match(v any, there bool) bool {
 	if !ok || !there {
 		return false
 	}
-	a, err := netip.ParseAddr(s)
-	return err == nil && m.prefix.Contains(a.Unmap())
+	a, ok := address(s)
+	return ok && m.prefix.Contains(a)
 }
 
 // glob is text between wildcards: parts[0]*parts[1]*…

@@ -291,8 +291,8 @@ func parseCIDR(arg any) (matcher, error) {
 	if bits < 0 {
 		return nil, wrong("Malformed CIDR, mask bits must not be negative")
 	}
-	a, err := netip.ParseAddr(ip)
-	if err != nil || a.Zone() != "" {
+	a, ok := address(ip)
+	if !ok {
 		return nil, wrong("Nonstandard IP address: %s", ip)
 	}
 	if a.Is4() && bits > 31 {

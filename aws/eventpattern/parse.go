@@ -241,8 +241,18 @@ func (p *parser) leaf(list []any) ([]matcher, error) {
 		case []any:
 			return nil, wrong("Match value must be String, number, true, false, or null")
 		default:
-			out[i] = equalTo(v)
+			out[i] = p.exact(v)
 		}
 	}
 	return out, nil
+}
+
+// exact is a value that is written out. On buses addresses are compared as such.
+func (p *parser) exact(v any) matcher {
+	if s, ok := v.(string); ok && p.dialect == EventBridge {
+		if a, ok := address(s); ok {
+			return sameAddress{a}
+		}
+	}
+	return equalTo(v)
 }

@@ -95,6 +95,11 @@ func TestMatchOnBuses(t *testing.T) {
 		{`{"ip":[{"cidr":"10.0.0.0/24"}]}`, `{"ip":"10.0.1.0"}`, false},
 		{`{"ip":[{"cidr":"2001:db8::/32"}]}`, `{"ip":"2001:db8::1"}`, true},
 		{`{"ip":[{"cidr":"10.0.0.0/24"}]}`, `{"ip":"host"}`, false},
+		{`{"ip":[{"cidr":"10.0.0.0/24"}]}`, `{"ip":"010.0.0.5"}`, true},
+		{`{"ip":[{"cidr":"10.0.0.0/24"}]}`, `{"ip":"::ffff:10.0.0.5"}`, false},
+		{`{"ip":[{"cidr":"::ffff:0:0/96"}]}`, `{"ip":"::ffff:a00:5"}`, true},
+		{`{"ip":["::1"]}`, `{"ip":"0:0:0:0:0:0:0:1"}`, true},
+		{`{"ip":["10.0.0.1"]}`, `{"ip":"10.0.0.2"}`, false},
 	} {
 		p, err := Parse([]byte(c.pattern), EventBridge)
 		if err != nil {

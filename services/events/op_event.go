@@ -81,10 +81,11 @@ func (s *Service) testEventPattern(_ context.Context, _ *service.Call, in *api.T
 	return &api.TestEventPatternOutput{Result: new(p.MatchValue(ev))}, nil
 }
 
-// isEvent says whether a JSON value has what every event has.
+// isEvent says whether a JSON value has what every event has. AWS names resources
+// too, and does not insist on them.
 func isEvent(v any) bool {
 	m, ok := v.(map[string]any)
-	for _, name := range []string{"id", "account", "source", "time", "region", "resources", "detail-type"} {
+	for _, name := range []string{"id", "account", "source", "time", "region", "detail-type"} {
 		if _, there := m[name]; !there {
 			return false
 		}
