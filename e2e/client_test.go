@@ -91,7 +91,7 @@ func (c *client) target(ctx context.Context, service, target string, in, out any
 		return answer{}, err
 	}
 	version := "1.1"
-	if service == "dynamodb" {
+	if service == "dynamodb" || service == "sqs" {
 		version = "1.0"
 	}
 	a, err := c.do(ctx, service, http.MethodPost, "/", http.Header{

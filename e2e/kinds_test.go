@@ -52,6 +52,8 @@ func kinds() []*kind {
 			},
 		},
 		{name: "log event", service: "logs", operation: "PutLogEvents", prepare: makeLogGroup, write: putEvent, check: checkEvent},
+		messages("message", ""),
+		messages("message of a group", ".fifo"),
 	}
 }
 
