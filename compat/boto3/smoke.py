@@ -14,6 +14,7 @@ import smoke_kms  # noqa: F401
 import smoke_ecr  # noqa: F401
 import smoke_sns  # noqa: F401
 import smoke_events  # noqa: F401
+import smoke_sqs  # noqa: F401
 import smoke_refusals  # noqa: F401
 
 harness.main()
