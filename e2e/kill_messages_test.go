@@ -57,7 +57,9 @@ func sendMessage(ctx context.Context, c *client, name string, body []byte) (answ
 	if a, err := send(goneBody); err != nil || a.err() != nil {
 		return a, err
 	}
-	var got struct{ Messages []struct{ ReceiptHandle string } }
+	var got struct {
+		Messages []struct{ ReceiptHandle string }
+	}
 	if a, err := sqsCall(ctx, c, "ReceiveMessage", map[string]any{"QueueUrl": url}, &got); err != nil || a.err() != nil {
 		return a, err
 	}
