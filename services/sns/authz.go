@@ -33,6 +33,8 @@ func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Ope
 			return nil, err
 		}
 		return s.onTopic(ctx, c, action, parameter, &text, nil)
+	case *api.ConfirmSubscriptionInput:
+		return confirmation(c, action, in)
 	case *api.TagResourceInput:
 		return s.onTopic(ctx, c, action, "ResourceArn", in.ResourceArn, tagKeys(in.Tags))
 	case *api.UntagResourceInput:
@@ -52,8 +54,6 @@ func topicOf(in any) (*string, bool) {
 	case *api.AddPermissionInput:
 		return in.TopicArn, true
 	case *api.RemovePermissionInput:
-		return in.TopicArn, true
-	case *api.ConfirmSubscriptionInput:
 		return in.TopicArn, true
 	case *api.DeleteTopicInput:
 		return in.TopicArn, true
@@ -96,6 +96,17 @@ func (s *Service) onTopic(ctx context.Context, c *service.Call, action, paramete
 		check.Context["aws:resourcetag/"+strings.ToLower(name)] = []string{value}
 	}
 	return []service.Check{check}, nil
+}
+
+// confirmation asks the caller's own account only, whoever owns the topic: the
+// token is the proof that the endpoint was asked.
+func confirmation(c *service.Call, action string, in *api.ConfirmSubscriptionInput) ([]service.Check, error) {
+	id, err := parseTopic(c, "TopicArn", smithy.Val(in.TopicArn))
+	if err != nil {
+		return nil, err
+	}
+	resource := topicARN(id.account, id.region, id.name)
+	return []service.Check{{Action: "sns:" + action, Resource: resource, Account: c.Caller.AccountID, Fault: denied(c.Caller, action, resource)}}, nil
 }
 
 func creation(c *service.Call, in *api.CreateTopicInput) []service.Check {

@@ -115,7 +115,10 @@ func TestQueuesOfOthersAreAsked(t *testing.T) {
 		t.Fatal(body)
 	}
 	h.publish(arn, "secret")
-	must(t, h.call(), api.ConfirmSubscription, &api.ConfirmSubscriptionInput{TopicArn: &arn, Token: new(body["Token"].(string))})
+	confirm := &api.ConfirmSubscriptionInput{TopicArn: &arn, Token: new(body["Token"].(string))}
+	fails(t, h.user("nobody", ""), api.ConfirmSubscription, confirm, "AuthorizationError", "")
+	must(t, h.foreign(), api.ConfirmSubscription, confirm) // who has the token, whatever his account
+	must(t, h.call(), api.ConfirmSubscription, confirm)
 	h.publish(arn, "told")
 	if got := take(t, h.queued).body(t); got["Message"] != "told" {
 		t.Error(got)
