@@ -40,6 +40,7 @@ func (v *vault) inParts(key, first, second string) {
 // bytes hang on the last one, and on it only. A read that has begun ends.
 func TestUpdateObjectEncryption(t *testing.T) {
 	s := opened(t, ephemeral())
+	defer s.Close()
 	v := newVault(t, s, "vault")
 	var keys []*s3Key
 	for range 2 {
@@ -100,6 +101,7 @@ type s3Key struct{ id, arn string }
 // TestUpdateObjectEncryptionRefuses is who may not, and what there is not.
 func TestUpdateObjectEncryptionRefuses(t *testing.T) {
 	s := opened(t, ephemeral())
+	defer s.Close()
 	v := newVault(t, s, "vault")
 	key := *invoked(t, v.c, kms.CreateKey, &kms.CreateKeyInput{}).KeyMetadata.Arn
 	plain, dual, customer := mode{}, mode{sse: new("aws:kms:dsse"), key: &key}, customerMode('k')
