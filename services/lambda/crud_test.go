@@ -308,7 +308,8 @@ func TestEventConfig(t *testing.T) {
 		t.Errorf("listed %+v", list)
 	}
 	for _, c := range []struct{ success, failure, want string }{
-		{"", "arn:aws:sqs:eu-west-1:123456789012:dead", "moln does not support arn:aws:sqs:eu-west-1:123456789012:dead as a destination: it does not have that service"},
+		{"", "arn:aws:sns:eu-west-1:123456789012:dead", "moln does not support arn:aws:sns:eu-west-1:123456789012:dead as a destination: it does not have that service"},
+		{"", "arn:aws:sqs:eu-west-1:123456789012:dead.fifo", "The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=arn:aws:sqs:eu-west-1:123456789012:dead.fifo)) is invalid."},
 		{"arn:aws:s3:::bucket", "", "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid."},
 		{"arn:aws:lambda:eu-west-1:123456789012:function:gone", "", "The destination ARN arn:aws:lambda:eu-west-1:123456789012:function:gone is invalid."},
 		{"arn:aws:lambda:eu-west-1:123456789012:function:f", "", "You can't specify the function as a destination for itself."},

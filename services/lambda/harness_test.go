@@ -20,6 +20,7 @@ import (
 	api "moln.dev/moln/api/lambda"
 	logs "moln.dev/moln/api/logs"
 	s3 "moln.dev/moln/api/s3"
+	"moln.dev/moln/api/sqs"
 	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
@@ -75,6 +76,8 @@ type world struct {
 	judged   []service.Check
 	assumed  int
 	kms      fakeKMS
+	letters  []*sqs.SendMessageInput // what the queue "dead" has got
+	refuse   int                     // how many more it does not take
 }
 
 func newWorld(t testing.TB, opts Options) *world {
@@ -163,6 +166,8 @@ func (w *world) Dispatch(ctx context.Context, c *service.Call, d smithy.Descript
 		return &s3.HeadBucketOutput{}, nil
 	case *s3.PutObjectInput:
 		return &s3.PutObjectOutput{}, w.putObject(in)
+	case *sqs.GetQueueAttributesInput, *sqs.SendMessageInput:
+		return w.queue(c, in)
 	case *logs.CreateLogGroupInput, *logs.CreateLogStreamInput, *logs.PutLogEventsInput:
 		return w.log(c, in)
 	}
