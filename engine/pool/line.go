@@ -10,7 +10,7 @@ import (
 // Invocations of a function that takes microseconds queue for a moment behind each
 // other, where each would have an environment of its own else: more processes at
 // work than there are processors to run them only push each other out of the
-// processors' caches, and all get slower by it. See docs/adr/0012.
+// processors' caches, and all get slower by it. See docs/adr/0013.
 const (
 	// lineWait is how long an invocation waits for an environment in use before it
 	// takes another, unless the line moves on meanwhile, and how long it waits at
