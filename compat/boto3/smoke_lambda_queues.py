@@ -2,14 +2,16 @@
 destinations."""
 
 import json
+import re
 
-from harness import ACCOUNT, REGION, client, contains, document, equal, refused, test, trust, unique, until, zipped
+from harness import ACCOUNT, REGION, client, contains, document, equal, get, refused, test, trust, unique, until, zipped
 
 RUNTIME = "python3.11"
 
 # It gives back what it was given, and fails on what it is told to.
 HANDLER = """
 import json
+import re
 def handler(event, context):
     if "Records" not in event:
         if event.get("fail"):
@@ -196,19 +198,21 @@ def destinations():
     contains(refused("InvalidParameterValueException", 400, lam.put_function_event_invoke_config, FunctionName=f, DestinationConfig={"OnFailure": {"Destination": fifo}}), "The provided destination config")
 
 
-# It sends each message that it gets back to its queue, with the header that
-# AWS's SDKs send from inside of functions.
+# It sends each message that it gets back to its queue or topic, with the header
+# that AWS's SDKs send from inside of functions.
 ROUND = """
 const crypto = require("crypto");
 const h = (k, s) => crypto.createHmac("sha256", k).update(s).digest();
 const hex = (s) => crypto.createHash("sha256").update(s).digest("hex");
 exports.handler = async (event) => {
-  const env = process.env, url = new URL(env.AWS_ENDPOINT_URL), body = JSON.stringify({QueueUrl: env.QUEUE, MessageBody: "again"});
-  const at = new Date().toISOString().replace(/[-:]|\\.\\d+/g, ""), scope = at.slice(0, 8) + "/" + env.AWS_REGION + "/sqs/aws4_request";
-  const headers = {"content-type": "application/x-amz-json-1.0", host: url.host, "x-amz-date": at, "x-amz-security-token": env.AWS_SESSION_TOKEN, "x-amz-target": "AmazonSQS.SendMessage"};
+  const env = process.env, url = new URL(env.AWS_ENDPOINT_URL), service = env.QUEUE ? "sqs" : "sns";
+  const body = env.QUEUE ? JSON.stringify({QueueUrl: env.QUEUE, MessageBody: "again"}) : "Action=Publish&Version=2010-03-31&Message=again&TopicArn=" + encodeURIComponent(env.TOPIC);
+  const at = new Date().toISOString().replace(/[-:]|\\.\\d+/g, ""), scope = at.slice(0, 8) + "/" + env.AWS_REGION + "/" + service + "/aws4_request";
+  const headers = {"content-type": env.QUEUE ? "application/x-amz-json-1.0" : "application/x-www-form-urlencoded", host: url.host, "x-amz-date": at, "x-amz-security-token": env.AWS_SESSION_TOKEN};
+  if (env.QUEUE) headers["x-amz-target"] = "AmazonSQS.SendMessage";
   const names = Object.keys(headers).join(";");
   const canonical = ["POST", "/", "", ...Object.entries(headers).map(([k, v]) => k + ":" + v), "", names, hex(body)].join("\\n");
-  const key = [env.AWS_REGION, "sqs", "aws4_request"].reduce(h, h("AWS4" + env.AWS_SECRET_ACCESS_KEY, at.slice(0, 8)));
+  const key = [env.AWS_REGION, service, "aws4_request"].reduce(h, h("AWS4" + env.AWS_SECRET_ACCESS_KEY, at.slice(0, 8)));
   const signature = h(key, ["AWS4-HMAC-SHA256", at, scope, hex(canonical)].join("\\n")).toString("hex");
   headers.authorization = "AWS4-HMAC-SHA256 Credential=" + env.AWS_ACCESS_KEY_ID + "/" + scope + ", SignedHeaders=" + names + ", Signature=" + signature;
   headers["x-amzn-trace-id"] = env._X_AMZN_TRACE_ID;
@@ -220,24 +224,46 @@ exports.handler = async (event) => {
 """
 
 
+def rounds(f):
+    logs = client("logs")
+    return sum("round" in e["message"] for e in logs.filter_log_events(logGroupName="/aws/lambda/" + f)["events"])
+
+
+def going_round(*actions, **env):
+    lam, name = client("lambda"), unique("function")
+    arn = lam.create_function(FunctionName=name, Runtime="nodejs20.x", Handler="index.handler", Role=role(*actions), Timeout=5,
+                              Code={"ZipFile": zipped(index_js=ROUND)}, Environment={"Variables": env})["FunctionArn"]
+    return lam, name, arn
+
+
 @test
-def loops_end():
+def loops_through_queues_end():
     sqs, url, arn = queue(VisibilityTimeout="5")
     _, dead, dead_arn = queue()
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})})
-    lam, name = client("lambda"), unique("function")
-    lam.create_function(FunctionName=name, Runtime="nodejs20.x", Handler="index.handler", Role=role("sqs:SendMessage", *POLLS), Timeout=5,
-                        Code={"ZipFile": zipped(index_js=ROUND)}, Environment={"Variables": {"QUEUE": url}})
+    lam, name, _ = going_round("sqs:SendMessage", *POLLS, QUEUE=url)
     mapped(lam, name, arn)
     sqs.send_message(QueueUrl=url, MessageBody="first")
     equal(received(sqs, dead, "the message of the seventeenth round")["Body"], "again")
-    logs = client("logs")
+    until(lambda: rounds(name) >= 16, "sixteen rounds")
+    equal(rounds(name), 16)
 
-    def rounds():
-        return sum("round" in e["message"] for e in logs.filter_log_events(logGroupName="/aws/lambda/" + name)["events"])
 
-    until(lambda: rounds() >= 16, "sixteen rounds")
-    equal(rounds(), 16)
+@test
+def loops_through_topics_end():
+    sns = client("sns")
+    topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
+    sqs, dead, dead_arn = queue()
+    lam, name, arn = going_round("sns:Publish", "sqs:SendMessage", TOPIC=topic)
+    lam.update_function_configuration(FunctionName=name, DeadLetterConfig={"TargetArn": dead_arn})
+    lam.add_permission(FunctionName=name, StatementId="s", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com", SourceArn=topic)
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="first")
+    letter = received(sqs, dead, "the event of the seventeenth round")
+    equal(json.loads(letter["Body"])["Records"][0]["Sns"]["Message"], "again")
+    contains(letter["MessageAttributes"]["ErrorMessage"]["StringValue"], "recursive loop")
+    until(lambda: rounds(name) >= 16, "sixteen rounds")
+    equal(rounds(name), 16)
 
 
 @test
@@ -295,3 +321,20 @@ def streams_give_up_to_queues_and_topics():
     _, _, fifo = queue(unique("q") + ".fifo", FifoQueue="true")
     contains(refused("InvalidParameterValueException", 400, lam.create_event_source_mapping, FunctionName=f, EventSourceArn=stream, StartingPosition="LATEST",
                      DestinationConfig={"OnFailure": {"Destination": fifo}}), "The provided destination config")
+
+
+@test
+def mapping_metrics():
+    lam, f = function(*POLLS)
+    sqs, url, arn = queue()
+    m = mapped(lam, f, arn, MetricsConfig={"Metrics": ["EventCount"]}, FilterCriteria={"Filters": [{"Pattern": json.dumps({"body": ["yes"]})}]})
+    equal(m["MetricsConfig"], {"Metrics": ["EventCount"]})
+    for body in ("yes", "no", "yes"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    until(lambda: empty(sqs, url), "the queue is empty")
+
+    def counted():
+        found = re.findall(r'moln_lambda_mapping_events_total\{mapping="%s",metric="(\w+)"\} (\d+)' % m["UUID"], get("/_moln/metrics").text)
+        return {name: int(value) for name, value in found}
+
+    until(lambda: counted() == {"PolledEventCount": 3, "FilteredOutEventCount": 1, "InvokedEventCount": 2, "DeletedEventCount": 3}, "the events are counted")
