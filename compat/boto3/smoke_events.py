@@ -127,6 +127,40 @@ def an_event_reaches_a_function_a_topic_and_another_bus():
 
 
 @test
+def an_event_reaches_a_log_group_that_lets_it_in():
+    events, logs, name, source = client("events"), client("logs"), unique("rule"), unique("source")
+    group = "/aws/events/" + name
+    logs.create_log_group(logGroupName=group)
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"
+    letters_url, letters = queue_for(unique("letters"))
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "l", "Arn": arn, "DeadLetterConfig": {"Arn": letters}}])
+    events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])
+    equal(receive(letters_url)[0]["MessageAttributes"]["ERROR_CODE"]["StringValue"], "NO_PERMISSIONS")
+    logs.put_resource_policy(policyName=name, policyDocument=document(["logs:CreateLogStream", "logs:PutLogEvents"], arn + ":*", Principal={"Service": "events.amazonaws.com"}))
+    id = events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}"}])["Entries"][0]["EventId"]
+    got = until(lambda: logs.filter_log_events(logGroupName=group)["events"], "the group has the event")
+    equal(json.loads(got[0]["message"])["id"], id)
+    logs.delete_resource_policy(policyName=name)
+
+
+@test
+def an_archive_is_replayed():
+    events, name, source = client("events"), unique("rule"), unique("source")
+    url, queue = queue_for(unique("queue"))
+    bus = events.create_event_bus(Name=name)["EventBusArn"]
+    archive = events.create_archive(ArchiveName=name, EventSourceArn=bus, EventPattern=json.dumps({"source": [source]}))["ArchiveArn"]
+    id = events.put_events(Entries=[{"Source": source, "DetailType": "t", "Detail": "{}", "EventBusName": name}])["Entries"][0]["EventId"]
+    equal(events.describe_archive(ArchiveName=name)["EventCount"], 1)
+    events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "q", "Arn": queue}])
+    events.start_replay(ReplayName=name, EventSourceArn=archive, EventStartTime=0, EventEndTime=4102444800, Destination={"Arn": bus})
+    body = json.loads(receive(url)[0]["Body"])
+    equal((body["id"], body["replay-name"]), (id, name))
+    until(lambda: events.describe_replay(ReplayName=name)["State"] == "COMPLETED", "the replay is complete")
+
+
+@test
 def a_schedule_fires_by_the_accounts_clock():
     events, name = client("events"), unique("rule")
     url, queue = queue_for(unique("queue"))

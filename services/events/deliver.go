@@ -241,7 +241,7 @@ func (s *Service) try(ctx context.Context, d *delivery, t *api.Target) (send.Fai
 	k := d.key()
 	m := send.Message{
 		Account: d.Account, Region: d.Region, Source: k.arn(), Target: *t.Arn, Role: smithy.Val(t.RoleArn), Event: d.Event,
-		RequestID: d.RequestID, Depth: d.Depth,
+		Stream: streamOf(k, d.Accepted), Time: d.Accepted, RequestID: d.RequestID, Depth: d.Depth,
 	}
 	if t.SqsParameters != nil {
 		m.Group = smithy.Val(t.SqsParameters.MessageGroupId)
@@ -257,6 +257,11 @@ func (s *Service) try(ctx context.Context, d *delivery, t *api.Target) (send.Fai
 		return send.FailureOf(err), err
 	}
 	return send.Failure{}, nil
+}
+
+// streamOf is the stream of a log group that a rule writes into: one a day.
+func streamOf(k ruleKey, at time.Time) string {
+	return at.Format("2006/01/02") + "/" + k.name + "/" + k.rule
 }
 
 // Conditions under which EventBridge gives a delivery up.

@@ -5,7 +5,7 @@ import (
 	"moln.dev/moln/platform/service"
 )
 
-const targetKinds = "targets are functions, queues, topics and event buses; other kinds are refused"
+const targetKinds = "targets are functions, queues, topics, event buses and log groups; other kinds are refused, and so is another input for a bus; a rule writes into one stream a day"
 
 var table = service.Table[*Service]{
 	service.Full(api.CancelReplay, (*Service).cancelReplay),

@@ -56,8 +56,10 @@ func checkKind(k ruleKey, t *api.Target, kind send.Kind) error {
 		return invalid("Parameter(s) SqsParameters are not valid for target: %s.", *t.Id)
 	case kind == send.Topic && a.Account != k.account && smithy.Val(t.RoleArn) == "":
 		return invalid("RoleArn is required for target %s.", *t.Arn)
-	case t.HttpParameters != nil && kind != send.API:
-		return invalid("Parameter(s) HttpParameters are not valid for target: %s.", *t.Id)
+	case kind == send.Bus && (t.Input != nil || t.InputPath != nil || t.InputTransformer != nil):
+		return unsupported("Input, InputPath and InputTransformer for an event bus: " + *t.Arn)
+	case kind == send.Group && a.Account != k.account:
+		return invalid("Parameter %s is not valid. Reason: The log group must be in the account of the rule.", *t.Arn)
 	}
 	return nil
 }
@@ -66,7 +68,7 @@ func checkKind(k ruleKey, t *api.Target, kind send.Kind) error {
 func checkParameters(t *api.Target) error {
 	for name, is := range map[string]bool{
 		"KinesisParameters": t.KinesisParameters != nil, "RunCommandParameters": t.RunCommandParameters != nil, "EcsParameters": t.EcsParameters != nil,
-		"BatchParameters": t.BatchParameters != nil, "RedshiftDataParameters": t.RedshiftDataParameters != nil,
+		"BatchParameters": t.BatchParameters != nil, "HttpParameters": t.HttpParameters != nil, "RedshiftDataParameters": t.RedshiftDataParameters != nil,
 		"SageMakerPipelineParameters": t.SageMakerPipelineParameters != nil, "AppSyncParameters": t.AppSyncParameters != nil,
 	} {
 		if is {

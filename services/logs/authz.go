@@ -4,13 +4,14 @@ import (
 	"context"
 
 	api "moln.dev/moln/api/logs"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 )
 
 // authorize names the group or stream that a request is about, as the service
 // authorization reference does: groups end in ":*".
-func (s *Service) authorize(_ context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
+func (s *Service) authorize(ctx context.Context, c *service.Call, op *smithy.Operation, in any) ([]service.Check, error) {
 	group, stream := subject(in)
 	resource := "*"
 	switch {
@@ -21,9 +22,17 @@ func (s *Service) authorize(_ context.Context, c *service.Call, op *smithy.Opera
 	case op.Name == "DescribeLogGroups":
 		resource = groupARN(c, "") + ":log-stream:"
 	}
+	var own *policy.Policy
+	if group != "" {
+		all, err := s.policies(ctx, placeOf(c))
+		if err != nil {
+			return nil, err
+		}
+		own = all.compiled
+	}
 	out := make([]service.Check, len(op.Actions))
 	for i, a := range op.Actions {
-		out[i] = service.Check{Action: a, Resource: resource}
+		out[i] = service.Check{Action: a, Resource: resource, Policy: own}
 	}
 	return out, nil
 }

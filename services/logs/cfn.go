@@ -25,6 +25,11 @@ func resources() []service.ResourceType {
 		New:     func() any { return new(groupProperties) },
 		Replace: []string{"LogGroupName", "LogGroupClass"},
 		Create:  createGroupResource, Update: updateGroupResource, Delete: deleteGroupResource,
+	}, {
+		Name:    "AWS::Logs::ResourcePolicy",
+		New:     func() any { return new(policyProperties) },
+		Replace: []string{"PolicyName"},
+		Create:  putPolicyResource, Update: putPolicyResource, Delete: deletePolicyResource,
 	}}
 }
 

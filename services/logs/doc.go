@@ -6,6 +6,7 @@
 //	g, group                       -> group
 //	s, group, stream               -> stream (first, last event, bytes)
 //	e, group, stream, ms, sequence -> event
+//	p                              -> the resource policies
 //
 // # Invariants
 //

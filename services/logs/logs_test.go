@@ -157,6 +157,9 @@ func TestEveryOperation(t *testing.T) {
 	refused(h, api.DeleteLogStream, &api.DeleteLogStreamInput{LogGroupName: name, LogStreamName: new("s1")}, "ResourceNotFoundException", noStream)
 	must(h, api.DeleteLogGroup, &api.DeleteLogGroupInput{LogGroupName: name})
 	refused(h, api.DeleteLogGroup, &api.DeleteLogGroupInput{LogGroupName: name}, "ResourceNotFoundException", noGroup)
+	must(h, api.PutResourcePolicy, &api.PutResourcePolicyInput{PolicyName: new("p"), PolicyDocument: new(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"logs:PutLogEvents","Resource":"*"}}`)})
+	must(h, api.DescribeResourcePolicies, &api.DescribeResourcePoliciesInput{})
+	must(h, api.DeleteResourcePolicy, &api.DeleteResourcePolicyInput{PolicyName: new("p")})
 	for _, name := range h.Missed() {
 		t.Errorf("%s was not called", name)
 	}

@@ -4,18 +4,20 @@ import (
 	"context"
 
 	api "moln.dev/moln/api/logs"
+	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
 )
 
 // Service answers CloudWatch Logs requests. Safe for concurrent use.
 type Service struct {
-	deps  service.Deps
-	store store
+	deps    service.Deps
+	store   store
+	decoded *kv.Decoded[place, policies]
 }
 
 // New makes the service.
 func New(d service.Deps) *Service {
-	return &Service{deps: d, store: store{db: d.KV}}
+	return &Service{deps: d, store: store{db: d.KV}, decoded: kv.NewDecoded(decodedMax, place.policiesKey, decodePolicies)}
 }
 
 // Definition describes the service.

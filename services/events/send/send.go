@@ -10,11 +10,14 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	lambda "moln.dev/moln/api/lambda"
+	"moln.dev/moln/api/logs"
 	"moln.dev/moln/api/sns"
 	"moln.dev/moln/api/sqs"
 	"moln.dev/moln/aws/arn"
+	"moln.dev/moln/aws/fault"
 	"moln.dev/moln/platform/functions"
 	"moln.dev/moln/platform/identity"
 	"moln.dev/moln/platform/service"
@@ -30,7 +33,7 @@ const (
 	FIFO     Kind = "sqs.fifo"
 	Topic    Kind = "sns"
 	Bus      Kind = "events"
-	API      Kind = "execute-api"
+	Group    Kind = "logs"
 )
 
 // Parse says which kind of target an ARN names; false: none that can be sent to.
@@ -52,6 +55,8 @@ func Parse(a arn.ARN) (Kind, bool) {
 		return kind, plain
 	case Bus:
 		return kind, strings.HasPrefix(a.Resource, "event-bus/")
+	case Group:
+		return kind, groupOf(a) != ""
 	}
 	return "", false
 }
@@ -68,6 +73,9 @@ type Message struct {
 	Event json.RawMessage
 	// Group is the message group on FIFO queues.
 	Group string
+	// Stream and Time are where and when a log group has it.
+	Stream string
+	Time   time.Time
 	// Attributes are those of a message on a queue.
 	Attributes map[string]string
 
@@ -127,6 +135,8 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 		return err
 	case Bus:
 		return s.receive(ctx, &at, m.Target, m.Event)
+	case Group:
+		return group(ctx, &at, groupOf(a), m)
 	}
 	return errKind
 }
@@ -157,5 +167,35 @@ func queue(ctx context.Context, c *service.Call, a arn.ARN, m Message) error {
 		in.MessageAttributes[name] = sqs.MessageAttributeValue{DataType: new("String"), StringValue: &value}
 	}
 	_, err := service.Invoke(ctx, c, sqs.SendMessage, in)
+	return err
+}
+
+// groupOf is the name of the log group of an ARN, "" where it is none's.
+func groupOf(a arn.ARN) string {
+	name, ok := strings.CutPrefix(a.Resource, "log-group:")
+	name = strings.TrimSuffix(name, ":*")
+	if !ok || strings.Contains(name, ":") {
+		return ""
+	}
+	return name
+}
+
+// group writes an event into a log group: what is a timestamp and a message as
+// such, all else as a message.
+func group(ctx context.Context, c *service.Call, name string, m Message) error {
+	e := logs.InputLogEvent{Timestamp: new(m.Time.UnixMilli()), Message: new(string(m.Body))}
+	var own struct {
+		Timestamp *int64  `json:"timestamp"`
+		Message   *string `json:"message"`
+	}
+	if json.Unmarshal(m.Body, &own) == nil && own.Timestamp != nil && own.Message != nil {
+		e.Timestamp, e.Message = own.Timestamp, own.Message
+	}
+	in := &logs.PutLogEventsInput{LogGroupName: &name, LogStreamName: &m.Stream, LogEvents: []logs.InputLogEvent{e}}
+	_, err := service.Invoke(ctx, c, logs.CreateLogStream, &logs.CreateLogStreamInput{LogGroupName: &name, LogStreamName: &m.Stream})
+	if err != nil && !fault.Is(err, "ResourceAlreadyExistsException") {
+		return err
+	}
+	_, err = service.Invoke(ctx, c, logs.PutLogEvents, in)
 	return err
 }
