@@ -162,6 +162,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(Append(nil, m))
 	f.Add([]byte{version, 0})
+	f.Add([]byte("\x01\x01\x010\x02\x021-")) // a number in no form that is stored
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Decode(b)
 		stored, size, serr := Check(b)

@@ -139,13 +139,12 @@ func (w *walker) setSize(k Kind) int {
 	return size
 }
 
-// storedNumberSize is numberSize of a number in canonical form.
+// storedNumberSize is numberSize of a number, which in canonical form is counted
+// where it lies.
 func storedNumberSize(text []byte) int {
-	first, last, n, sign := -1, -1, 0, 0
-	for _, c := range text {
+	first, last, n, sign, point := -1, -1, 0, 0, false
+	for i, c := range text {
 		switch {
-		case c == '-':
-			sign = 1
 		case '0' <= c && c <= '9':
 			if n++; c != '0' {
 				if first < 0 {
@@ -153,11 +152,18 @@ func storedNumberSize(text []byte) int {
 				}
 				last = n
 			}
-		case c != '.':
-			return numberSize(string(text)) // in no form that Canonical makes
+		case c == '-' && i == 0:
+			sign = 1
+		case c == '.' && !point:
+			point = true
+		default:
+			return numberSize(string(text))
 		}
 	}
-	if first < 0 {
+	switch {
+	case n == 0 || len(text) > maxLiteral:
+		return numberSize(string(text))
+	case first < 0:
 		return 1 // zero
 	}
 	return (last-first+1+1)/2 + 1 + sign
