@@ -13,4 +13,10 @@
 //     alone, names the queue of its account and name.
 //   - Nobody sends or receives without a signature, whatever a queue's policy
 //     says.
+//   - A receipt that is not the message's newest deletes nothing in a standard
+//     queue, as AWS documents; AWS itself sometimes deletes.
+//   - Moving dead letters back asks for the permission to send to the destination
+//     where the request names it; without, for none on the queues they came from.
+//   - Counts are exact, but for queues of more than 50,000 messages, which are
+//     counted every five seconds.
 package sqs
