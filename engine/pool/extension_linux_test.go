@@ -162,7 +162,12 @@ func layer(t testing.TB, scripts map[string]string) string {
 				t.Fatal(err)
 			}
 		}
-		if err := os.WriteFile(filepath.Join(dir, "extensions", name), data, 0o755); err != nil {
+		// A sandbox that is being made must not inherit the open file: it could
+		// not be started then.
+		syscall.ForkLock.RLock()
+		err := os.WriteFile(filepath.Join(dir, "extensions", name), data, 0o755)
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

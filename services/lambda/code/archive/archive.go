@@ -131,6 +131,12 @@ func (u *unpacker) mkdir(name string) error {
 	return u.damaged(u.root.MkdirAll(name, 0o755))
 }
 
+// runnable says that a file may be started as a program. It is written under
+// syscall.ForkLock: a process that is started meanwhile would inherit the open
+// file, until it is itself another program, and Linux starts no program that
+// anybody has open for writing.
+func runnable(mode os.FileMode) bool { return mode&0o111 != 0 }
+
 func (u *unpacker) file(f *zip.File, name string) error {
 	in, err := f.Open()
 	if err != nil {
@@ -141,6 +147,10 @@ func (u *unpacker) file(f *zip.File, name string) error {
 	if u.root != nil {
 		if err := u.mkdir(path.Dir(name)); err != nil {
 			return err
+		}
+		if runnable(f.Mode()) {
+			syscall.ForkLock.RLock()
+			defer syscall.ForkLock.RUnlock()
 		}
 		file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 		if err != nil {

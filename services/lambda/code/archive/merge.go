@@ -92,6 +92,10 @@ func (m merger) link(path, name string) error {
 	if err != nil {
 		return err
 	}
+	if runnable(st.Mode()) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+	}
 	out, err := m.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
