@@ -8,10 +8,11 @@
 //
 // The operations are answered by this package (buckets, writing, deleting,
 // uploads) and by one package per family: read, list, config, acl, notify,
-// locking, rekey, aging, replica, accesslog, inventory. Below them are write, through which every object is written or
-// deleted, and store, which keeps everything; op and s3err have what they share.
-// Package site serves websites. A family gives its rows of the operation table by its Operations,
-// and Service.families lists it.
+// locking, rekey, aging, replica, accesslog, inventory. Below them are write,
+// through which every object is written or deleted, and store, which keeps
+// everything; op and s3err have what they share. Package site serves websites. A
+// family gives its rows of the operation table by its Operations, and
+// Service.families lists it.
 //
 // # Keys
 //

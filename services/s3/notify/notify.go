@@ -46,7 +46,7 @@ func New(d service.Deps, st *store.Store) *Notifier {
 // Operations are those of the notification configuration.
 func (n *Notifier) Operations() []service.Operation {
 	return service.Table[*Notifier]{
-		service.Partial(api.PutBucketNotificationConfiguration, op.Verified((*Notifier).putBucketNotification), "events of lost objects, of annotations and of a replication's time are refused: they do not happen; a queue, a topic or EventBridge is refused as long as this moln does not have its service"),
+		service.Partial(api.PutBucketNotificationConfiguration, op.Verified((*Notifier).putBucketNotification), "events of lost objects, of annotations and of a replication's time are refused: they do not happen"),
 		service.Full(api.GetBucketNotificationConfiguration, (*Notifier).getBucketNotification),
 	}.Bind(n)
 }
