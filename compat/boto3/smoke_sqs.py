@@ -44,6 +44,11 @@ def send_receive_delete():
     sqs.delete_message(QueueUrl=url, ReceiptHandle=again["ReceiptHandle"])
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     equal([counts["ApproximateNumberOfMessages" + s] for s in ("", "NotVisible", "Delayed")], ["0", "0", "0"])
+    sqs.send_message(QueueUrl=url, MessageBody="one name")
+    equal(list(receive(sqs, url, AttributeNames=["ApproximateReceiveCount"])[0]["Attributes"]), ["ApproximateReceiveCount"])
+    refused("InvalidAttributeName", 400, sqs.receive_message, QueueUrl=url, AttributeNames=["Foo"])
+    refused("InvalidAttributeName", 400, sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["Foo"])
+    refused("InvalidAttributeName", 400, sqs.set_queue_attributes, QueueUrl=url, Attributes={"Foo": "1"})
     refused("ReceiptHandleIsInvalid", 400, sqs.delete_message, QueueUrl=url, ReceiptHandle="x")
     refused("AWS.SimpleQueueService.NonExistentQueue", 400, sqs.get_queue_url, QueueName=unique("none"))
     refused("MissingParameter", 400, sqs.send_message, QueueUrl=url, MessageBody="")

@@ -11,8 +11,13 @@ import (
 )
 
 // forgives lets requests through that say in their path which queue they mean,
-// as clients of the query protocol may. keyOf refuses those that do not say it.
-func forgives(v smithy.Violation) bool { return v.Path == "queueUrl" || v.Path == "QueueUrl" }
+// as clients of the query protocol may; keyOf refuses those that do not say it.
+// And it lets through what is there and not of the model's values, such as an
+// attribute of messages where the model has those of queues: the handlers know
+// what AWS takes, and its words for the rest.
+func forgives(v smithy.Violation) bool {
+	return !v.Null || v.Path == "queueUrl" || v.Path == "QueueUrl"
+}
 
 // keyOf says which queue a request is about.
 func keyOf(c *service.Call, given *string) (queue.Key, error) {
