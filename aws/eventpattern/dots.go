@@ -4,7 +4,8 @@ import "strings"
 
 // undot makes objects of the fields that have dots in their names: the path is
 // what counts, "a.b" or b in a. Where both are there a pattern has the last one,
-// and an event either.
+// and an event either. Names that lead deeper than any pattern looks stay as they
+// are.
 func undot(v any, pattern bool) any {
 	switch v := v.(type) {
 	case []any:
@@ -18,19 +19,25 @@ func undot(v any, pattern bool) any {
 		dotted := false
 		for name, sub := range v {
 			v[name] = undot(sub, pattern)
-			dotted = dotted || strings.Contains(name, ".")
+			dotted = dotted || isPath(name)
 		}
 		if !dotted {
 			return v
 		}
 		for name, sub := range v {
-			if strings.Contains(name, ".") {
+			if isPath(name) {
 				delete(v, name)
 				place(v, strings.Split(name, "."), sub, pattern)
 			}
 		}
 	}
 	return v
+}
+
+// isPath says whether a name is one of a field further below.
+func isPath(name string) bool {
+	n := strings.Count(name, ".")
+	return n > 0 && n < depthMax
 }
 
 // undotOr leaves match expressions as they are; in $or there are objects.

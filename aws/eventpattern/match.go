@@ -20,11 +20,33 @@ func (p *Pattern) Match(event []byte) bool {
 
 // MatchValue says whether an event that DecodeEvent has read matches, or Decode
 // for notifications.
-func (p *Pattern) MatchValue(event any) bool { return p.root.match(event, event, true) }
+func (p *Pattern) MatchValue(event any) bool {
+	return p.root.match(&subject{event: event}, event, true)
+}
+
+// subject is the event that a pattern is tried on, and what is known of it.
+type subject struct {
+	event any
+	gone  map[*absent]bool
+}
+
+// lacks says whether nothing is at a path in the whole event. It is found out
+// once: arrays of many elements ask for each.
+func (s *subject) lacks(a *absent) bool {
+	gone, known := s.gone[a]
+	if known {
+		return gone
+	}
+	if s.gone == nil {
+		s.gone = map[*absent]bool{}
+	}
+	s.gone[a] = !hasValue(s.event, a.path)
+	return s.gone[a]
+}
 
 // match is for a value that may be absent, in an event. An array matches where
 // one of its elements does, by all that the pattern asks of it.
-func (n *node) match(event, v any, there bool) bool {
+func (n *node) match(event *subject, v any, there bool) bool {
 	if list, ok := v.([]any); ok {
 		for _, e := range list {
 			if n.match(event, e, true) {
@@ -56,7 +78,7 @@ func (n *node) match(event, v any, there bool) bool {
 	return true
 }
 
-func anyNode(nodes []*node, event, v any, there bool) bool {
+func anyNode(nodes []*node, event *subject, v any, there bool) bool {
 	for _, n := range nodes {
 		if n.match(event, v, there) {
 			return true
@@ -67,7 +89,7 @@ func anyNode(nodes []*node, event, v any, there bool) bool {
 
 // matchLeaf tries the alternatives on a value or on each element of an array.
 // Objects are no values: nothing is at that leaf.
-func matchLeaf(event any, leaf []matcher, v any, there bool) bool {
+func matchLeaf(event *subject, leaf []matcher, v any, there bool) bool {
 	switch v := v.(type) {
 	case []any:
 		for _, e := range v {
@@ -83,8 +105,8 @@ func matchLeaf(event any, leaf []matcher, v any, there bool) bool {
 		there = false
 	}
 	for _, m := range leaf {
-		if gone, ok := m.(absent); ok {
-			if !hasValue(event, gone.path) {
+		if gone, ok := m.(*absent); ok {
+			if event.lacks(gone) {
 				return true
 			}
 			continue
@@ -163,7 +185,7 @@ func (exists) match(_ any, there bool) bool { return there }
 // only matchLeaf knows.
 type absent struct{ path []string }
 
-func (absent) match(any, bool) bool { return false }
+func (*absent) match(any, bool) bool { return false }
 
 type folded struct{ want string }
 

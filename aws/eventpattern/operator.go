@@ -28,7 +28,7 @@ func (p *parser) operator(op string, arg any) (matcher, error) {
 			return nil, wrong("exists match pattern must be either true or false.")
 		}
 		if !yes {
-			return absent{slices.Clone(p.path)}, nil
+			return &absent{slices.Clone(p.path)}, nil
 		}
 		return exists{}, nil
 	case "exactly":
