@@ -5,9 +5,10 @@
 //	go run ./bench -json all      for machines
 //
 // Parts: codecs, items, dynamodb, shares, lambda, api, start, s3; and large and
-// s3-large, which take much time and disk and are no part of all. Each case runs several times, in
-// turn with the cases it is compared to, and shows the median of its runs: on a
-// shared machine the ratios of one run say more than its absolute figures.
+// s3-large, which take much time and disk and are no part of all. Each case runs
+// several times, in turn with the cases it is compared to, and shows the median of
+// its runs: on a shared machine the ratios of one run say more than its absolute
+// figures.
 //
 // It is not a test: nothing here fails because something is slow.
 package main

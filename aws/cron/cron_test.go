@@ -95,17 +95,6 @@ func TestZones(t *testing.T) {
 	if once.Day() != 25 || twice.Day() != 26 {
 		t.Errorf("in autumn: %v, then %v", once, twice)
 	}
-	one, err := ParseOnce("at(2026-07-01T12:00:00)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	due, ok := one.Next(at, at.AddDate(-1, 0, 0), berlin)
-	if !ok || due.UTC().Hour() != 10 {
-		t.Errorf("at: %v, %v", due, ok)
-	}
-	if _, ok := one.Next(at, due, berlin); ok {
-		t.Error("due again")
-	}
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -120,20 +109,15 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%q was taken", text)
 		}
 	}
-	for _, text := range []string{"at()", "at(2026-01-01)", "at(2026-01-01T00:00:00Z)", "at(2026-13-01T00:00:00)", "at(2026-01-01T00:00:00", "at(2026-01-01T00:00:00.5)"} {
-		if _, err := ParseOnce(text); err == nil {
-			t.Errorf("%q was taken", text)
-		}
-	}
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"rate(5 minutes)", "cron(0/5 8-17 ? * MON-FRI *)", "cron(15 10 LW,3W,L-2 * ? 2020/3)", "cron(0 0 ? * 6L,2#3 *)", "at(2026-01-01T00:00:00)"} {
+	for _, s := range []string{"rate(5 minutes)", "cron(0/5 8-17 ? * MON-FRI *)", "cron(15 10 LW,3W,L-2 * ? 2020/3)", "cron(0 0 ? * 6L,2#3 *)"} {
 		f.Add(s)
 	}
 	now := time.Date(2026, 3, 20, 12, 0, 30, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := ParseOnce(text)
+		s, err := Parse(text)
 		if err != nil {
 			return
 		}

@@ -11,9 +11,8 @@ import (
 // Limits of PutLogEvents and its readers (CloudWatch Logs API reference).
 const (
 	batchEventsMax  = 10_000
-	batchBytesMax   = 1_048_576
-	eventOverhead   = 26 // bytes that AWS adds to each message
-	eventBytesMax   = 1 << 20
+	batchBytesMax   = 1_048_576 // of one event, too
+	eventOverhead   = 26        // bytes that AWS adds to each message
 	batchSpanMax    = 24 * time.Hour
 	tooOldAge       = 14 * 24 * time.Hour
 	tooNewAhead     = 2 * time.Hour

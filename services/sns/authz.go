@@ -11,7 +11,7 @@ import (
 	"moln.dev/moln/platform/service"
 )
 
-// ownerTellers are the services that tell for which account they act by
+// ownerTeller is the service that tells for which account it acts by
 // aws:SourceOwner, which the policies that topics are born with ask for; all others
 // need a statement of their own (dg/sns-access-policy-use-cases).
 const ownerTeller = "cloudwatch.amazonaws.com"

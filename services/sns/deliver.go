@@ -99,7 +99,7 @@ func (s *Service) toQueue(ctx context.Context, t *topic, sub *subscription, m *m
 	if !ok {
 		return &refusal{fmt.Errorf("%s is no queue", queue)}
 	}
-	in := &sqsapi.SendMessageInput{QueueUrl: new("https://sqs." + a.Region + ".amazonaws.com/" + a.Account + "/" + a.Resource)}
+	in := &sqsapi.SendMessageInput{QueueUrl: new(a.QueueURL())}
 	if sub.raw() && m.Kind == "" {
 		in.MessageBody = new(m.text(sub.Protocol))
 		if len(m.Attributes) > rawAttributesMax {

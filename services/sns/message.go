@@ -21,7 +21,6 @@ const (
 	messageBytesMax       = 256 << 10
 	subjectCharactersMax  = 100
 	attributeNameBytesMax = 256
-	groupCharactersMax    = 128
 	batchEntriesMax       = 10
 	batchIDCharactersMax  = 80
 )

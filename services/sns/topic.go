@@ -154,7 +154,7 @@ func (t *topic) describe() map[string]string {
 	return out
 }
 
-// setTopic is how one attribute of a topic is set; its errors are reasons.
+// set sets one attribute; its errors are reasons.
 func (t *topic) set(name, value string) error {
 	switch name {
 	case attrDisplayName:

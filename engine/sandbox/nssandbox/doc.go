@@ -19,9 +19,10 @@
 // through its /proc entries. It reaps, reports the exit, and ends with the
 // guest or with the daemon.
 //
-// With an OCI runtime (NewOCI, package ocisandbox) the helper, which Main starts and
-// which must be called first thing in main, does the same up to the root, which it leaves beside the bundle instead of pivoting into it; the
-// runtime, a child of the helper without rights on the host, does the rest.
+// With an OCI runtime (NewOCI, package ocisandbox) the helper does the same up to
+// the root, which it leaves beside the bundle instead of pivoting into it; the
+// runtime, a child of the helper without rights on the host, does the rest. This
+// helper is started by Main, which must be called first thing in main.
 //
 // # Invariants
 //

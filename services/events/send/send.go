@@ -154,9 +154,7 @@ func (s *Sender) function(ctx context.Context, c *service.Call, m Message) error
 }
 
 func queue(ctx context.Context, c *service.Call, a arn.ARN, m Message) error {
-	in := &sqs.SendMessageInput{
-		QueueUrl: new("https://sqs." + a.Region + ".amazonaws.com/" + a.Account + "/" + a.Resource), MessageBody: new(string(m.Body)),
-	}
+	in := &sqs.SendMessageInput{QueueUrl: new(a.QueueURL()), MessageBody: new(string(m.Body))}
 	if m.Group != "" {
 		in.MessageGroupId = &m.Group
 	}

@@ -1,6 +1,5 @@
 // Package target gives Lambda's records to where their owners want them: a
-// function, a bucket, and, where this moln has them, queues, topics and event
-// buses. It sends as the role of the function that the record is about, and
+// function, a bucket, a queue, a topic or an event bus. It sends as the role of the function that the record is about, and
 // keeps nothing: whoever must not lose a record tries again.
 package target
 
@@ -36,8 +35,8 @@ const (
 	Bus      Kind = "events"
 )
 
-// action is what a role needs in order to send to a kind, and operation what
-// AWS calls it in its messages.
+// actions are what a role needs in order to send to a kind, and operations what
+// AWS calls them in its messages.
 var actions = map[Kind]struct{ action, operation string }{
 	Function: {"lambda:InvokeFunction", "Invoke"},
 	Bucket:   {"s3:PutObject", "PutObject"},
@@ -137,7 +136,7 @@ func (t Target) exists(ctx context.Context, c *service.Call) (resource string, a
 		_, err = service.Invoke(ctx, c, s3.HeadBucket, &s3.HeadBucketInput{Bucket: &t.at.Resource})
 	case Queue:
 		var out *sqs.GetQueueAttributesOutput
-		out, err = service.Invoke(ctx, c, sqs.GetQueueAttributes, &sqs.GetQueueAttributesInput{QueueUrl: new(t.queueURL()), AttributeNames: []string{sqs.QueueAttributeNamePolicy}})
+		out, err = service.Invoke(ctx, c, sqs.GetQueueAttributes, &sqs.GetQueueAttributesInput{QueueUrl: new(t.at.QueueURL()), AttributeNames: []string{sqs.QueueAttributeNamePolicy}})
 		if err == nil {
 			resource = out.Attributes[sqs.QueueAttributeNamePolicy]
 		}
@@ -168,10 +167,6 @@ func (t Target) in(c *service.Call) *service.Call {
 		d.Region = t.at.Region
 	}
 	return &d
-}
-
-func (t Target) queueURL() string {
-	return "https://sqs." + t.at.Region + ".amazonaws.com/" + t.at.Account + "/" + t.at.Resource
 }
 
 // Message is what a target is sent.
@@ -226,7 +221,7 @@ func (t Target) Send(ctx context.Context, c *service.Call, m Message) error {
 
 // letter is a message for a queue.
 func (t Target) letter(m Message) *sqs.SendMessageInput {
-	in := &sqs.SendMessageInput{QueueUrl: new(t.queueURL()), MessageBody: new(string(m.Body)), MessageAttributes: map[string]sqs.MessageAttributeValue{}}
+	in := &sqs.SendMessageInput{QueueUrl: new(t.at.QueueURL()), MessageBody: new(string(m.Body)), MessageAttributes: map[string]sqs.MessageAttributeValue{}}
 	for _, a := range m.Attributes {
 		in.MessageAttributes[a.Name] = sqs.MessageAttributeValue{DataType: &a.Type, StringValue: &a.Value}
 	}

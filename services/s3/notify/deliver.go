@@ -72,9 +72,7 @@ func (n *Notifier) send(ctx context.Context, d delivery) error {
 	c.Depth, c.RequestID = d.Depth, d.RequestID
 	switch d.Kind {
 	case event.Queue:
-		_, err := service.Invoke(ctx, c, sqs.SendMessage, &sqs.SendMessageInput{
-			QueueUrl: new("https://sqs." + at.Region + ".amazonaws.com/" + at.Account + "/" + at.Resource), MessageBody: new(string(d.Event)),
-		})
+		_, err := service.Invoke(ctx, c, sqs.SendMessage, &sqs.SendMessageInput{QueueUrl: new(at.QueueURL()), MessageBody: new(string(d.Event))})
 		return err
 	case event.Topic:
 		_, err := service.Invoke(ctx, c, sns.Publish, &sns.PublishInput{TopicArn: new(d.Target), Subject: new(topicSubject), Message: new(string(d.Event))})

@@ -61,9 +61,9 @@ type Message struct {
 	Attributes                  map[string]Attribute
 }
 
-// ToSign is the text that the signature of a message is made over: pairs of names
+// toSign is the text that the signature of a message is made over: pairs of names
 // and values, sorted by name.
-func (m *Message) ToSign() string {
+func (m *Message) toSign() string {
 	pairs := [][2]string{{"Message", m.Text}, {"MessageId", m.ID}}
 	switch {
 	case m.Type != Notification:

@@ -14,15 +14,15 @@ import (
 
 func TestToSign(t *testing.T) {
 	m := &Message{Type: Notification, ID: "id", TopicARN: "arn", Text: "text", Timestamp: "time"}
-	if got, want := m.ToSign(), "Message\ntext\nMessageId\nid\nTimestamp\ntime\nTopicArn\narn\nType\nNotification\n"; got != want {
+	if got, want := m.toSign(), "Message\ntext\nMessageId\nid\nTimestamp\ntime\nTopicArn\narn\nType\nNotification\n"; got != want {
 		t.Errorf("%q", got)
 	}
 	m.Subject = "s"
-	if got, want := m.ToSign(), "Message\ntext\nMessageId\nid\nSubject\ns\nTimestamp\ntime\nTopicArn\narn\nType\nNotification\n"; got != want {
+	if got, want := m.toSign(), "Message\ntext\nMessageId\nid\nSubject\ns\nTimestamp\ntime\nTopicArn\narn\nType\nNotification\n"; got != want {
 		t.Errorf("%q", got)
 	}
 	m = &Message{Type: SubscriptionConfirmation, ID: "id", TopicARN: "arn", Text: "text", Timestamp: "time", Token: "tok", SubscribeURL: "url"}
-	if got, want := m.ToSign(), "Message\ntext\nMessageId\nid\nSubscribeURL\nurl\nTimestamp\ntime\nToken\ntok\nTopicArn\narn\nType\nSubscriptionConfirmation\n"; got != want {
+	if got, want := m.toSign(), "Message\ntext\nMessageId\nid\nSubscribeURL\nurl\nTimestamp\ntime\nToken\ntok\nTopicArn\narn\nType\nSubscriptionConfirmation\n"; got != want {
 		t.Errorf("%q", got)
 	}
 }
@@ -79,7 +79,7 @@ func TestSign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha1.Sum([]byte(m.ToSign()))
+	sum := sha1.Sum([]byte(m.toSign()))
 	if err := rsa.VerifyPKCS1v15(cert.PublicKey.(*rsa.PublicKey), crypto.SHA1, sum[:], signature); err != nil {
 		t.Error(err)
 	}

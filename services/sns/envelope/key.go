@@ -75,7 +75,7 @@ func (k *Key) Certificate() []byte { return k.pem }
 
 // Sign signs a message in the version that it names.
 func (k *Key) Sign(m *Message) error {
-	text := m.ToSign()
+	text := m.toSign()
 	var hash crypto.Hash
 	var digest []byte
 	switch m.Version {

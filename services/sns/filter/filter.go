@@ -19,7 +19,7 @@ import (
 
 // Limits of a policy (subscription-filter-policy-constraints).
 const (
-	BytesMax        = 256 << 10
+	bytesMax        = 256 << 10
 	keysMax         = 5
 	combinationsMax = 150
 )
@@ -46,7 +46,7 @@ func (e *Error) Error() string { return e.Reason }
 
 // Parse compiles a policy for a scope. Its errors are of type *Error.
 func Parse(text, scope string) (*Policy, error) {
-	if len(text) > BytesMax {
+	if len(text) > bytesMax {
 		return nil, &Error{"FilterPolicy: Filter policy is larger than 256 KB"}
 	}
 	v, err := eventpattern.Decode([]byte(text))

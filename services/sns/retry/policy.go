@@ -22,11 +22,11 @@ const (
 // TopicPolicy is the delivery policy of a topic, which its subscriptions of web
 // servers have where they have none.
 type TopicPolicy struct {
-	HTTP *TopicHTTP `json:"http,omitempty"`
+	HTTP *topicHTTP `json:"http,omitempty"`
 }
 
-// TopicHTTP is about web servers.
-type TopicHTTP struct {
+// topicHTTP is about web servers.
+type topicHTTP struct {
 	Retry            *Given    `json:"defaultHealthyRetryPolicy,omitempty"`
 	Throttle         *Throttle `json:"defaultThrottlePolicy,omitempty"`
 	DisableOverrides bool      `json:"disableSubscriptionOverrides"`
@@ -161,7 +161,7 @@ func (g *Given) check(name string) error {
 		return fmt.Errorf("%s: numbers of retries must not be negative", name)
 	case p.NumNoDelayRetries+p.NumMinDelayRetries+p.NumMaxDelayRetries > p.NumRetries:
 		return fmt.Errorf("%s.numRetries must be greater than or equal to the sum of numMinDelayRetries, numNoDelayRetries and numMaxDelayRetries", name)
-	case !slices.Contains([]string{Linear, Arithmetic, Geometric, Exponential}, p.BackoffFunction):
+	case !slices.Contains([]string{linear, arithmetic, geometric, exponential}, p.BackoffFunction):
 		return fmt.Errorf("%s.backoffFunction must be one of linear, arithmetic, geometric, exponential", name)
 	case p.Total() > totalMax:
 		return fmt.Errorf("%s: the total retry time must not exceed 3600 seconds", name)

@@ -25,19 +25,19 @@ type Policy struct {
 // The policies that AWS defines.
 var (
 	// HTTP is the default of web servers.
-	HTTP = Policy{MinDelayTarget: 20, MaxDelayTarget: 20, NumRetries: 3, BackoffFunction: Linear}
+	HTTP = Policy{MinDelayTarget: 20, MaxDelayTarget: 20, NumRetries: 3, BackoffFunction: linear}
 	// Managed is that of queues and functions: 100,015 attempts over 23 days.
-	Managed = Policy{MinDelayTarget: 1, MaxDelayTarget: 20, NumRetries: 100_015, NumNoDelayRetries: 3, NumMinDelayRetries: 2, NumMaxDelayRetries: 100_000, BackoffFunction: Exponential}
+	Managed = Policy{MinDelayTarget: 1, MaxDelayTarget: 20, NumRetries: 100_015, NumNoDelayRetries: 3, NumMinDelayRetries: 2, NumMaxDelayRetries: 100_000, BackoffFunction: exponential}
 	// Customer is that of mail: 50 attempts over 6 hours.
-	Customer = Policy{MinDelayTarget: 10, MaxDelayTarget: 600, NumRetries: 50, NumMinDelayRetries: 2, NumMaxDelayRetries: 38, BackoffFunction: Exponential}
+	Customer = Policy{MinDelayTarget: 10, MaxDelayTarget: 600, NumRetries: 50, NumMinDelayRetries: 2, NumMaxDelayRetries: 38, BackoffFunction: exponential}
 )
 
 // Functions by which delays grow in the backoff phase.
 const (
-	Linear      = "linear"
-	Arithmetic  = "arithmetic"
-	Geometric   = "geometric"
-	Exponential = "exponential"
+	linear      = "linear"
+	arithmetic  = "arithmetic"
+	geometric   = "geometric"
+	exponential = "exponential"
 )
 
 // Delay is how long to wait after the failure of an attempt, the first of which
@@ -70,12 +70,12 @@ func (p Policy) between(n, count int) float64 {
 	}
 	x := float64(n-1) / float64(count-1)
 	switch p.BackoffFunction {
-	case Arithmetic:
+	case arithmetic:
 		// Each delay is longer than the one before by one step more than that.
 		return low + (high-low)*float64(n*(n-1))/float64(count*(count-1))
-	case Geometric:
+	case geometric:
 		return low + (high-low)*x*x
-	case Exponential:
+	case exponential:
 		return low * math.Pow(high/low, x)
 	}
 	return low + (high-low)*x

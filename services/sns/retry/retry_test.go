@@ -37,11 +37,11 @@ func TestSchedules(t *testing.T) {
 		t.Error(total)
 	}
 	for f, want := range map[string][]float64{
-		Linear: {10, 20, 30, 40, 50}, Arithmetic: {10, 14, 22, 34, 50}, Geometric: {10, 12.5, 20, 32.5, 50},
+		linear: {10, 20, 30, 40, 50}, arithmetic: {10, 14, 22, 34, 50}, geometric: {10, 12.5, 20, 32.5, 50},
 	} {
 		p := Policy{MinDelayTarget: 10, MaxDelayTarget: 50, NumRetries: 5, BackoffFunction: f}
 		got := delays(p)
-		if f == Arithmetic {
+		if f == arithmetic {
 			if got[0] != 10 || got[4] != 50 || !slices.IsSorted(got) || got[2]-got[1] <= got[1]-got[0] {
 				t.Errorf("%s: %v", f, got)
 			}
@@ -51,7 +51,7 @@ func TestSchedules(t *testing.T) {
 			t.Errorf("%s: %v, want %v", f, got, want)
 		}
 	}
-	all := Policy{MinDelayTarget: 1, MaxDelayTarget: 9, NumRetries: 8, NumNoDelayRetries: 2, NumMinDelayRetries: 1, NumMaxDelayRetries: 2, BackoffFunction: Linear}
+	all := Policy{MinDelayTarget: 1, MaxDelayTarget: 9, NumRetries: 8, NumNoDelayRetries: 2, NumMinDelayRetries: 1, NumMaxDelayRetries: 2, BackoffFunction: linear}
 	if got := delays(all); !slices.Equal(got, []float64{0, 0, 1, 1, 5, 9, 9, 9}) {
 		t.Error(got)
 	}

@@ -85,7 +85,7 @@ func checkValue(name string, v api.MessageAttributeValue) error {
 		return queue.Invalid("Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, base)
 	case base == typeNumber && !numberForm.MatchString(*v.StringValue):
 		return queue.Invalid("Can't cast the value of message (user) attribute '%s' to a number.", name)
-	case base == typeString && !IsText(*v.StringValue):
+	case base == typeString && !isText(*v.StringValue):
 		return queue.Invalid(badText)
 	}
 	return nil
@@ -95,15 +95,15 @@ const badText = "Invalid binary character was found in the message body, the set
 
 // CheckBody checks what a body consists of.
 func CheckBody(body string) error {
-	if !IsText(body) {
+	if !isText(body) {
 		return api.ErrInvalidMessageContents("Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF")
 	}
 	return nil
 }
 
-// IsText says that s has the characters only that XML 1.0 has
+// isText says that s has the characters only that XML 1.0 has
 // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html).
-func IsText(s string) bool {
+func isText(s string) bool {
 	for i, r := range s {
 		switch {
 		case r >= 0x20 && r < 0xfffd, r == '\t', r == '\n', r == '\r', r >= 0x10000:

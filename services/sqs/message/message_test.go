@@ -66,7 +66,7 @@ func TestText(t *testing.T) {
 	for s, want := range map[string]bool{
 		"": true, "a\t\n\rü€😀\ufffd": true, "\x0b": false, "\x00": false, "\ufffe": false, "\uffff": false, "a\xff": false, "\U0010ffff": true,
 	} {
-		if IsText(s) != want {
+		if isText(s) != want {
 			t.Errorf("%q: %v", s, !want)
 		}
 	}

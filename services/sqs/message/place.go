@@ -15,8 +15,8 @@ type Place struct {
 	ID    [16]byte
 }
 
-// PlaceBytes is the length of a place's form.
-const PlaceBytes = 8 + 16
+// placeBytes is the length of a place's form.
+const placeBytes = 8 + 16
 
 // Append appends the form of a place, which sorts as places do.
 func (p Place) Append(dst []byte) []byte {
@@ -27,7 +27,7 @@ var errPlace = errors.New("message: not a place")
 
 // ParsePlace reads the form of a place.
 func ParsePlace(b []byte) (Place, error) {
-	if len(b) != PlaceBytes {
+	if len(b) != placeBytes {
 		return Place{}, errPlace
 	}
 	return Place{binary.BigEndian.Uint64(b), [16]byte(b[8:])}, nil
@@ -56,7 +56,7 @@ type Handle struct {
 // handleHead begins every handle.
 const handleHead = "\x01\x01\x01"
 
-const handleBytes = len(handleHead) + 8 + PlaceBytes + 8
+const handleBytes = len(handleHead) + 8 + placeBytes + 8
 
 // String is the handle as clients have it.
 func (h Handle) String() string {
@@ -77,7 +77,7 @@ func ParseHandle(s string) (Handle, bool) {
 	raw = raw[len(handleHead):]
 	var h Handle
 	copy(h.Queue[:], raw)
-	copy(h.Token[:], raw[8+PlaceBytes:])
-	h.Place, err = ParsePlace(raw[8 : 8+PlaceBytes])
+	copy(h.Token[:], raw[8+placeBytes:])
+	h.Place, err = ParsePlace(raw[8 : 8+placeBytes])
 	return h, err == nil
 }

@@ -33,11 +33,6 @@ type client struct {
 	call func(context.Context) (*service.Call, error)
 }
 
-// URL is the URL of the queue with an ARN.
-func URL(a arn.ARN) string {
-	return "https://sqs." + a.Region + ".amazonaws.com/" + a.Account + "/" + a.Resource
-}
-
 // in is the call in the queue's account and region.
 func in(c *service.Call, a arn.ARN) *service.Call {
 	d := *c
@@ -56,7 +51,7 @@ func (r *Refused) Error() string { return "the role may not call " + r.Operation
 // *Refused, SQS's faults, and ours.
 func Check(ctx context.Context, owner, role *service.Call, a arn.ARN) (time.Duration, error) {
 	out, err := service.Invoke(ctx, in(owner, a), api.GetQueueAttributes, &api.GetQueueAttributesInput{
-		QueueUrl: new(URL(a)), AttributeNames: []string{api.QueueAttributeNameVisibilityTimeout, api.QueueAttributeNamePolicy},
+		QueueUrl: new(a.QueueURL()), AttributeNames: []string{api.QueueAttributeNameVisibilityTimeout, api.QueueAttributeNamePolicy},
 	})
 	if err != nil {
 		return 0, err

@@ -98,7 +98,7 @@ type Poller struct {
 func New(s Settings, h Host) *Poller {
 	return &Poller{
 		Settings: s, host: h, scale: s.Concurrency.scale(), freed: make(chan struct{}, 1),
-		client: client{about: about{s.Queue.String(), s.Queue.Region}, url: URL(s.Queue), call: func(ctx context.Context) (*service.Call, error) {
+		client: client{about: about{s.Queue.String(), s.Queue.Region}, url: s.Queue.QueueURL(), call: func(ctx context.Context) (*service.Call, error) {
 			c, err := h.Call(ctx)
 			if err != nil {
 				return nil, err
