@@ -2,7 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -74,75 +73,39 @@ type bus struct {
 	compiled *policy.Policy
 }
 
-// document is a bus's policy.
-type document struct {
-	Version   string            `json:"Version"`
-	ID        string            `json:"Id,omitempty"`
-	Statement []json.RawMessage `json:"Statement"`
-}
-
-// statement is what PutPermission adds to a policy.
-type statement struct {
-	Sid       string                       `json:"Sid"`
-	Effect    string                       `json:"Effect"`
-	Principal any                          `json:"Principal"`
-	Action    string                       `json:"Action"`
-	Resource  string                       `json:"Resource"`
-	Condition map[string]map[string]string `json:"Condition,omitempty"`
-}
-
-func readDocument(text string) (document, error) {
-	d := document{Version: "2012-10-17"}
+// draftOf is the policy of a bus, to be changed.
+func draftOf(text string) (policy.Draft, error) {
 	if text == "" {
-		return d, nil
+		return policy.Draft{Version: policy.Version2012}, nil
 	}
-	var loose struct {
-		Version   string          `json:"Version"`
-		ID        string          `json:"Id"`
-		Statement json.RawMessage `json:"Statement"`
-	}
-	if err := json.Unmarshal([]byte(text), &loose); err != nil {
-		return d, err
-	}
-	d.Version, d.ID = loose.Version, loose.ID
-	if len(loose.Statement) > 0 && loose.Statement[0] == '{' {
-		d.Statement = []json.RawMessage{loose.Statement}
-		return d, nil
-	}
-	return d, json.Unmarshal(loose.Statement, &d.Statement)
+	var d policy.Draft
+	err := d.Read(text)
+	return d, err
 }
 
-// without removes the statement of an id, and says where it was.
-func (d *document) without(sid string) (at int) {
-	at = slices.IndexFunc(d.Statement, func(raw json.RawMessage) bool {
-		var s struct{ Sid string }
-		return json.Unmarshal(raw, &s) == nil && s.Sid == sid
-	})
-	if at >= 0 {
-		d.Statement = slices.Delete(d.Statement, at, at+1)
-	}
-	return at
+// indexOf is where a policy has the statement of an id, or -1.
+func indexOf(d *policy.Draft, id string) int {
+	return d.Index(func(sid string) bool { return sid == id })
 }
 
 // permit gives a policy with a statement more, or in the place of the one of its
 // id.
 func permit(text, sid string, raw json.RawMessage) (string, error) {
-	d, err := readDocument(text)
+	d, err := draftOf(text)
 	if err != nil {
 		return "", err
 	}
-	if at := d.without(sid); at >= 0 {
-		d.Statement = slices.Insert(d.Statement, at, raw)
+	if at := indexOf(&d, sid); at >= 0 {
+		d.Statement[at] = raw
 	} else {
 		d.Statement = append(d.Statement, raw)
 	}
-	out, err := plain(d)
-	return string(out), err
+	return d.Text()
 }
 
 // statementOf is the statement that PutPermission's older form means.
-func statementOf(k busKey, in *api.PutPermissionInput) statement {
-	s := statement{Sid: smithy.Val(in.StatementId), Effect: "Allow", Action: smithy.Val(in.Action), Resource: k.arn(), Principal: "*"}
+func statementOf(k busKey, in *api.PutPermissionInput) policy.Grant {
+	s := policy.Grant{Sid: smithy.Val(in.StatementId), Effect: policy.Allow, Action: smithy.Val(in.Action), Resource: k.arn(), Principal: "*"}
 	if p := smithy.Val(in.Principal); p != "*" {
 		s.Principal = map[string]string{"AWS": arn.ARN{Partition: arn.PartitionOf(k.region), Service: "iam", Account: p, Resource: "root"}.String()}
 	}

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	api "moln.dev/moln/api/events"
@@ -246,16 +247,16 @@ func (s *Service) removePermission(ctx context.Context, c *service.Call, in *api
 		if b.Policy == "" {
 			return api.ErrResourceNotFoundException("Statement with the provided id does not exist.")
 		}
-		d, err := readDocument(b.Policy)
+		d, err := draftOf(b.Policy)
 		if err != nil {
 			return err
 		}
-		if d.without(*in.StatementId) < 0 {
+		at := indexOf(&d, *in.StatementId)
+		if at < 0 {
 			return api.ErrResourceNotFoundException("Statement with the provided id does not exist.")
 		}
-		if b.Policy = ""; len(d.Statement) > 0 {
-			b.Policy = string(encode(d))
-		}
-		return nil
+		d.Statement = slices.Delete(d.Statement, at, at+1)
+		b.Policy, err = d.Text()
+		return err
 	})
 }

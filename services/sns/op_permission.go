@@ -2,11 +2,11 @@ package sns
 
 import (
 	"context"
-	"encoding/json"
 	"regexp"
 	"slices"
 
 	api "moln.dev/moln/api/sns"
+	"moln.dev/moln/aws/policy"
 	"moln.dev/moln/engine/kv"
 	"moln.dev/moln/platform/service"
 )
@@ -36,16 +36,13 @@ func (s *Service) addPermission(ctx context.Context, c *service.Call, in *api.Ad
 	if len(actions) == 0 || len(principals) == 0 {
 		return nil, invalid("Policy Error: null")
 	}
-	return nil, s.changePolicy(ctx, id, func(t *topic, doc *document) error {
-		for _, st := range doc.Statement {
-			if sid(st) == *in.Label {
-				return invalid("Statement already exists")
-			}
+	return nil, s.changePolicy(ctx, id, func(t *topic, doc *policy.Draft) error {
+		if doc.Index(func(sid string) bool { return sid == *in.Label }) >= 0 {
+			return invalid("Statement already exists")
 		}
-		doc.Statement = append(doc.Statement, statement{
-			Sid: *in.Label, Effect: "Allow", Principal: map[string]any{"AWS": alone(principals)}, Action: alone(actions), Resource: t.arn(),
+		return doc.Add(policy.Grant{
+			Sid: *in.Label, Effect: policy.Allow, Principal: map[string]any{"AWS": policy.Alone(principals)}, Action: policy.Alone(actions), Resource: t.arn(),
 		})
-		return nil
 	})
 }
 
@@ -54,70 +51,35 @@ func (s *Service) removePermission(ctx context.Context, c *service.Call, in *api
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.changePolicy(ctx, id, func(_ *topic, doc *document) error {
-		doc.Statement = slices.DeleteFunc(doc.Statement, func(st any) bool { return sid(st) == *in.Label })
-		return nil
+	return nil, s.changePolicy(ctx, id, func(_ *topic, doc *policy.Draft) error {
+		for {
+			at := doc.Index(func(sid string) bool { return sid == *in.Label })
+			if at < 0 {
+				return nil
+			}
+			doc.Statement = slices.Delete(doc.Statement, at, at+1)
+		}
 	})
 }
 
-// changePolicy rewrites the statements of a topic's policy. What it does not know
-// in a statement stays.
-func (s *Service) changePolicy(ctx context.Context, id topicID, change func(*topic, *document) error) error {
+// changePolicy rewrites the statements of a topic's policy.
+func (s *Service) changePolicy(ctx context.Context, id topicID, change func(*topic, *policy.Draft) error) error {
 	return s.store.changeTopic(ctx, id, func(_ *kv.Tx, t *topic) error {
-		var doc struct {
-			Version   string
-			ID        string `json:"Id"`
-			Statement json.RawMessage
-		}
-		if err := json.Unmarshal([]byte(t.Policy), &doc); t.Policy != "" && err != nil {
+		doc := policy.Draft{Version: policy.Version2008}
+		if err := doc.Read(t.Policy); err != nil {
 			return err
 		}
-		out := document{Version: doc.Version, ID: doc.ID, Statement: statements(doc.Statement)}
-		if out.Version == "" {
-			out.Version = "2008-10-17"
-		}
-		if err := change(t, &out); err != nil {
+		if err := change(t, &doc); err != nil {
 			return err
 		}
-		if len(out.Statement) == 0 {
-			t.Policy = ""
-			return nil
-		}
-		b, err := json.Marshal(out)
+		text, err := doc.Text()
 		if err != nil {
 			return err
 		}
-		return attributeFault(t.setPolicy(string(b)))
+		if text == "" {
+			t.Policy = ""
+			return nil
+		}
+		return attributeFault(t.setPolicy(text))
 	})
-}
-
-// statements are those of a policy, each as it is written.
-func statements(raw json.RawMessage) []any {
-	if len(raw) == 0 {
-		return nil
-	}
-	var many []json.RawMessage
-	if json.Unmarshal(raw, &many) != nil {
-		many = []json.RawMessage{raw}
-	}
-	out := make([]any, len(many))
-	for i, m := range many {
-		out[i] = m
-	}
-	return out
-}
-
-func sid(st any) string {
-	raw, _ := st.(json.RawMessage)
-	var v struct{ Sid string }
-	_ = json.Unmarshal(raw, &v) // a statement without one has none
-	return v.Sid
-}
-
-// alone writes one value without a list.
-func alone(values []string) any {
-	if len(values) == 1 {
-		return values[0]
-	}
-	return values
 }

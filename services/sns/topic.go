@@ -93,29 +93,13 @@ func defaultPolicy(topicARN, account string) string {
 	for i, a := range policyActions[:defaultActions] {
 		actions[i] = "SNS:" + a
 	}
-	b, _ := json.Marshal(document{ // plain strings
-		Version: "2008-10-17", ID: "__default_policy_ID",
-		Statement: []any{statement{
-			Sid: "__default_statement_ID", Effect: "Allow", Principal: map[string]any{"AWS": "*"}, Action: actions, Resource: topicARN,
-			Condition: map[string]map[string]string{"StringEquals": {"AWS:SourceOwner": account}},
-		}},
+	doc := policy.Draft{Version: policy.Version2008, ID: "__default_policy_ID"}
+	_ = doc.Add(policy.Grant{ // plain strings
+		Sid: "__default_statement_ID", Effect: policy.Allow, Principal: map[string]any{"AWS": "*"}, Action: actions, Resource: topicARN,
+		Condition: map[string]map[string]string{"StringEquals": {"AWS:SourceOwner": account}},
 	})
-	return string(b)
-}
-
-// document and statement write policies in SNS's order of fields.
-type document struct {
-	Version   string
-	ID        string `json:"Id,omitempty"`
-	Statement []any
-}
-
-type statement struct {
-	Sid, Effect string
-	Principal   any
-	Action      any
-	Resource    string
-	Condition   map[string]map[string]string `json:",omitempty"`
+	text, _ := doc.Text() // likewise
+	return text
 }
 
 // read fills in what the stored form says.

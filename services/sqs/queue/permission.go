@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"bytes"
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,32 +18,6 @@ func compilePolicy(k Key, text string) (*policy.Policy, error) {
 		return nil, err
 	}
 	return p.Named(policyName(k)), nil
-}
-
-// document is a policy to which permissions are added.
-type document struct {
-	Version   string
-	ID        string `json:"Id,omitempty"`
-	Statement oneOrMany
-}
-
-type oneOrMany []json.RawMessage
-
-// UnmarshalJSON reads a list, or its only member.
-func (l *oneOrMany) UnmarshalJSON(raw []byte) error {
-	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")) {
-		return json.Unmarshal(raw, (*[]json.RawMessage)(l))
-	}
-	*l = oneOrMany{bytes.Clone(raw)}
-	return nil
-}
-
-type statement struct {
-	Sid       string
-	Effect    string
-	Principal map[string]any
-	Action    any
-	Resource  string
 }
 
 // Permission is what AddPermission is asked for.
@@ -98,26 +70,16 @@ func (p Permission) check() error {
 	return nil
 }
 
-// oneOf is a list, or its only member by itself.
-func oneOf(list []string) any {
-	if len(list) == 1 {
-		return list[0]
-	}
-	return list
-}
-
 // Grant adds a permission to the policy of a queue.
 func (q *Queue) Grant(p Permission) (string, error) {
 	if err := p.check(); err != nil {
 		return "", err
 	}
-	doc := document{Version: string(policy.Version2008), ID: q.ARN() + "/SQSDefaultPolicy"}
-	if text := q.Set[api.QueueAttributeNamePolicy]; text != "" {
-		if err := json.Unmarshal([]byte(text), &doc); err != nil {
-			return "", err
-		}
+	doc := policy.Draft{Version: policy.Version2008, ID: q.ARN() + "/SQSDefaultPolicy"}
+	if err := doc.Read(q.Set[api.QueueAttributeNamePolicy]); err != nil {
+		return "", err
 	}
-	if doc.index(p.Label) >= 0 {
+	if labelled(&doc, p.Label) >= 0 {
 		return "", Invalid("Value %s for parameter Label is invalid. Reason: Already exists.", p.Label)
 	}
 	var principals, actions []string
@@ -127,38 +89,30 @@ func (q *Queue) Grant(p Permission) (string, error) {
 	for _, a := range p.Actions {
 		actions = append(actions, "SQS:"+a)
 	}
-	raw, err := json.Marshal(statement{p.Label, string(policy.Allow), map[string]any{"AWS": oneOf(principals)}, oneOf(actions), q.ARN()})
+	err := doc.Add(policy.Grant{
+		Sid: p.Label, Effect: policy.Allow, Principal: map[string]any{"AWS": policy.Alone(principals)}, Action: policy.Alone(actions), Resource: q.ARN(),
+	})
 	if err != nil {
 		return "", err
 	}
-	doc.Statement = append(doc.Statement, raw)
-	out, err := json.Marshal(doc)
-	return string(out), err
+	return doc.Text()
 }
 
 // Revoke removes a permission; the policy is empty where none is left.
 func (q *Queue) Revoke(label string) (string, error) {
-	var doc document
-	if text := q.Set[api.QueueAttributeNamePolicy]; text != "" {
-		if err := json.Unmarshal([]byte(text), &doc); err != nil {
-			return "", err
-		}
+	var doc policy.Draft
+	if err := doc.Read(q.Set[api.QueueAttributeNamePolicy]); err != nil {
+		return "", err
 	}
-	i := doc.index(label)
+	i := labelled(&doc, label)
 	if i < 0 {
 		return "", Invalid("Value %s for parameter Label is invalid. Reason: can't find label.", label)
 	}
 	doc.Statement = slices.Delete(doc.Statement, i, i+1)
-	if len(doc.Statement) == 0 {
-		return "", nil
-	}
-	out, err := json.Marshal(doc)
-	return string(out), err
+	return doc.Text()
 }
 
-func (d *document) index(label string) int {
-	return slices.IndexFunc(d.Statement, func(raw json.RawMessage) bool {
-		var s struct{ Sid string }
-		return json.Unmarshal(raw, &s) == nil && strings.EqualFold(s.Sid, label)
-	})
+// labelled is where a policy has a permission, or -1.
+func labelled(doc *policy.Draft, label string) int {
+	return doc.Index(func(sid string) bool { return strings.EqualFold(sid, label) })
 }
