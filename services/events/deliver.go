@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -105,37 +106,75 @@ func (d *delivery) job() (sched.Job, error) {
 // route queues events for the targets of the rules that match them (E1), and puts
 // them into the archives that want them.
 func (s *Service) route(ctx context.Context, c *service.Call, list []routed) error {
-	var all []work
+	p := pile{s: s}
 	for _, one := range list {
-		more, err := s.matched(ctx, c, one)
-		if err != nil {
+		if err := s.match(ctx, c, one, &p); err != nil {
 			return err
 		}
-		all = append(all, more...)
 	}
-	return s.queue(ctx, all)
+	return p.store(ctx)
 }
 
-// matched is what an event makes to do. A bus that is not there has no rules.
-func (s *Service) matched(ctx context.Context, c *service.Call, one routed) ([]work, error) {
+// pile is work that is not stored yet. It does not grow beyond what one
+// transaction takes: a large event may match hundreds of rules.
+type pile struct {
+	s    *Service
+	list []work
+	size int
+}
+
+func (p *pile) add(ctx context.Context, w work) error {
+	if len(p.list) > 0 && (len(p.list) >= jobsAtOnce || p.size+w.size() > bytesAtOnce) {
+		if err := p.store(ctx); err != nil {
+			return err
+		}
+	}
+	p.list, p.size = append(p.list, w), p.size+w.size()
+	return nil
+}
+
+// store stores what is there, in one transaction.
+func (p *pile) store(ctx context.Context) error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	err := p.s.deps.KV.Update(ctx, func(tx *kv.Tx) error {
+		for _, w := range p.list {
+			var err error
+			if w.key != nil {
+				err = tx.Put(w.key, w.value)
+			} else {
+				err = p.s.deps.Sched.EnqueueTx(tx, w.job)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	p.list, p.size = nil, 0
+	return err
+}
+
+// match adds what an event makes to do. A bus that is not there has no rules.
+func (s *Service) match(ctx context.Context, c *service.Call, one routed, to *pile) error {
 	b, err := s.store.bus(ctx, one.bus)
 	if isAbsent(err) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now, err := s.rules.of(ctx, one.bus, b)
 	if err != nil || len(now.rules)+len(now.archives) == 0 {
-		return nil, err
+		return err
 	}
 	v, err := eventpattern.DecodeEvent(one.event)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out, err := entries(c, one, v, now.archives)
-	if err != nil {
-		return nil, err
+	if err := entries(ctx, c, one, v, now.archives, to); err != nil {
+		return err
 	}
 	for i := range now.rules {
 		r := &now.rules[i]
@@ -146,61 +185,33 @@ func (s *Service) matched(ctx context.Context, c *service.Call, one routed) ([]w
 			d := deliveryOf(r.key, *t.Id, c, one.event)
 			j, err := d.job()
 			if err != nil {
-				return nil, err
+				return err
 			}
-			out = append(out, work{job: j})
+			if err := to.add(ctx, work{job: j}); err != nil {
+				return err
+			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
-// entries are those of an event in archives, which replays do not come into.
-func entries(c *service.Call, one routed, v any, archives []compiledArchive) ([]work, error) {
-	var out []work
+// entries adds those of an event in archives, which replays do not come into.
+func entries(ctx context.Context, c *service.Call, one routed, v any, archives []compiledArchive, to *pile) error {
 	for _, a := range archives {
 		if one.replay != nil || a.pattern != nil && !a.pattern.MatchValue(v) {
 			continue
 		}
 		var e event
 		if err := json.Unmarshal(one.event, &e); err != nil {
-			return nil, err
+			return err
 		}
 		value, err := plain(archived{c.Now.UTC(), one.event})
 		if err != nil {
-			return nil, err
-		}
-		out = append(out, work{key: a.key.eventKey(&e), value: value})
-	}
-	return out, nil
-}
-
-// queue stores work, in as few transactions as may be.
-func (s *Service) queue(ctx context.Context, list []work) error {
-	for len(list) > 0 {
-		n, size := 0, 0
-		for n < len(list) && n < jobsAtOnce && (n == 0 || size+list[n].size() <= bytesAtOnce) {
-			size += list[n].size()
-			n++
-		}
-		some := list[:n]
-		err := s.deps.KV.Update(ctx, func(tx *kv.Tx) error {
-			for _, w := range some {
-				var err error
-				if w.key != nil {
-					err = tx.Put(w.key, w.value)
-				} else {
-					err = s.deps.Sched.EnqueueTx(tx, w.job)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
 			return err
 		}
-		list = list[n:]
+		if err := to.add(ctx, work{key: a.key.eventKey(&e), value: value}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -249,6 +260,9 @@ func (s *Service) try(ctx context.Context, d *delivery, t *api.Target) (send.Fai
 	shape, err := shapeOf(t)
 	if err == nil {
 		m.Body, err = shape.Apply(d.Event, transform.Facts{RuleARN: k.arn(), RuleName: k.rule, Ingested: d.Accepted.Format(timeFormat)})
+	}
+	if errors.Is(err, transform.ErrTooLong) {
+		return send.Failure{Code: send.CodeParameter, Final: true, Message: "The input of the target is too long."}, err
 	}
 	if err != nil {
 		return send.Failure{Code: send.CodeJSON, Final: true, Message: "The input of the target is not valid JSON."}, err

@@ -18,6 +18,10 @@ import (
 // 2026.
 const requestBytesMax = 1 << 20
 
+// eventBytesMax is how large an event may be as it is sent. It is larger than its
+// entry by what surrounds it, and by how control characters are written.
+const eventBytesMax = requestBytesMax + requestBytesMax/2
+
 // timeBytes is what a time counts.
 const timeBytes = 14
 

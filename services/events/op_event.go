@@ -36,6 +36,9 @@ func (s *Service) putEvents(ctx context.Context, c *service.Call, in *api.PutEve
 		if err != nil {
 			return nil, err
 		}
+		if len(raw) > eventBytesMax {
+			return nil, invalid("Total size of the entries in the request is over the limit.")
+		}
 		taken = append(taken, routed{bus: busOf(c, e.EventBusName), event: raw})
 		out.Entries[i] = api.PutEventsResultEntry{EventId: &id}
 	}

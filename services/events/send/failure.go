@@ -26,10 +26,11 @@ const (
 	codeResource    = "NO_RESOURCE"
 	codeThrottling  = "THROTTLING"
 	codeInternal    = "INTERNAL_ERROR"
-	codeParameter   = "INVALID_PARAMETER"
 	codeRole        = "FAILED_TO_ASSUME_ROLE"
-	// CodeJSON is for input that is not JSON.
-	CodeJSON = "INVALID_JSON"
+	// CodeJSON is for input that is not JSON, CodeParameter for what the target
+	// does not take.
+	CodeJSON      = "INVALID_JSON"
+	CodeParameter = "INVALID_PARAMETER"
 )
 
 // FailureOf says what an error of Send means.
@@ -56,7 +57,7 @@ func FailureOf(err error) Failure {
 	case strings.Contains(f.Code, "NotFound") || strings.Contains(f.Code, "NonExistent") || strings.Contains(f.Code, "DoesNotExist") || f.Status == 404:
 		out.Code = codeResource
 	default:
-		out.Code = codeParameter
+		out.Code = CodeParameter
 	}
 	return out
 }

@@ -18,6 +18,10 @@ import (
 // Limits of an input transformer (API reference, InputTransformer).
 const pathsMax = 100
 
+// BytesMax is how large what is made may be: no target takes more. A short
+// template may name a large part of the event thousands of times.
+const BytesMax = 1 << 20
+
 // Spec is what a target says about its input; at most one of Input, Path and
 // Template is set.
 type Spec struct {
@@ -37,6 +41,9 @@ type Facts struct {
 
 // ErrNotJSON: the template, filled, is not JSON, so the event cannot be sent.
 var ErrNotJSON = errors.New("transform: the filled template is not JSON")
+
+// ErrTooLong: the template, filled, is longer than BytesMax.
+var ErrTooLong = errors.New("transform: the filled template is too long")
 
 // Shape is a compiled Spec. Safe for concurrent use.
 type Shape struct {
@@ -165,7 +172,8 @@ func nameLen(s string) int {
 	return 0
 }
 
-// Apply gives what the target is sent for an event. Its error is ErrNotJSON.
+// Apply gives what the target is sent for an event. Its errors are ErrNotJSON and
+// ErrTooLong.
 func (s *Shape) Apply(event json.RawMessage, f Facts) ([]byte, error) {
 	switch {
 	case s.input != nil:
@@ -180,18 +188,31 @@ func (s *Shape) Apply(event json.RawMessage, f Facts) ([]byte, error) {
 		return event, nil
 	}
 	var out bytes.Buffer
+	found := map[string]value{}
 	for _, p := range s.parts {
 		if p.name == "" {
 			out.WriteString(p.text)
 			continue
 		}
-		v, ok := s.value(p.name, event, f)
-		out.Write(s.written(v, ok, p.quoted))
+		v, known := found[p.name]
+		if !known {
+			v.json, v.ok = s.value(p.name, event, f)
+			found[p.name] = v
+		}
+		if out.Write(s.written(v.json, v.ok, p.quoted)); out.Len() > BytesMax {
+			return nil, ErrTooLong
+		}
 	}
 	if values(out.Bytes()) != nil {
 		return nil, ErrNotJSON
 	}
 	return out.Bytes(), nil
+}
+
+// value is what a name was found to stand for.
+type value struct {
+	json json.RawMessage
+	ok   bool
 }
 
 // written is a value as it stands in the template: strings lose their quotes

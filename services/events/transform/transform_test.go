@@ -3,6 +3,8 @@ package transform
 import (
 	"encoding/json"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -114,4 +116,27 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%q gave %q, which is not JSON", template, got)
 		}
 	})
+}
+
+// A template of a few bytes does not make gigabytes of an event.
+func TestTemplatesHaveAnEnd(t *testing.T) {
+	template := "[" + strings.Repeat("<e>,", 2000) + "0]"
+	s, err := Compile(Spec{Target: "t", Template: &template, Paths: map[string]string{"e": "$.detail"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := json.RawMessage(`{"detail":{"x":"` + strings.Repeat("x", BytesMax/2) + `"}}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out, err := s.Apply(large, facts)
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, ErrTooLong) {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64*BytesMax {
+		t.Errorf("%d bytes were used", used)
+	}
+	if out, err := s.Apply(json.RawMessage(`{"detail":1}`), facts); err != nil || len(out) != 2*2000+3 {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
 }
