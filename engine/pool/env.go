@@ -165,15 +165,8 @@ func (e *Env) awaitGeneric(ctx context.Context) error {
 func (e *Env) assign(t *Template) error {
 	e.thaw()
 	e.began = time.Now()
-	for _, m := range t.mounts() {
-		if err := e.sb.Mount(m); err != nil {
-			return err
-		}
-	}
-	if s, ok := e.sb.(sandbox.Sealer); ok {
-		if err := s.Seal(); err != nil {
-			return err
-		}
+	if err := e.furnish(t.mounts()); err != nil {
+		return err
 	}
 	e.become(t)
 	env := make(map[string]string, len(t.Env)+1)
@@ -188,6 +181,19 @@ func (e *Env) assign(t *Template) error {
 		return err
 	}
 	return e.api.Assign(order)
+}
+
+// furnish attaches the last mounts the environment will ever have.
+func (e *Env) furnish(list []sandbox.Mount) error {
+	if s, ok := e.sb.(sandbox.Sealer); ok {
+		return s.Seal(list...)
+	}
+	for _, m := range list {
+		if err := e.sb.Mount(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // become gives the environment its identity (P1).

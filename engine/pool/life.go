@@ -40,11 +40,20 @@ func (t *Template) extensions() []string {
 	if t.Extensions != nil || t.LayerDir == "" {
 		return t.Extensions
 	}
-	entries, err := os.ReadDir(filepath.Join(t.LayerDir, "extensions"))
-	if err != nil {
-		return nil
+	return ExtensionsIn(t.LayerDir)
+}
+
+// ExtensionsIn are the extensions that a directory of layers holds, for
+// Template.Extensions: never nil, so that nobody looks again.
+func ExtensionsIn(layerDir string) []string {
+	names := []string{} // sorted already
+	if layerDir == "" {
+		return names
 	}
-	var names []string // sorted already
+	entries, err := os.ReadDir(filepath.Join(layerDir, "extensions"))
+	if err != nil {
+		return names
+	}
 	for _, entry := range entries {
 		if !entry.IsDir() {
 			names = append(names, entry.Name())

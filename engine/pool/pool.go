@@ -387,7 +387,7 @@ func (p *Pool) create(ctx context.Context, t *Template, spare *Env) (*Env, error
 			p.discard(e)
 			return nil, err
 		}
-		p.refill(t, refillPause)
+		p.refill(t, e.class, refillPause)
 	}
 	return e, nil
 }
@@ -418,15 +418,14 @@ func (p *Pool) start(ctx context.Context, t *Template, generic bool) (*Env, erro
 	return nil, ErrClosed
 }
 
-// refill boots generic environments of the template's class, in the background,
+// refill boots generic environments of the template's class, as named, in the background,
 // up to the number to keep.
-func (p *Pool) refill(t *Template, pause time.Duration) {
+func (p *Pool) refill(t *Template, class string, pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.cfg.Prewarm < 0 {
 		return
 	}
-	class := t.class()
 	set := p.spares[class]
 	if set == nil {
 		set = &spareSet{}
@@ -442,7 +441,7 @@ func (p *Pool) refill(t *Template, pause time.Duration) {
 // Prewarm boots generic environments for the template's class now.
 func (p *Pool) Prewarm(t *Template) {
 	if t.assignable() {
-		p.refill(t, 0)
+		p.refill(t, t.class(), 0)
 	}
 }
 
@@ -469,9 +468,11 @@ func (p *Pool) addSpare(t *Template, set *spareSet, pause time.Duration) {
 		p.discard(e)
 		return
 	}
+	// It is not frozen: it waits in a read and runs nothing of anybody's, and to thaw
+	// it takes a lock of the kernel's that others hold for 10 ms, whenever a process
+	// moves into a control group.
 	set.ready = append(set.ready, e)
 	p.mu.Unlock()
-	e.freezeLater(max(p.cfg.FreezeAfter, 0))
 	p.wakeOne()
 }
 

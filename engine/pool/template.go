@@ -51,7 +51,7 @@ type Template struct {
 	Hosts  map[string]string
 	Files  map[string][]byte
 	// Extensions are the programs in /opt/extensions that start before the
-	// runtime; nil: those of LayerDir.
+	// runtime; nil: those of LayerDir, which are then looked for at each start.
 	Extensions []string
 	// Identity is what extensions are told about the function, and telemetry
 	// about its environment.

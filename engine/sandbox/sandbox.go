@@ -141,7 +141,9 @@ type CPULimiter interface {
 
 // Sealer is a Sandbox whose door for late mounts can be shut for good.
 type Sealer interface {
-	Seal() error
+	// Seal attaches the last mounts, if any, and shuts the door, in one step: the
+	// guest sees it shut as soon as it sees them.
+	Seal(last ...Mount) error
 }
 
 // Dialer is a Sandbox whose own loopback the host can connect to, as programs do

@@ -313,6 +313,24 @@ func (g *Group) Add(pid int) error {
 	return nil
 }
 
+// Processes are those in the group now. ok is false where that is not known at once:
+// version 1 keeps its answer for a while.
+func (g *Group) Processes() (pids []int, ok bool) {
+	if g.m.unified == "" {
+		return nil, false
+	}
+	list, err := os.ReadFile(filepath.Join(g.m.unified, g.name, "cgroup.procs"))
+	if err != nil {
+		return nil, false
+	}
+	for _, word := range strings.Fields(string(list)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, true
+}
+
 // CanFreeze says whether Freeze works.
 func (g *Group) CanFreeze() bool {
 	_, ok := g.m.Has("freezer")

@@ -170,30 +170,33 @@ func (sb *box) Pipes() []*os.File { return sb.pipes }
 
 // Mount attaches m in the running guest. The guest may be frozen; the helper, in
 // the same control group, must not be.
-func (sb *box) Mount(m sandbox.Mount) error {
-	if !sb.spec.Late {
+func (sb *box) Mount(m sandbox.Mount) error { return sb.attach([]sandbox.Mount{m}, false) }
+
+func (sb *box) Seal(last ...sandbox.Mount) error { return sb.attach(last, true) }
+
+// attach has the helper attach mounts and, after that, refuse more.
+func (sb *box) attach(list []sandbox.Mount, seal bool) error {
+	if !sb.spec.Late && len(list) > 0 {
 		return errors.New("nssandbox: the sandbox was not started for late mounts")
 	}
-	if err := m.Check(); err != nil {
-		return err
+	order := inside.Order{Seal: seal}
+	for _, m := range list {
+		if err := m.Check(); err != nil {
+			return err
+		}
+		b, err := bindOf(m)
+		if err != nil {
+			return err
+		}
+		order.Mounts = append(order.Mounts, b)
 	}
-	b, err := bindOf(m)
+	fds, err := openForHelper(os.Geteuid() == 0, order.Mounts)
+	defer inside.CloseAll(fds)
 	if err != nil {
 		return err
 	}
-	if os.Geteuid() != 0 {
-		return sb.ask(inside.Order{Mount: &b}, nil)
-	}
-	fd, err := inside.OpenTree(b)
-	if err != nil {
-		return err
-	}
-	defer inside.CloseAll([]int{fd})
-	b.FD = 0
-	return sb.ask(inside.Order{Mount: &b}, []int{fd})
+	return sb.ask(order, fds)
 }
-
-func (sb *box) Seal() error { return sb.ask(inside.Order{Seal: true}, nil) }
 
 func (sb *box) Signal(sig syscall.Signal) error {
 	return sb.ask(inside.Order{Signal: int(sig)}, nil)

@@ -139,7 +139,7 @@ func (sb *box) start(ctx context.Context, d *Driver) error {
 	if err != nil {
 		return err
 	}
-	fds, err := d.openForHelper(message.Binds)
+	fds, err := openForHelper(d.root, message.Binds)
 	defer func() { inside.CloseAll(fds) }() // the trees', and the pipes' ends
 	if err != nil {
 		return err
@@ -356,8 +356,8 @@ func bindOf(m sandbox.Mount) (inside.Bind, error) {
 // openForHelper opens the trees as root, because the helper, an unprivileged
 // user, could not pass through directories closed to it. Where the daemon is not
 // root it has no right to, and the helper has its rights anyway.
-func (d *Driver) openForHelper(binds []inside.Bind) ([]int, error) {
-	if !d.root {
+func openForHelper(root bool, binds []inside.Bind) ([]int, error) {
+	if !root {
 		return nil, nil
 	}
 	var fds []int

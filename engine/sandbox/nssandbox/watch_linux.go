@@ -3,6 +3,7 @@ package nssandbox
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,13 +76,13 @@ func (sb *box) Stats() (sandbox.Stats, error) {
 	default:
 	}
 	var peak int64
-	for _, pid := range descendants(sb.process.Pid) {
-		if comm(pid) == sandbox.SupervisorName {
+	for _, pid := range sb.processes() {
+		name, resident, most := memoryOf(pid)
+		if name == sandbox.SupervisorName {
 			continue
 		}
-		resident, _ := statm(pid)
 		s.MemoryBytes += resident
-		peak += highWater(pid)
+		peak += most
 		s.CPUTime += cpuTime(pid)
 		s.Processes++
 	}
@@ -100,6 +101,17 @@ func (sb *box) Stats() (sandbox.Stats, error) {
 		s.OOMKills = sb.group.OOMKills()
 	}
 	return s, nil
+}
+
+// processes are the host's pids of the guest's processes. To ask the group takes one
+// file, to walk the tree some for each thread.
+func (sb *box) processes() []int {
+	if sb.group != nil {
+		if all, ok := sb.group.Processes(); ok {
+			return slices.DeleteFunc(all, func(pid int) bool { return pid == sb.process.Pid })
+		}
+	}
+	return descendants(sb.process.Pid)
 }
 
 // descendants are the host's pids of what pid started, directly or not.
@@ -132,20 +144,27 @@ func statm(pid int) (resident, shared int64) {
 	return resident * page, shared * page
 }
 
-func comm(pid int) string {
-	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	return strings.TrimSuffix(string(data), "\n")
-}
-
-func highWater(pid int) int64 {
+// memoryOf is a process's name, what it has resident, and the most it ever had.
+func memoryOf(pid int) (name string, resident, most int64) {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(data)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			return kib << 10
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch key {
+		case "Name":
+			name = value
+		case "VmHWM":
+			most = kibibytes(value)
+		case "VmRSS":
+			return name, kibibytes(value), most
 		}
 	}
-	return 0
+	return name, resident, most
+}
+
+func kibibytes(value string) int64 {
+	kib, _ := strconv.ParseInt(strings.TrimSuffix(value, " kB"), 10, 64)
+	return kib << 10
 }
 
 func cpuTime(pid int) time.Duration {

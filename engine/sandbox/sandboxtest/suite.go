@@ -340,10 +340,16 @@ func lateMount(t *testing.T, d sandbox.Driver) {
 	if !ok {
 		return
 	}
-	sb2 := start(t, d, sandbox.Spec{Command: []string{"/bin/sleep", "100"}, Late: true})
+	sb2 := start(t, d, sandbox.Spec{
+		Command: []string{"/bin/sh", "-c", `while ! cat /opt/late.txt 2>/dev/null; do sleep 0.01; done; exec sleep 100`},
+		Env:     []string{"PATH=/usr/bin:/bin"}, Late: true,
+	})
 	s = sb2.(sandbox.Sealer)
-	if err := s.Seal(); err != nil {
+	if err := s.Seal(sandbox.Mount{Source: dir, Target: "/opt", ReadOnly: true}); err != nil {
 		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(sb2.Pipes()[0]).ReadString('\n'); err != nil || line != "late\n" {
+		t.Errorf("mounted with the seal: got %q, %v", line, err)
 	}
 	if err := sb2.Mount(sandbox.Mount{Source: dir, Target: "/var/task", ReadOnly: true}); err == nil {
 		t.Error("mounted into a sealed sandbox")

@@ -244,7 +244,7 @@ type material struct {
 	handler           string
 	codeDir, layerDir string   // of a package
 	root, dir         string   // of an image
-	extensions        []string // of an image
+	extensions        []string // in the layers, or in the image
 }
 
 // material finds what a version is made of.
@@ -262,7 +262,9 @@ func (e *Engine) material(ctx context.Context, r fn.Ref, v *fn.Config) (m materi
 	if m.codeDir, err = e.packages.Open(ctx, v); err != nil {
 		return m, err
 	}
-	m.layerDir, err = e.packages.OpenLayers(ctx, v)
+	if m.layerDir, err = e.packages.OpenLayers(ctx, v); err == nil {
+		m.extensions = pool.ExtensionsIn(m.layerDir)
+	}
 	return m, err
 }
 

@@ -19,7 +19,7 @@ func whole() []Message {
 			Output: []int{3, 4, 5}, TmpBytes: 1 << 40, OpenFiles: 1024, Processes: 5, DataBytes: -1,
 			Filter: []uint64{0, 1<<64 - 1}, Launch: []byte(`{}`),
 		},
-		&Order{Mount: &Bind{Target: "/opt"}}, &Order{Signal: 9}, &Order{Weigh: true}, &Order{Seal: true}, &Order{Dial: 80},
+		&Order{Mounts: []Bind{{Target: "/opt"}, {Target: "/var/task", FD: 1}}, Seal: true}, &Order{Signal: 9}, &Order{Weigh: true}, &Order{Seal: true}, &Order{Dial: 80},
 		&Notice{Started: true, Done: true, Error: "no", Refused: &Refusal{"/x", true, "why"}, Bytes: -5, Exited: true, Status: 1, Signal: 9},
 	}
 }

@@ -63,9 +63,10 @@ type Address struct {
 	Port int
 }
 
-// Order is a later message to the helper; exactly one field is set.
+// Order is a later message to the helper; exactly one field is set, but that mounts
+// may come with the seal behind them.
 type Order struct {
-	Mount  *Bind
+	Mounts []Bind
 	Signal int
 	Weigh  bool
 	Seal   bool
@@ -135,7 +136,7 @@ func (a *Address) fields(c *coder) {
 }
 
 func (o *Order) fields(c *coder) {
-	optional(c, &o.Mount, func(b *Bind) { b.fields(c) })
+	list(c, &o.Mounts, func(b *Bind) { b.fields(c) })
 	number(c, &o.Signal)
 	c.flag(&o.Weigh)
 	c.flag(&o.Seal)

@@ -26,15 +26,14 @@ func (h *Helper) obey() {
 			if h.launcher != nil {
 				answer.Bytes, err = h.launcher.Weigh(h.guestPID)
 			}
-		case o.Seal:
-			sealed = true
 		case o.Signal != 0:
 			err = h.signal(o.Signal)
-		case o.Mount != nil && sealed:
+		case len(o.Mounts) > 0 && sealed:
 			err = fmt.Errorf("the sandbox is sealed")
-		case o.Mount != nil:
-			err = h.mountLate(*o.Mount, fds)
+		case len(o.Mounts) > 0:
+			err = h.mountLate(o.Mounts, fds)
 		}
+		sealed = sealed || o.Seal
 		CloseAll(fds)
 		if err != nil {
 			answer = Notice{Error: err.Error()}
@@ -68,19 +67,19 @@ func dial(port int) ([]int, error) {
 	return []int{fd}, nil
 }
 
-// mountLate opens the tree in the first namespace and attaches it in the
+// mountLate opens the trees in the first namespace and attaches them in the
 // guest's, on a thread that ends with the call.
-func (h *Helper) mountLate(b Bind, fds []int) error {
+func (h *Helper) mountLate(list []Bind, fds []int) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with us
-		done <- h.attachInGuest(b, fds)
+		done <- h.attachInGuest(list, fds)
 	}()
 	return <-done
 }
 
-func (h *Helper) attachInGuest(b Bind, fds []int) error {
-	trees, err := OpenTrees([]Bind{b}, fds)
+func (h *Helper) attachInGuest(list []Bind, fds []int) error {
+	trees, err := OpenTrees(list, fds)
 	if err != nil {
 		return err
 	}
@@ -88,11 +87,16 @@ func (h *Helper) attachInGuest(b Bind, fds []int) error {
 	if err := Enter(h.guestNS); err != nil {
 		return err
 	}
-	target := b.Target
-	if h.launcher != nil {
-		target = h.launcher.Place(target)
+	for i, b := range list {
+		target := b.Target
+		if h.launcher != nil {
+			target = h.launcher.Place(target)
+		}
+		if err := Attach(trees[i], target); err != nil {
+			return err
+		}
 	}
-	return Attach(trees[0], target)
+	return nil
 }
 
 // Enter moves the calling thread, which must be locked, to a mount namespace.
