@@ -96,7 +96,7 @@ escape: build ## hostile functions on a moln, which SANDBOX holds (ns, crun, run
 
 .PHONY: kill-short
 kill-short: build ## kill -9 under load, MOLN_KILL_ROUNDS times on each store; a power cut
-	MOLN_KILL_ROUNDS=$(MOLN_KILL_ROUNDS) $(UNSHARE) $(GO) test ./e2e -count=1 -run 'TestKill|TestPowerCut' -v -timeout 30m | grep -v '^=== '
+	MOLN_KILL_ROUNDS=$(MOLN_KILL_ROUNDS) $(UNSHARE) $(GO) test ./e2e -count=1 -parallel 5 -run 'TestKill|TestPowerCut' -v -timeout 30m | grep -v '^=== '
 
 .PHONY: kill
 kill: ## kill -9 under load, 20 times on each store

@@ -24,6 +24,7 @@ const (
 // and started again: every event whose id was answered reaches the queue of the
 // rule that wants it, and no event of the others.
 func TestKillBus(t *testing.T) {
+	t.Parallel() // with its like: most of the time it waits for a lease
 	t.Run("embedded", func(t *testing.T) { killBus(t, true, "--data-dir", t.TempDir()) })
 	t.Run("postgres", func(t *testing.T) { killBus(t, false, "--data-dir", t.TempDir(), "--store", postgres(t)) })
 }

@@ -33,6 +33,7 @@ const (
 // is configured; and everybody's destination is told: a function of the successes,
 // a bucket of the failures.
 func TestKillEvents(t *testing.T) {
+	t.Parallel() // with its like: most of the time it waits for a lease
 	t.Run("embedded", func(t *testing.T) {
 		killEvents(t, 1, "--data-dir", t.TempDir())
 	})

@@ -29,6 +29,7 @@ const (
 // every acknowledged object is told of at least once by each of them, as what it
 // is, and nothing is told of that nobody wrote.
 func TestKillNotifications(t *testing.T) {
+	t.Parallel() // with its like: most of the time it waits for a lease
 	t.Run("embedded", func(t *testing.T) {
 		killNotifications(t, true, "--data-dir", t.TempDir())
 	})

@@ -31,6 +31,7 @@ const (
 // bucket, with its version, its bytes and its ETag, its status goes from PENDING to
 // COMPLETED and is never FAILED, and nothing comes that nobody wrote.
 func TestKillReplicas(t *testing.T) {
+	t.Parallel() // with its like: most of the time it waits for a lease
 	t.Run("embedded", func(t *testing.T) {
 		killReplicas(t, true, "--data-dir", t.TempDir())
 	})

@@ -26,6 +26,7 @@ const (
 // and started again. Every message that was accepted reaches both subscribed
 // queues, the second of which gets only what its filter policy lets through.
 func TestKillTopics(t *testing.T) {
+	t.Parallel() // with its like: most of the time it waits for a lease
 	t.Run("embedded", func(t *testing.T) { killTopics(t, "--data-dir", t.TempDir()) })
 	t.Run("postgres", func(t *testing.T) { killTopics(t, "--data-dir", t.TempDir(), "--store", postgres(t)) })
 }
