@@ -12,16 +12,12 @@ import (
 	"moln.dev/moln/engine/kv/driver"
 )
 
-const (
-	// maxCommits and maxCommitBytes bound what travels together.
-	maxCommits     = 256
-	maxCommitBytes = driver.MaxBatchBytes
-)
-
 // commitCall is a commit that waits to be sent.
 type commitCall struct {
 	reads []readPoint
 	batch *driver.Batch
+	lanes laneSet
+	bytes int // of keys and values to be written
 	state atomic.Int32
 	reply chan error // has room for one
 }
@@ -54,7 +50,7 @@ func (db *DB) commit(ctx context.Context, reads []readPoint, ranges []readRange,
 	if len(ranges) > 0 || len(b.Ranges) > 0 {
 		err = db.commitWide(ctx, reads, ranges, b)
 	} else {
-		err = db.commitPoints(ctx, &commitCall{reads: reads, batch: b, reply: make(chan error, 1)})
+		err = db.commitPoints(ctx, newCommitCall(reads, b))
 	}
 	if err == nil {
 		db.watches.Wake(b)
@@ -64,16 +60,8 @@ func (db *DB) commit(ctx context.Context, reads []readPoint, ranges []readRange,
 }
 
 func (db *DB) commitPoints(ctx context.Context, call *commitCall) error {
-	queue := db.multi
-	if l := call.lanes(); len(l) == 1 {
-		queue = db.lanes[l[0]-1]
-	}
-	select {
-	case queue <- call:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-db.running.Done():
-		return driver.ErrClosed
+	if err := db.commits.add(call); err != nil {
+		return err
 	}
 	select {
 	case err := <-call.reply:
@@ -86,92 +74,44 @@ func (db *DB) commitPoints(ctx context.Context, call *commitCall) error {
 	}
 }
 
-// lanes returns the lanes of all keys, in order.
-func (c *commitCall) lanes() []int32 {
-	var ls []int32
-	for _, r := range c.reads {
-		ls = append(ls, laneOf(r.key))
+func newCommitCall(reads []readPoint, b *driver.Batch) *commitCall {
+	c := &commitCall{reads: reads, batch: b, reply: make(chan error, 1)}
+	for _, r := range reads {
+		c.lanes.read |= 1 << laneOf(r.key)
 	}
-	for _, w := range c.batch.Points {
-		ls = append(ls, laneOf(w.Key))
+	for _, w := range b.Points {
+		c.lanes.written |= 1 << laneOf(w.Key)
+		c.bytes += len(w.Key) + len(w.Value)
 	}
-	slices.Sort(ls)
-	return slices.Compact(ls)
+	return c
 }
 
-func (c *commitCall) bytes() int {
-	n := 0
-	for _, w := range c.batch.Points {
-		n += len(w.Key) + len(w.Value)
-	}
-	return n
-}
-
-// commitLoop sends the commits that wait in a queue, together.
-func (db *DB) commitLoop(queue chan *commitCall) {
-	var left []*commitCall // of the last round
+// commitLoop sends groups of commits.
+func (db *DB) commitLoop(worker int) {
 	for {
-		var calls []*commitCall
-		if len(left) > 0 {
-			calls, left = left, nil
-			select {
-			case next := <-queue:
-				calls = append(calls, drain(next, queue, maxCommits)...)
-			default:
-			}
-		} else {
-			select {
-			case first := <-queue:
-				calls = drain(first, queue, maxCommits)
-			case <-db.running.Done():
-				return
-			}
+		g := db.commits.next(worker)
+		if g == nil {
+			return
 		}
-		calls, left = together(calls)
-		db.commitTogether(calls)
+		g.calls = slices.DeleteFunc(g.calls, func(c *commitCall) bool { return !c.state.CompareAndSwap(callWaiting, callSent) })
+		db.commitTogether(g.lanes, g.calls)
 	}
 }
 
-// together chooses the calls that can be one transaction: each is validated
-// against what is stored before it, so none may touch what one before it
-// writes. The others are left for the next, in their order.
-func together(calls []*commitCall) (now, left []*commitCall) {
-	written := make(map[string]bool)
-	bytes := 0
-	for _, c := range calls {
-		bytes += c.bytes()
-		fits := len(now) == 0 || len(now) < maxCommits && bytes <= maxCommitBytes
-		if fits && !c.touches(written) {
-			now = append(now, c)
-		} else {
-			left = append(left, c)
-		}
-		// What is left behind keeps its place before those that follow.
-		for _, w := range c.batch.Points {
-			written[string(w.Key)] = true
-		}
-	}
-	return now, left
-}
-
-func (c *commitCall) touches(written map[string]bool) bool {
-	return slices.ContainsFunc(c.reads, func(r readPoint) bool { return written[string(r.key)] }) ||
-		slices.ContainsFunc(c.batch.Points, func(w driver.Write) bool { return written[string(w.Key)] })
-}
-
-// commitTogether sends calls as one transaction and replies to them.
-func (db *DB) commitTogether(calls []*commitCall) {
-	calls = slices.DeleteFunc(calls, func(c *commitCall) bool { return !c.state.CompareAndSwap(callWaiting, callSent) })
+// commitTogether sends calls as one transaction and replies to them. What the
+// server refuses for the sake of one it is asked again in halves, so that only
+// that one fails.
+func (db *DB) commitTogether(lanes laneSet, calls []*commitCall) {
 	if len(calls) == 0 {
 		return
 	}
-	var ls []int32
-	for _, c := range calls {
-		ls = append(ls, c.lanes()...)
+	refused, undone, err := db.sendTogether(lanes, arguments(calls))
+	if undone && len(calls) > 1 {
+		half := len(calls) / 2
+		db.commitTogether(lanes, calls[:half])
+		db.commitTogether(lanes, calls[half:])
+		return
 	}
-	slices.Sort(ls)
-	ls = slices.Compact(ls)
-	refused, err := db.sendTogether(ls, arguments(calls))
 	for i, c := range calls {
 		switch {
 		case err != nil:
@@ -251,22 +191,30 @@ func (id commitID) version() int64 {
 
 // Lock 0 is the gate, which range commits hold alone.
 const (
-	lockLanesSQL = `SELECT pg_advisory_xact_lock_shared($1::int4, 0), (SELECT count(pg_advisory_xact_lock($1::int4, lane)) FROM unnest($2::int4[]) AS lane)`
-	lockGateSQL  = `SELECT pg_advisory_xact_lock($1::int4, 0)`
+	lockLanesSQL = `SELECT pg_advisory_xact_lock_shared($1::int4, 0), (SELECT count(CASE
+		WHEN alone THEN pg_advisory_xact_lock($1::int4, lane) ELSE pg_advisory_xact_lock_shared($1::int4, lane) END)
+		FROM unnest($2::int4[], $3::bool[]) AS l(lane, alone))`
+	lockGateSQL = `SELECT pg_advisory_xact_lock($1::int4, 0)`
 )
 
-// sendTogether runs commitSQL, once, in one round trip.
-func (db *DB) sendTogether(ls []int32, args []any) (refused []int32, err error) {
+// sendTogether runs commitSQL, once, in one round trip. If it fails, undone is
+// whether it is known that nothing was written.
+func (db *DB) sendTogether(lanes laneSet, args []any) (refused []int32, undone bool, err error) {
+	numbers, alone := lanes.locks()
+	lost := false // an answer
 	err = db.retry(db.running, commitPatience, func(ctx context.Context) error {
 		b := &pgx.Batch{}
-		b.Queue(lockLanesSQL, db.class, ls)
+		b.Queue(lockLanesSQL, db.class, numbers, alone)
 		b.Queue(commitSQL, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&refused) })
-		return db.pool.SendBatch(ctx, b).Close()
+		err := db.pool.SendBatch(ctx, b).Close()
+		lost = lost || err != nil && temporary(err)
+		return err
 	})
 	if hasCode(err, uniqueViolation) { // an earlier try had happened after all
-		return db.outcome(args[0])
+		refused, err = db.outcome(args[0])
+		return refused, false, err
 	}
-	return refused, err
+	return refused, err != nil && !lost, err
 }
 
 const uniqueViolation = "23505"

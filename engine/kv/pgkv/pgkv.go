@@ -2,12 +2,13 @@
 // PostgreSQL, 14 or later.
 //
 // What waits at the same moment travels together: reads in one statement, and
-// commits in one transaction of one statement. Every commit holds, until it is
-// done, an advisory lock on the lane of each key that it has read or writes (a
-// key's lane is a hash of it); in there it is validated against the versions
-// it has read. Commits that read or delete ranges hold a lock that excludes
-// all others. So commits that could conflict happen one after the other, on
-// whatever node, and a transaction costs two round trips.
+// commits in one transaction of one statement, while the next ones collect.
+// Every commit holds, until it is done, an advisory lock on the lane of each
+// key that it writes, alone, or has read, with others that have (a key's lane
+// is a hash of it); in there it is validated against the versions it has read.
+// Commits that read or delete ranges hold a lock that excludes all others. So
+// commits that could conflict happen one after the other, on whatever node,
+// and a transaction costs two round trips.
 //
 // A commit whose connection breaks is sent again under the same number, which
 // it writes to a table with a unique index together with its outcome: however
@@ -40,7 +41,6 @@ const (
 	lanes = 4
 
 	readers      = 4 // statements of coalesced reads at a time
-	multiLane    = 2 // transactions of commits in several lanes at a time
 	maxConns     = 24
 	maxSnapshots = 8 // each holds a connection
 
@@ -55,8 +55,7 @@ type DB struct {
 	class int32
 
 	gets    chan *getCall
-	lanes   [lanes]chan *commitCall
-	multi   chan *commitCall
+	commits commitQueue
 	watches serial.Watches
 	news    news
 
@@ -83,7 +82,8 @@ func Open(ctx context.Context, dsn string) (driver.DB, error) {
 	snapCfg.MaxConns = maxSnapshots
 	snapCfg.MinConns = 0
 
-	db := &DB{gets: make(chan *getCall), multi: make(chan *commitCall)}
+	db := &DB{gets: make(chan *getCall)}
+	db.commits.changed.L = &db.commits.mu
 	if db.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("pgkv: %w", err)
 	}
@@ -153,12 +153,8 @@ func (db *DB) start() {
 	for range readers {
 		db.workers.Go(db.readLoop)
 	}
-	for i := range db.lanes {
-		db.lanes[i] = make(chan *commitCall)
-		db.workers.Go(func() { db.commitLoop(db.lanes[i]) })
-	}
-	for range multiLane {
-		db.workers.Go(func() { db.commitLoop(db.multi) })
+	for worker := range maxGroups {
+		db.workers.Go(func() { db.commitLoop(worker) })
 	}
 	db.workers.Go(db.publishLoop)
 	db.workers.Go(db.cleanLoop)
@@ -170,6 +166,7 @@ func (db *DB) Close() error {
 		return nil
 	}
 	db.stop()
+	db.commits.close()
 	db.workers.Wait()
 	db.snapshots.Close()
 	db.pool.Close()
@@ -195,10 +192,10 @@ func (db *DB) Watch(prefix []byte) (<-chan struct{}, func()) {
 }
 
 // laneOf returns the number of the lock for key.
-func laneOf(key []byte) int32 {
+func laneOf(key []byte) int {
 	h := fnv.New32a()
 	h.Write(key)
-	return int32(h.Sum32()%lanes) + 1
+	return int(h.Sum32()%lanes) + 1
 }
 
 const (
