@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 )
 
@@ -54,6 +55,34 @@ func (r *Resource) TagsWith(own []struct{ Key, Value string }) map[string]string
 		all[t.Key] = t.Value
 	}
 	return all
+}
+
+// TagsGone are the keys of old tags that a resource of these tags has no more.
+func (r *Resource) TagsGone(own, old []struct{ Key, Value string }) []string {
+	have := r.TagsWith(own)
+	var gone []string
+	for _, t := range old {
+		if _, ok := have[t.Key]; !ok {
+			gone = append(gone, t.Key)
+		}
+	}
+	return gone
+}
+
+// Document is the text of a property that templates give as an object or as its
+// text: a policy, a pattern, a schema. Nil: the property is not there.
+func Document(property any) (*string, error) {
+	switch v := property.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return &v, nil
+	}
+	raw, err := json.Marshal(property)
+	if err != nil {
+		return nil, err
+	}
+	return new(string(raw)), nil
 }
 
 // GeneratedName is the name CloudFormation gives a resource without one:

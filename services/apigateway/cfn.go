@@ -2,7 +2,6 @@ package apigateway
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -69,21 +68,6 @@ func gone[In, Out any](ctx context.Context, c *service.Call, op smithy.Op[In, Ou
 		return nil
 	}
 	return err
-}
-
-// document writes a JSON property as text; text is taken as it is.
-func document(v any) (*string, error) {
-	switch v := v.(type) {
-	case nil:
-		return nil, nil
-	case string:
-		return &v, nil
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return new(string(b)), nil
 }
 
 type tagProperties []struct{ Key, Value string }
@@ -200,7 +184,7 @@ type apiProperties struct {
 
 func createAPIResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*apiProperties)
-	doc, err := document(p.Policy)
+	doc, err := service.Document(p.Policy)
 	if err != nil {
 		return err
 	}
@@ -222,11 +206,11 @@ func setAPI(r *service.Resource, out *api.RestApi) {
 
 func updateAPIResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p, old := r.Properties.(*apiProperties), r.Old.(*apiProperties)
-	was, err := document(old.Policy)
+	was, err := service.Document(old.Policy)
 	if err != nil {
 		return err
 	}
-	doc, err := document(p.Policy)
+	doc, err := service.Document(p.Policy)
 	if err != nil {
 		return err
 	}
@@ -279,7 +263,7 @@ func createModelResource(ctx context.Context, c *service.Call, r *service.Resour
 	if p.Name == nil {
 		p.Name = new(strings.ReplaceAll(r.GeneratedName(128), "-", ""))
 	}
-	schema, err := document(p.Schema)
+	schema, err := service.Document(p.Schema)
 	if err != nil {
 		return err
 	}
@@ -295,7 +279,7 @@ func createModelResource(ctx context.Context, c *service.Call, r *service.Resour
 
 func updateModelResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p, old := r.Properties.(*modelProperties), r.Old.(*modelProperties)
-	schema, err := document(p.Schema)
+	schema, err := service.Document(p.Schema)
 	if err != nil {
 		return err
 	}

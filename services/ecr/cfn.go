@@ -156,18 +156,13 @@ func updateResource(ctx context.Context, c *service.Call, r *service.Resource) e
 
 func updateTags(ctx context.Context, c *service.Call, r *service.Resource, old *repositoryProperties) error {
 	resource, _ := r.Attributes["Arn"].(string)
-	want := r.Properties.(*repositoryProperties).tags(r)
-	var gone []string
-	for _, t := range old.Tags {
-		if !slices.ContainsFunc(want, func(w api.Tag) bool { return *w.Key == t.Key }) {
-			gone = append(gone, t.Key)
-		}
-	}
-	if len(gone) > 0 {
+	p := r.Properties.(*repositoryProperties)
+	if gone := r.TagsGone(p.Tags, old.Tags); len(gone) > 0 {
 		if _, err := service.Invoke(ctx, c, api.UntagResource, &api.UntagResourceInput{ResourceArn: &resource, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
+	want := p.tags(r)
 	if len(want) == 0 {
 		return nil
 	}

@@ -76,18 +76,6 @@ func resources() []service.ResourceType {
 	}
 }
 
-// textOf gives a property that may be JSON or its text.
-func textOf(v any) (*string, error) {
-	if v == nil {
-		return nil, nil
-	}
-	if s, ok := v.(string); ok {
-		return &s, nil
-	}
-	raw, err := json.Marshal(v)
-	return new(string(raw)), err
-}
-
 // ruleID is a rule's physical id: its name, with that of its bus before it where
 // that is not the default one.
 func ruleID(k ruleKey) string {
@@ -129,7 +117,7 @@ func createRuleResource(ctx context.Context, c *service.Call, r *service.Resourc
 
 func putRuleResource(ctx context.Context, c *service.Call, r *service.Resource, own []api.Tag) error {
 	p := r.Properties.(*ruleProperties)
-	pattern, err := textOf(p.EventPattern)
+	pattern, err := service.Document(p.EventPattern)
 	if err != nil {
 		return err
 	}
@@ -162,7 +150,7 @@ func updateRuleResource(ctx context.Context, c *service.Call, r *service.Resourc
 	if err := putRuleResource(ctx, c, r, nil); err != nil {
 		return err
 	}
-	if err := updateTags(ctx, c, k.arn(), p.Tags.of(r), old.Tags); err != nil {
+	if err := updateTags(ctx, c, r, k.arn(), p.Tags, old.Tags); err != nil {
 		return err
 	}
 	var gone []string
@@ -179,18 +167,13 @@ func updateRuleResource(ctx context.Context, c *service.Call, r *service.Resourc
 	return putTargetsResource(ctx, c, k, p)
 }
 
-func updateTags(ctx context.Context, c *service.Call, arn string, want []api.Tag, old tags) error {
-	var gone []string
-	for _, t := range old {
-		if !slices.ContainsFunc(want, func(w api.Tag) bool { return *w.Key == t.Key }) {
-			gone = append(gone, t.Key)
-		}
-	}
-	if len(gone) > 0 {
+func updateTags(ctx context.Context, c *service.Call, r *service.Resource, arn string, own, old tags) error {
+	if gone := r.TagsGone(own, old); len(gone) > 0 {
 		if _, err := service.Invoke(ctx, c, api.UntagResource, &api.UntagResourceInput{ResourceARN: &arn, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
+	want := own.of(r)
 	if len(want) == 0 {
 		return nil
 	}
@@ -242,7 +225,7 @@ func createBusResource(ctx context.Context, c *service.Call, r *service.Resource
 }
 
 func putBusPolicy(ctx context.Context, c *service.Call, r *service.Resource) error {
-	doc, err := textOf(r.Properties.(*busProperties).Policy)
+	doc, err := service.Document(r.Properties.(*busProperties).Policy)
 	if err != nil || doc == nil {
 		return err
 	}
@@ -265,7 +248,7 @@ func updateBusResource(ctx context.Context, c *service.Call, r *service.Resource
 		return err
 	}
 	r.Attributes = map[string]any{"Arn": *out.Arn, "Name": r.PhysicalID}
-	if err := updateTags(ctx, c, *out.Arn, p.Tags.of(r), old.Tags); err != nil {
+	if err := updateTags(ctx, c, r, *out.Arn, p.Tags, old.Tags); err != nil {
 		return err
 	}
 	if p.Policy == nil && old.Policy != nil {
@@ -348,7 +331,7 @@ func createArchiveResource(ctx context.Context, c *service.Call, r *service.Reso
 	if p.ArchiveName == nil {
 		p.ArchiveName = new(r.GeneratedName(archiveNameMax))
 	}
-	pattern, err := textOf(p.EventPattern)
+	pattern, err := service.Document(p.EventPattern)
 	if err != nil {
 		return err
 	}
@@ -365,7 +348,7 @@ func createArchiveResource(ctx context.Context, c *service.Call, r *service.Reso
 
 func updateArchiveResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*archiveProperties)
-	pattern, err := textOf(p.EventPattern)
+	pattern, err := service.Document(p.EventPattern)
 	if err != nil {
 		return err
 	}

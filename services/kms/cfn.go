@@ -2,7 +2,6 @@ package kms
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -67,18 +66,6 @@ func resources() []service.ResourceType {
 	}
 }
 
-// document is a policy as text; a template gives it as an object or as text.
-func document(v any) (*string, error) {
-	switch v := v.(type) {
-	case nil:
-		return nil, nil
-	case string:
-		return &v, nil
-	}
-	b, err := json.Marshal(v)
-	return new(string(b)), err
-}
-
 // tags are the stack's with the resource's own over them.
 func (p *keyProperties) tags(r *service.Resource) []api.Tag {
 	all := r.TagsWith(p.Tags)
@@ -91,7 +78,7 @@ func (p *keyProperties) tags(r *service.Resource) []api.Tag {
 
 func createKeyResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*keyProperties)
-	doc, err := document(p.KeyPolicy)
+	doc, err := service.Document(p.KeyPolicy)
 	if err != nil {
 		return err
 	}
@@ -139,7 +126,7 @@ func updateKeyResource(ctx context.Context, c *service.Call, r *service.Resource
 	p, old := r.Properties.(*keyProperties), r.Old.(*keyProperties)
 	id := r.PhysicalID
 	r.Attributes = map[string]any{"Arn": keyARN(c.Account, c.Region, id), "KeyId": id}
-	doc, err := document(p.KeyPolicy)
+	doc, err := service.Document(p.KeyPolicy)
 	if err != nil {
 		return err
 	}
@@ -169,18 +156,12 @@ func updateKeyResource(ctx context.Context, c *service.Call, r *service.Resource
 }
 
 func updateKeyTags(ctx context.Context, c *service.Call, r *service.Resource, p, old *keyProperties) error {
-	tags := p.tags(r)
-	var gone []string
-	for _, t := range old.Tags {
-		if !slices.ContainsFunc(tags, func(n api.Tag) bool { return *n.TagKey == t.Key }) {
-			gone = append(gone, t.Key)
-		}
-	}
-	if len(gone) > 0 {
+	if gone := r.TagsGone(p.Tags, old.Tags); len(gone) > 0 {
 		if _, err := service.Invoke(ctx, c, api.UntagResource, &api.UntagResourceInput{KeyId: &r.PhysicalID, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
+	tags := p.tags(r)
 	if len(tags) == 0 {
 		return nil
 	}
@@ -203,7 +184,7 @@ func createReplicaResource(ctx context.Context, c *service.Call, r *service.Reso
 	if err != nil {
 		return api.ErrInvalidArnException("Invalid ARN %s", p.PrimaryKeyArn)
 	}
-	doc, err := document(p.KeyPolicy)
+	doc, err := service.Document(p.KeyPolicy)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func updateGroupResource(ctx context.Context, c *service.Call, r *service.Resour
 	if smithy.Val(p.DeletionProtectionEnabled) != smithy.Val(old.DeletionProtectionEnabled) {
 		return fault.New("InvalidRequest", 400, "moln does not change DeletionProtectionEnabled of a log group that exists")
 	}
-	if err := updateTags(ctx, c, r, r.TagsWith(p.Tags), old); err != nil {
+	if err := updateTags(ctx, c, r, p, old); err != nil {
 		return err
 	}
 	if p.RetentionInDays == nil {
@@ -75,19 +75,14 @@ func updateGroupResource(ctx context.Context, c *service.Call, r *service.Resour
 	return setRetention(ctx, c, r.PhysicalID, p.RetentionInDays)
 }
 
-func updateTags(ctx context.Context, c *service.Call, r *service.Resource, tags map[string]string, old *groupProperties) error {
-	var gone []string
-	for _, t := range old.Tags {
-		if _, kept := tags[t.Key]; !kept {
-			gone = append(gone, t.Key)
-		}
-	}
+func updateTags(ctx context.Context, c *service.Call, r *service.Resource, p, old *groupProperties) error {
 	resource := groupARN(c, r.PhysicalID)
-	if len(gone) > 0 {
+	if gone := r.TagsGone(p.Tags, old.Tags); len(gone) > 0 {
 		if _, err := service.Invoke(ctx, c, api.UntagResource, &api.UntagResourceInput{ResourceArn: &resource, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
+	tags := r.TagsWith(p.Tags)
 	if len(tags) == 0 {
 		return nil
 	}

@@ -2,7 +2,6 @@ package sns
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -62,18 +61,6 @@ func resources() []service.ResourceType {
 			Create: inline(createPolicyResource), Update: inline(updatePolicyResource), Delete: inline(deletePolicyResource),
 		},
 	}
-}
-
-// text is a document as text; a template gives it as an object or as text.
-func text(v any) (string, error) {
-	if s, ok := v.(string); ok {
-		return s, nil
-	}
-	if v == nil {
-		return "", nil
-	}
-	b, err := json.Marshal(v)
-	return string(b), err
 }
 
 // attributes are the topic's, by their names in the API; those that are left out
@@ -190,18 +177,12 @@ func tagsOf(r *service.Resource, own []struct{ Key, Value string }) []api.Tag {
 }
 
 func updateTags(ctx context.Context, c *service.Call, r *service.Resource, own, old []struct{ Key, Value string }) error {
-	tags := tagsOf(r, own)
-	var gone []string
-	for _, t := range old {
-		if !slices.ContainsFunc(tags, func(n api.Tag) bool { return *n.Key == t.Key }) {
-			gone = append(gone, t.Key)
-		}
-	}
-	if len(gone) > 0 {
+	if gone := r.TagsGone(own, old); len(gone) > 0 {
 		if _, err := service.Invoke(ctx, c, api.UntagResource, &api.UntagResourceInput{ResourceArn: &r.PhysicalID, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
+	tags := tagsOf(r, own)
 	if len(tags) == 0 {
 		return nil
 	}
@@ -218,14 +199,13 @@ func deleteTopicResource(ctx context.Context, c *service.Call, r *service.Resour
 func (p *subscriptionProperties) attributes() (map[string]string, error) {
 	out := map[string]string{}
 	for name, v := range map[string]any{attrFilter: p.FilterPolicy, attrRedrive: p.RedrivePolicy, attrSubDelivery: p.DeliveryPolicy} {
-		if v == nil {
-			continue
-		}
-		s, err := text(v)
+		s, err := service.Document(v)
 		if err != nil {
 			return nil, err
 		}
-		out[name] = s
+		if s != nil {
+			out[name] = *s
+		}
 	}
 	if p.FilterPolicyScope != nil {
 		out[attrFilterScope] = *p.FilterPolicyScope
@@ -334,22 +314,22 @@ func setPolicies(ctx context.Context, c *service.Call, topics []string, document
 
 func createPolicyResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p := r.Properties.(*policyProperties)
-	document, err := text(p.PolicyDocument)
+	document, err := service.Document(p.PolicyDocument)
 	if err != nil {
 		return err
 	}
-	if document == "" || len(p.Topics) == 0 {
+	if smithy.Val(document) == "" || len(p.Topics) == 0 {
 		return invalid("Policy Error: null")
 	}
 	r.PhysicalID = r.GeneratedName(nameMax)
 	r.Attributes = map[string]any{"Id": r.PhysicalID}
-	return setPolicies(ctx, c, p.Topics, document)
+	return setPolicies(ctx, c, p.Topics, smithy.Val(document))
 }
 
 func updatePolicyResource(ctx context.Context, c *service.Call, r *service.Resource) error {
 	p, old := r.Properties.(*policyProperties), r.Old.(*policyProperties)
 	r.Attributes = map[string]any{"Id": r.PhysicalID}
-	document, err := text(p.PolicyDocument)
+	document, err := service.Document(p.PolicyDocument)
 	if err != nil {
 		return err
 	}
@@ -357,7 +337,7 @@ func updatePolicyResource(ctx context.Context, c *service.Call, r *service.Resou
 	if err := setPolicies(ctx, c, gone, ""); err != nil {
 		return err
 	}
-	return setPolicies(ctx, c, p.Topics, document)
+	return setPolicies(ctx, c, p.Topics, smithy.Val(document))
 }
 
 // deletePolicyResource gives the topics the policy back that they were born with.

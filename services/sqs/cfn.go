@@ -2,13 +2,13 @@ package sqs
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
 
 	api "moln.dev/moln/api/sqs"
 	"moln.dev/moln/aws/fault"
+	"moln.dev/moln/aws/smithy"
 	"moln.dev/moln/platform/service"
 	"moln.dev/moln/services/sqs/queue"
 )
@@ -75,27 +75,15 @@ func (p *queueProperties) attributes() (map[string]string, error) {
 	for name, doc := range map[string]any{
 		api.QueueAttributeNameRedrivePolicy: p.RedrivePolicy, api.QueueAttributeNameRedriveAllowPolicy: p.RedriveAllowPolicy,
 	} {
-		text, err := jsonText(doc)
+		text, err := service.Document(doc)
 		if err != nil {
 			return nil, err
 		}
-		if text != "" {
-			out[name] = text
+		if smithy.Val(text) != "" {
+			out[name] = *text
 		}
 	}
 	return out, nil
-}
-
-// jsonText is a document that a template has as an object or as its text.
-func jsonText(doc any) (string, error) {
-	switch doc := doc.(type) {
-	case nil:
-		return "", nil
-	case string:
-		return doc, nil
-	}
-	raw, err := json.Marshal(doc)
-	return string(raw), err
 }
 
 // generatedMax leaves room for ".fifo" in a name of 80.
@@ -165,18 +153,13 @@ func updateQueueResource(ctx context.Context, c *service.Call, r *service.Resour
 }
 
 func updateTags(ctx context.Context, c *service.Call, r *service.Resource, old *queueProperties) error {
-	want := r.TagsWith(r.Properties.(*queueProperties).Tags)
-	var gone []string
-	for _, t := range old.Tags {
-		if _, ok := want[t.Key]; !ok {
-			gone = append(gone, t.Key)
-		}
-	}
-	if len(gone) > 0 {
+	p := r.Properties.(*queueProperties)
+	if gone := r.TagsGone(p.Tags, old.Tags); len(gone) > 0 {
 		if _, err := service.Invoke(ctx, c, api.UntagQueue, &api.UntagQueueInput{QueueUrl: &r.PhysicalID, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
+	want := r.TagsWith(p.Tags)
 	if len(want) == 0 || maps.Equal(want, r.TagsWith(old.Tags)) {
 		return nil
 	}
@@ -204,12 +187,12 @@ type policyProperties struct {
 
 // setQueuePolicy makes a document a queue's policy; none removes it.
 func setQueuePolicy(ctx context.Context, c *service.Call, url string, doc any) error {
-	text, err := jsonText(doc)
+	text, err := service.Document(doc)
 	if err != nil {
 		return err
 	}
 	_, err = service.Invoke(ctx, c, api.SetQueueAttributes, &api.SetQueueAttributesInput{
-		QueueUrl: &url, Attributes: map[string]string{api.QueueAttributeNamePolicy: text},
+		QueueUrl: &url, Attributes: map[string]string{api.QueueAttributeNamePolicy: smithy.Val(text)},
 	})
 	return err
 }
