@@ -9,8 +9,9 @@
 // follows no redirects, uses no proxy of the environment, and is not for moln's own
 // connections (mail, stores), whose addresses the operator has given.
 //
-// What is always refused: link-local addresses (the metadata services of clouds),
-// multicast, and the unspecified address.
+// What is always refused: link-local addresses and others of the metadata services
+// of clouds, multicast, and the unspecified address. An IPv6 address that a gateway
+// translates is judged as the IPv4 address in it.
 package outbound
 
 import (
@@ -19,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -66,27 +68,54 @@ func Parse(name string) (Reach, error) {
 
 // Allows says whether requests may go to an address.
 func (r Reach) Allows(a netip.Addr) bool {
-	a = a.Unmap()
+	a = translated(a.Unmap())
 	switch {
 	case !a.IsValid(), a.IsUnspecified(), a.IsLinkLocalUnicast(), a.IsMulticast(), a.IsInterfaceLocalMulticast():
 		return false
-	case broadcast == a, thisNetwork.Contains(a):
+	case broadcast == a, thisNetwork.Contains(a), slices.Contains(metadata, a):
 		return false
 	case a.IsLoopback():
 		return r == Local
-	case a.IsPrivate(), shared.Contains(a):
+	case a.IsPrivate(), slices.ContainsFunc(private, func(p netip.Prefix) bool { return p.Contains(a) }):
 		return r == Local || r == Private
 	}
 	return true
 }
 
-// Networks that netip does not name: this host on this network (RFC 1122), shared
-// addresses of carriers (RFC 6598), the limited broadcast.
+// Networks that netip does not name: this host on this network (RFC 1122), the
+// limited broadcast, and what is not of the internet (RFC 6890): shared addresses
+// of carriers, those of protocols, of benchmarks, reserved ones, site-local ones,
+// and those that a gateway of one's own translates (RFC 8215).
 var (
 	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
-	shared      = netip.MustParsePrefix("100.64.0.0/10")
 	broadcast   = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	private     = []netip.Prefix{
+		netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+		netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	}
+	// metadata are services of clouds that are not at link-local addresses: AWS's
+	// by IPv6, Azure's, Oracle's, Alibaba's.
+	metadata = []netip.Addr{
+		netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("192.0.0.192"), netip.MustParseAddr("100.100.100.200"),
+	}
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")
+	sixToFour  = netip.MustParsePrefix("2002::/16")
+	compatible = netip.MustParsePrefix("::/96")
 )
+
+// translated is the IPv4 address that an IPv6 address stands for (RFC 6052, RFC
+// 3056, RFC 4291), or the address itself.
+func translated(a netip.Addr) netip.Addr {
+	b := a.As16()
+	switch {
+	case !a.Is6() || a.IsUnspecified() || a.IsLoopback():
+	case nat64.Contains(a), compatible.Contains(a):
+		return netip.AddrFrom4([4]byte(b[12:]))
+	case sixToFour.Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return a
+}
 
 // Client returns a client for requests within reach. Its requests have no timeout
 // of their own but the context's. A refused address fails with ErrRefused.

@@ -34,6 +34,24 @@ func TestAllows(t *testing.T) {
 		{"224.0.0.1", false, false, false},
 		{"ff02::1", false, false, false},
 		{"255.255.255.255", false, false, false},
+		// IPv4 in other clothes.
+		{"64:ff9b::8.8.8.8", true, true, true},
+		{"64:ff9b::169.254.169.254", false, false, false},
+		{"64:ff9b::127.0.0.1", false, false, true},
+		{"64:ff9b::10.0.0.1", false, true, true},
+		{"64:ff9b:1::10.0.0.1", false, true, true},
+		{"2002:a9fe:a9fe::1", false, false, false},
+		{"2002:7f00:1::1", false, false, true},
+		{"::127.0.0.1", false, false, true},
+		// Metadata services elsewhere, and what is not of the internet.
+		{"fd00:ec2::254", false, false, false},
+		{"168.63.129.16", false, false, false},
+		{"192.0.0.192", false, false, false},
+		{"100.100.100.200", false, false, false},
+		{"192.0.0.8", false, true, true},
+		{"198.18.0.1", false, true, true},
+		{"240.0.0.1", false, true, true},
+		{"fec0::1", false, true, true},
 	} {
 		a := netip.MustParseAddr(c.address)
 		for r, want := range map[Reach]bool{Public: c.public, Private: c.private, Local: c.local} {
