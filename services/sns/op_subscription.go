@@ -132,7 +132,14 @@ func (s *Service) confirmation(c *service.Call, t *topic, kind, text string) *me
 const tokenBytes = 128
 
 func (s *Service) putToken(tx *kv.Tx, t *topic, m *message, sub string, restore *subscription) error {
-	return tx.Put(t.place().tokenKey(m.Token), encode(token{Topic: t.Name, Subscription: sub, Expires: m.Time.Add(confirmationLife), Restore: restore}))
+	until := m.Time.Add(confirmationLife)
+	err := s.deps.Sched.EnqueueTx(tx, sched.Job{
+		Kind: expiryKind, RunAt: until, Payload: encode(expiry{Account: t.Account, Region: t.Region, Topic: t.Name, Token: contentHash(m.Token)}),
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Put(t.place().tokenKey(m.Token), encode(token{Topic: t.Name, TopicID: t.ID, Subscription: sub, Expires: until, Restore: restore}))
 }
 
 // expireLater ends what nobody has confirmed.
@@ -143,13 +150,21 @@ func (s *Service) expireLater(tx *kv.Tx, t *topic, sub string, now time.Time) er
 	})
 }
 
-type expiry struct{ Account, Region, Topic, Subscription string }
+// expiry is the end of a subscription that was not confirmed, or of a token.
+type expiry struct {
+	Account, Region, Topic string
+	Subscription           string `json:",omitempty"`
+	Token                  string `json:",omitempty"` // its hash
+}
 
 // errStays: the subscription was confirmed, or is gone.
 var errStays = errors.New("sns: nothing to expire")
 
 func (s *Service) expire(ctx context.Context, e expiry) error {
 	id := topicID{place{e.Account, e.Region}, e.Topic}
+	if e.Token != "" {
+		return s.store.db.Update(ctx, func(tx *kv.Tx) error { return tx.Delete(id.hashedTokenKey(e.Token)) })
+	}
 	err := s.store.changeTopic(ctx, id, func(tx *kv.Tx, t *topic) error {
 		sub, err := read[subscription](tx, id.subKey(e.Subscription))
 		if errors.Is(err, errAbsent) || err == nil && !sub.Pending {
@@ -195,7 +210,8 @@ type confirming struct{ signed, lock bool }
 
 // confirm does what a token is for. The token is the proof: who has it has
 // received what the endpoint was sent. It says for itself which topic it is of. It
-// may be used again until it expires; then it changes nothing.
+// may be used again until it expires; then it changes nothing. One that brings a
+// subscription back does so once: whoever ends that again means it.
 func (s *Service) confirm(ctx context.Context, p place, text string, how confirming) (string, error) {
 	k, err := get[token](ctx, s.store.db, p.tokenKey(text))
 	if errors.Is(err, errAbsent) {
@@ -210,8 +226,18 @@ func (s *Service) confirm(ctx context.Context, p place, text string, how confirm
 	id := topicID{p, k.Topic}
 	var arn string
 	err = s.store.changeTopic(ctx, id, func(tx *kv.Tx, t *topic) error {
+		if k.TopicID != t.ID {
+			return invalid("Token") // of a topic that was before
+		}
 		sub, err := read[subscription](tx, id.subKey(k.Subscription))
 		if errors.Is(err, errAbsent) && k.Restore != nil {
+			now, err := read[token](tx, p.tokenKey(text))
+			if errors.Is(err, errAbsent) || err == nil && now.Restore == nil {
+				return invalid("Token") // it was used meanwhile
+			}
+			if err != nil {
+				return err
+			}
 			have, err := subscribed(tx, t, k.Restore.Protocol, k.Restore.Endpoint)
 			if err != nil {
 				return err
@@ -219,9 +245,12 @@ func (s *Service) confirm(ctx context.Context, p place, text string, how confirm
 			if have != nil {
 				return invalid("Token") // the endpoint has subscribed anew
 			}
-			arn = k.Restore.arn()
+			if t.Confirmed+t.Pending >= t.subscriptionsMax() {
+				return api.ErrSubscriptionLimitExceededException("The topic has %d subscriptions, which is the limit.", t.subscriptionsMax())
+			}
+			arn, now.Restore = k.Restore.arn(), nil
 			t.Deleted--
-			return putSubscription(tx, t, k.Restore)
+			return errors.Join(tx.Put(p.tokenKey(text), encode(now)), putSubscription(tx, t, k.Restore))
 		}
 		if errors.Is(err, errAbsent) {
 			return invalid("Token")

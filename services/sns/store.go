@@ -50,8 +50,10 @@ func (t topicID) subs() []byte            { return tuple.Key(t.account, t.region
 func (t topicID) sequenceKey() []byte     { return tuple.Key(t.account, t.region, "q", t.name) }
 
 func (p place) tokenKey(token string) []byte {
-	return tuple.Key(p.account, p.region, "c", contentHash(token))
+	return p.hashedTokenKey(contentHash(token))
 }
+
+func (p place) hashedTokenKey(hash string) []byte { return tuple.Key(p.account, p.region, "c", hash) }
 
 func (t topicID) endpointKey(protocol, endpoint string) []byte {
 	return tuple.Key(t.account, t.region, "e", t.name, contentHash(protocol+"\n"+endpoint))
@@ -190,31 +192,44 @@ type subscribers struct {
 	topic      string
 	generation int64
 	all        []subscriber
+	byID       map[string]*subscription
 }
 
 // subscribersOf gives the confirmed subscriptions of a topic. They are shared and
 // must not be changed.
 func (s *store) subscribersOf(ctx context.Context, t *topic) ([]subscriber, error) {
+	have, err := s.subscribers(ctx, t)
+	return have.all, err
+}
+
+// subscribersByID gives the same by their ids.
+func (s *store) subscribersByID(ctx context.Context, t *topic) (map[string]*subscription, error) {
+	have, err := s.subscribers(ctx, t)
+	return have.byID, err
+}
+
+func (s *store) subscribers(ctx context.Context, t *topic) (subscribers, error) {
 	s.mu.Lock()
 	have, ok := s.subs[t.id()]
 	s.mu.Unlock()
 	if ok && have.topic == t.ID && have.generation == t.Generation {
-		return have.all, nil
+		return have, nil
 	}
 	subs, err := s.allSubscriptions(ctx, t.id())
 	if err != nil {
-		return nil, err
+		return subscribers{}, err
 	}
-	out := subscribers{topic: t.ID, generation: t.Generation}
+	out := subscribers{topic: t.ID, generation: t.Generation, byID: make(map[string]*subscription, len(subs))}
 	for i := range subs {
 		if subs[i].Pending {
 			continue
 		}
 		f, err := subs[i].checkFilter()
 		if err != nil {
-			return nil, err // it was checked when it was stored
+			return subscribers{}, err // it was checked when it was stored
 		}
 		out.all = append(out.all, subscriber{&subs[i], f})
+		out.byID[subs[i].ID] = &subs[i]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +237,7 @@ func (s *store) subscribersOf(ctx context.Context, t *topic) ([]subscriber, erro
 		clear(s.subs)
 	}
 	s.subs[t.id()] = out
-	return out.all, nil
+	return out, nil
 }
 
 func (s *store) allSubscriptions(ctx context.Context, id topicID) ([]subscription, error) {
@@ -311,7 +326,9 @@ func (s *store) changeSubscription(ctx context.Context, id topicID, sub string, 
 // token is what a confirmation's token stands for.
 type token struct {
 	Topic, Subscription string // the topic's name
-	Expires             time.Time
+	// TopicID tells the topic from a later one of the name.
+	TopicID string
+	Expires time.Time
 	// Restore is the subscription that the token brings back.
 	Restore *subscription `json:",omitempty"`
 }

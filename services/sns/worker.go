@@ -35,6 +35,7 @@ const (
 	deadAttemptsMax  = 60 // a dead-letter queue that does not take a letter for hours loses it
 	jobLease         = 20 * time.Second
 	handOverMax      = 64 // deliveries that one transaction queues
+	handOverBytesMax = 8 << 20
 	lineMessagesPage = 32
 )
 
@@ -157,7 +158,11 @@ func (s *Service) runFanOut(ctx context.Context, r sched.Run) error {
 // handOver queues jobs, a few in each transaction: each carries its message.
 func (s *Service) handOver(ctx context.Context, jobs []sched.Job) error {
 	for len(jobs) > 0 {
-		n := min(len(jobs), handOverMax)
+		n, size := 0, 0
+		for n < min(len(jobs), handOverMax) && (n == 0 || size+len(jobs[n].Payload) <= handOverBytesMax) {
+			size += len(jobs[n].Payload)
+			n++
+		}
 		some := jobs[:n]
 		jobs = jobs[n:]
 		err := s.store.db.Update(ctx, func(tx *kv.Tx) error {
@@ -186,13 +191,9 @@ func (s *Service) targets(ctx context.Context, topicARN string, ids []string) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := s.store.subscribersOf(ctx, t)
+	by, err := s.store.subscribersByID(ctx, t)
 	if err != nil {
 		return nil, nil, err
-	}
-	by := make(map[string]*subscription, len(all))
-	for _, sub := range all {
-		by[sub.ID] = sub.subscription
 	}
 	var out []*subscription
 	for _, name := range ids {
