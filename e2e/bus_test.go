@@ -56,12 +56,16 @@ func killBus(t *testing.T, advances bool, args ...string) {
 		if advances {
 			c.advance(t, time.Minute)
 		}
-		for _, id := range c.drainEvents(t, queue) {
-			if wanted, known := accepted[id]; known && !wanted {
-				t.Errorf("%s passed the rule", id)
+		c.drain(t, queue, func(body string) {
+			var e struct{ ID string }
+			if err := json.Unmarshal([]byte(body), &e); err != nil {
+				t.Errorf("%v: %s", err, body)
 			}
-			delete(missing, id)
-		}
+			if wanted, known := accepted[e.ID]; known && !wanted {
+				t.Errorf("%s passed the rule", e.ID)
+			}
+			delete(missing, e.ID)
+		})
 		if time.Now().After(deadline) || t.Failed() {
 			t.Fatalf("%v after the last death %d of %d events are missing\n%s", busEnd, len(missing), len(accepted), p.stderr)
 		}
@@ -88,64 +92,26 @@ func (c *client) makeBus(t *testing.T) string {
 func putUntilKilled(t *testing.T, p *process, after time.Duration, accepted map[string]bool) {
 	t.Helper()
 	c := newClient(p.endpoint)
-	dead := make(chan struct{})
 	var mu sync.Mutex
-	var putters sync.WaitGroup
-	for range busPutters {
-		putters.Go(func() {
-			for {
-				select {
-				case <-dead:
-					return
-				default:
-				}
-				var entries []fields
-				for n := range busBatch {
-					entries = append(entries, fields{"EventBusName": "b", "Source": "s", "DetailType": "t", "Detail": fmt.Sprintf(`{"n":%d}`, n)})
-				}
-				var out struct{ Entries []struct{ EventId string } }
-				a, err := c.target(t.Context(), "events", "AWSEvents.PutEvents", fields{"Entries": entries}, &out)
-				if err != nil {
-					continue // nobody knows
-				}
-				if err := a.err(); err != nil {
-					t.Errorf("put: %v", err)
-					return
-				}
-				mu.Lock()
-				for n, e := range out.Entries {
-					accepted[e.EventId] = n > 0
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	time.Sleep(after) // the moment of death is the test's input
-	p.kill()
-	close(dead)
-	putters.Wait()
-}
-
-// drainEvents takes what is in a queue, and gives the ids of the events.
-func (c *client) drainEvents(t *testing.T, queue string) (ids []string) {
-	t.Helper()
-	for {
-		var got struct {
-			Messages []struct{ Body, ReceiptHandle string }
-		}
-		succeeded(t)(c.target(t.Context(), "sqs", "AmazonSQS.ReceiveMessage", fields{"QueueUrl": queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1, "VisibilityTimeout": 3600}, &got))
-		if len(got.Messages) == 0 {
-			return ids
-		}
+	allUntilKilled(p, busPutters, after, func(int, int) bool {
 		var entries []fields
-		for i, m := range got.Messages {
-			var e struct{ ID string }
-			if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
-				t.Errorf("%v: %s", err, m.Body)
-			}
-			ids = append(ids, e.ID)
-			entries = append(entries, fields{"Id": fmt.Sprint(i), "ReceiptHandle": m.ReceiptHandle})
+		for n := range busBatch {
+			entries = append(entries, fields{"EventBusName": "b", "Source": "s", "DetailType": "t", "Detail": fmt.Sprintf(`{"n":%d}`, n)})
 		}
-		succeeded(t)(c.target(t.Context(), "sqs", "AmazonSQS.DeleteMessageBatch", fields{"QueueUrl": queue, "Entries": entries}, nil))
-	}
+		var out struct{ Entries []struct{ EventId string } }
+		a, err := c.target(t.Context(), "events", "AWSEvents.PutEvents", fields{"Entries": entries}, &out)
+		if err != nil {
+			return true // nobody knows
+		}
+		if err := a.err(); err != nil {
+			t.Errorf("put: %v", err)
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for n, e := range out.Entries {
+			accepted[e.EventId] = n > 0
+		}
+		return true
+	})
 }

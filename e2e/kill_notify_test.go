@@ -64,7 +64,7 @@ func killNotifications(t *testing.T, advances bool, args ...string) {
 			c.advance(t, time.Minute)
 		}
 		for queue, keys := range told {
-			all.drain(t, c, queue, keys)
+			c.drain(t, queueURL(c, queue), func(body string) { all.noted(t, queue, body, keys) })
 		}
 		missing := all.untold(told)
 		if missing == "" || t.Failed() {
@@ -144,27 +144,6 @@ func (c *client) makeNotified(t *testing.T) {
 		"<TopicConfiguration><Topic>"+topic+"</Topic><Event>s3:ObjectCreated:Put</Event></TopicConfiguration>"+
 		"<QueueConfiguration><Id>in-parts</Id><Queue>arn:aws:sqs"+ownArn+partsQueue+"</Queue><Event>s3:ObjectCreated:CompleteMultipartUpload</Event></QueueConfiguration>"+
 		"<EventBridgeConfiguration></EventBridgeConfiguration></NotificationConfiguration>")))
-}
-
-// drain takes what is in a queue, and notes the keys that it tells of.
-func (u *uploads) drain(t *testing.T, c *client, queue string, keys map[string]bool) {
-	t.Helper()
-	address := c.endpoint + "/000000000000/" + queue
-	for !t.Failed() {
-		var got struct {
-			Messages []struct{ Body, ReceiptHandle string }
-		}
-		succeeded(t)(c.target(t.Context(), "sqs", "AmazonSQS.ReceiveMessage", map[string]any{"QueueUrl": address, "MaxNumberOfMessages": 10, "VisibilityTimeout": 3600}, &got))
-		if len(got.Messages) == 0 {
-			return
-		}
-		var entries []map[string]string
-		for i, m := range got.Messages {
-			u.noted(t, queue, m.Body, keys)
-			entries = append(entries, map[string]string{"Id": fmt.Sprint(i), "ReceiptHandle": m.ReceiptHandle})
-		}
-		succeeded(t)(c.target(t.Context(), "sqs", "AmazonSQS.DeleteMessageBatch", map[string]any{"QueueUrl": address, "Entries": entries}, nil))
-	}
 }
 
 // noted checks one message against what was uploaded.

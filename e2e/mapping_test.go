@@ -75,36 +75,32 @@ func mappingThroughKill(t *testing.T, args ...string) {
 	var count atomic.Int64
 	next := make([]int, mappingWriters)
 	for range mappingDeaths {
-		ctx, cancel := context.WithCancel(t.Context())
-		var all sync.WaitGroup
-		for w := range mappingWriters {
-			all.Go(func() {
-				for ctx.Err() == nil {
-					id, n := fmt.Sprintf("w%d", w), next[w]
-					next[w]++
-					a, err := c.target(ctx, "dynamodb", "DynamoDB_20120810.PutItem", fields{
-						"TableName": mappingSource, "Item": fields{"id": fields{"S": id}, "n": fields{"N": fmt.Sprint(n)}},
-					}, nil)
-					if err != nil {
-						return
-					}
-					if err := a.err(); err != nil {
-						t.Error(err)
-						return
-					}
-					written.Store(fmt.Sprintf("%s#%d", id, n), true)
-					count.Add(1)
-				}
-			})
-		}
-		time.Sleep(300*time.Millisecond + time.Duration(rand.Int64N(int64(time.Second))))
-		p.kill()
-		cancel()
-		all.Wait()
+		allUntilKilled(p, mappingWriters, beforeDeath(), func(w, _ int) bool {
+			id, n := fmt.Sprintf("w%d", w), next[w]
+			next[w]++
+			a, err := c.target(t.Context(), "dynamodb", "DynamoDB_20120810.PutItem", fields{
+				"TableName": mappingSource, "Item": fields{"id": fields{"S": id}, "n": fields{"N": fmt.Sprint(n)}},
+			}, nil)
+			if err != nil {
+				return false
+			}
+			if err := a.err(); err != nil {
+				t.Error(err)
+				return false
+			}
+			written.Store(fmt.Sprintf("%s#%d", id, n), true)
+			count.Add(1)
+			return true
+		})
 		p = start(t, args...)
 		c = newClient(p.endpoint)
 	}
 	awaitSeen(t, p, c, &written, count.Load())
+}
+
+// beforeDeath is how long mappings are written to before the process dies.
+func beforeDeath() time.Duration {
+	return 300*time.Millisecond + time.Duration(rand.Int64N(int64(time.Second)))
 }
 
 // awaitSeen waits until the function has been given all that was acknowledged.

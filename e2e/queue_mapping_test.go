@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
@@ -54,30 +52,21 @@ func queueMappingThroughKill(t *testing.T, args ...string) {
 	var count atomic.Int64
 	next := make([]int, letterWriters)
 	for range mappingDeaths {
-		ctx, cancel := context.WithCancel(t.Context())
-		var all sync.WaitGroup
-		for w := range letterWriters {
-			all.Go(func() {
-				for ctx.Err() == nil {
-					body := fmt.Sprintf("w%d#%d", w, next[w])
-					next[w]++
-					a, err := c.target(ctx, "sqs", "AmazonSQS.SendMessage", fields{"QueueUrl": queue, "MessageBody": body}, nil)
-					if err != nil {
-						return
-					}
-					if err := a.err(); err != nil {
-						t.Error(err)
-						return
-					}
-					written.Store(body, true)
-					count.Add(1)
-				}
-			})
-		}
-		time.Sleep(300*time.Millisecond + time.Duration(rand.Int64N(int64(time.Second))))
-		p.kill()
-		cancel()
-		all.Wait()
+		allUntilKilled(p, letterWriters, beforeDeath(), func(w, _ int) bool {
+			body := fmt.Sprintf("w%d#%d", w, next[w])
+			next[w]++
+			a, err := c.target(t.Context(), "sqs", "AmazonSQS.SendMessage", fields{"QueueUrl": queue, "MessageBody": body}, nil)
+			if err != nil {
+				return false
+			}
+			if err := a.err(); err != nil {
+				t.Error(err)
+				return false
+			}
+			written.Store(body, true)
+			count.Add(1)
+			return true
+		})
 		p = start(t, args...)
 		c = newClient(p.endpoint)
 	}

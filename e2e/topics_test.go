@@ -60,13 +60,17 @@ func killTopics(t *testing.T, args ...string) {
 	deadline := time.Now().Add(topicEnd)
 	for queue, ids := range missing {
 		for len(ids) > 0 {
-			for _, id := range c.drain(t, queue) {
-				if isEven, known := accepted[id]; known && queue == even && !isEven {
-					t.Errorf("%s passed the filter", id)
+			c.drain(t, queue, func(body string) {
+				var m struct{ Message string }
+				if err := json.Unmarshal([]byte(body), &m); err != nil {
+					t.Errorf("%v: %s", err, body)
 				}
-				delete(ids, id)
-			}
-			if time.Now().After(deadline) {
+				if isEven, known := accepted[m.Message]; known && queue == even && !isEven {
+					t.Errorf("%s passed the filter", m.Message)
+				}
+				delete(ids, m.Message)
+			})
+			if time.Now().After(deadline) || t.Failed() {
 				t.Fatalf("%v after the last death %d of %d messages are missing in %s\n%s", topicEnd, len(ids), len(accepted), queue, p.stderr)
 			}
 		}
@@ -74,42 +78,28 @@ func killTopics(t *testing.T, args ...string) {
 }
 
 // publishUntilKilled publishes and kills the process under it.
-func publishUntilKilled(t *testing.T, p *process, topic string, round int, after time.Duration, accepted map[string]bool) {
+func publishUntilKilled(t *testing.T, p *process, topic string, death int, after time.Duration, accepted map[string]bool) {
 	t.Helper()
 	c := newClient(p.endpoint)
-	dead := make(chan struct{})
 	var mu sync.Mutex
-	var publishers sync.WaitGroup
-	for n := range topicPublishers {
-		publishers.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-dead:
-					return
-				default:
-				}
-				id := fmt.Sprintf("r%d-p%d-%d", round, n, i)
-				a, err := c.sns(t, url.Values{
-					"Action": {"Publish"}, "TopicArn": {topic}, "Message": {id},
-					"MessageAttributes.entry.1.Name": {"even"}, "MessageAttributes.entry.1.Value.DataType": {"String"}, "MessageAttributes.entry.1.Value.StringValue": {fmt.Sprint(i%2 == 0)},
-				})
-				if err != nil {
-					continue // nobody knows
-				}
-				if err := a.err(); err != nil {
-					t.Errorf("publish %s: %v", id, err)
-					return
-				}
-				mu.Lock()
-				accepted[id] = i%2 == 0
-				mu.Unlock()
-			}
+	allUntilKilled(p, topicPublishers, after, func(n, i int) bool {
+		id := fmt.Sprintf("r%d-p%d-%d", death, n, i)
+		a, err := c.sns(t, url.Values{
+			"Action": {"Publish"}, "TopicArn": {topic}, "Message": {id},
+			"MessageAttributes.entry.1.Name": {"even"}, "MessageAttributes.entry.1.Value.DataType": {"String"}, "MessageAttributes.entry.1.Value.StringValue": {fmt.Sprint(i%2 == 0)},
 		})
-	}
-	time.Sleep(after) // the moment of death is the test's input
-	p.kill()
-	close(dead)
-	publishers.Wait()
+		if err != nil {
+			return true // nobody knows
+		}
+		if err := a.err(); err != nil {
+			t.Errorf("publish %s: %v", id, err)
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		accepted[id] = i%2 == 0
+		return true
+	})
 }
 
 func (c *client) sns(t *testing.T, in url.Values) (answer, error) {
@@ -147,29 +137,4 @@ func (c *client) subscribeQueue(t *testing.T, topic, name, filter string) string
 	}
 	must(c.sns(t, in))
 	return queue.QueueUrl
-}
-
-// drain takes messages out of a queue and gives what they say.
-func (c *client) drain(t *testing.T, queue string) []string {
-	t.Helper()
-	must := succeeded(t)
-	var got struct {
-		Messages []struct{ Body, ReceiptHandle string }
-	}
-	must(c.target(t.Context(), "sqs", "AmazonSQS.ReceiveMessage", fields{"QueueUrl": queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1}, &got))
-	if len(got.Messages) == 0 {
-		return nil
-	}
-	var ids []string
-	entries := make([]fields, len(got.Messages))
-	for i, m := range got.Messages {
-		var body struct{ Message string }
-		if err := json.Unmarshal([]byte(m.Body), &body); err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, body.Message)
-		entries[i] = fields{"Id": fmt.Sprint(i), "ReceiptHandle": m.ReceiptHandle}
-	}
-	must(c.target(t.Context(), "sqs", "AmazonSQS.DeleteMessageBatch", fields{"QueueUrl": queue, "Entries": entries}, nil))
-	return ids
 }
