@@ -2,7 +2,6 @@ import concurrent.futures
 import json
 import time
 
-
 from harness import ACCOUNT, ENDPOINT, REGION, client, equal, refused, test, unique
 
 

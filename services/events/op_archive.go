@@ -106,16 +106,24 @@ func (s *Service) describeArchive(ctx context.Context, c *service.Call, in *api.
 	}, nil
 }
 
-func (s *Service) listArchives(ctx context.Context, c *service.Call, in *api.ListArchivesInput) (*api.ListArchivesOutput, error) {
-	p := placeOf(c)
+// oneFilter refuses lists that are asked for by more than one filter.
+func oneFilter(operation string, filters ...*string) error {
 	given := 0
-	for _, is := range []bool{in.NamePrefix != nil, in.EventSourceArn != nil, in.State != nil} {
-		if is {
+	for _, f := range filters {
+		if f != nil {
 			given++
 		}
 	}
 	if given > 1 {
-		return nil, invalid("At most one filter is allowed for ListArchives. Use either : State, EventSourceArn, or NamePrefix.")
+		return invalid("At most one filter is allowed for %s. Use either : State, EventSourceArn, or NamePrefix.", operation)
+	}
+	return nil
+}
+
+func (s *Service) listArchives(ctx context.Context, c *service.Call, in *api.ListArchivesInput) (*api.ListArchivesOutput, error) {
+	p := placeOf(c)
+	if err := oneFilter("ListArchives", in.NamePrefix, in.EventSourceArn, in.State); err != nil {
+		return nil, err
 	}
 	if in.EventSourceArn != nil {
 		from, ok := sourceBus(p, *in.EventSourceArn)

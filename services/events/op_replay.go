@@ -128,14 +128,8 @@ func (s *Service) describeReplay(ctx context.Context, c *service.Call, in *api.D
 
 func (s *Service) listReplays(ctx context.Context, c *service.Call, in *api.ListReplaysInput) (*api.ListReplaysOutput, error) {
 	p := placeOf(c)
-	given := 0
-	for _, is := range []bool{in.NamePrefix != nil, in.EventSourceArn != nil, in.State != nil} {
-		if is {
-			given++
-		}
-	}
-	if given > 1 {
-		return nil, invalid("At most one filter is allowed for ListReplays. Use either : State, EventSourceArn, or NamePrefix.")
+	if err := oneFilter("ListReplays", in.NamePrefix, in.EventSourceArn, in.State); err != nil {
+		return nil, err
 	}
 	list, err := page[replay](ctx, s.store.db, p.key("p"), smithy.Val(in.NamePrefix), smithy.Val(in.NextToken), 0)
 	if err != nil {

@@ -231,26 +231,8 @@ func (s *Service) confirm(ctx context.Context, p place, text string, how confirm
 		}
 		sub, err := read[subscription](tx, id.subKey(k.Subscription))
 		if errors.Is(err, errAbsent) && k.Restore != nil {
-			now, err := read[token](tx, p.tokenKey(text))
-			if errors.Is(err, errAbsent) || err == nil && now.Restore == nil {
-				return invalid("Token") // it was used meanwhile
-			}
-			if err != nil {
-				return err
-			}
-			have, err := subscribed(tx, t, k.Restore.Protocol, k.Restore.Endpoint)
-			if err != nil {
-				return err
-			}
-			if have != nil {
-				return invalid("Token") // the endpoint has subscribed anew
-			}
-			if t.Confirmed+t.Pending >= t.subscriptionsMax() {
-				return api.ErrSubscriptionLimitExceededException("The topic has %d subscriptions, which is the limit.", t.subscriptionsMax())
-			}
-			arn, now.Restore = k.Restore.arn(), nil
-			t.Deleted--
-			return errors.Join(tx.Put(p.tokenKey(text), encode(now)), putSubscription(tx, t, k.Restore))
+			arn = k.Restore.arn()
+			return restore(tx, t, p.tokenKey(text))
 		}
 		if errors.Is(err, errAbsent) {
 			return invalid("Token")
@@ -272,6 +254,31 @@ func (s *Service) confirm(ctx context.Context, p place, text string, how confirm
 		return "", invalid("Token")
 	}
 	return arn, err
+}
+
+// restore brings the subscription back that the token at a key is for.
+func restore(tx *kv.Tx, t *topic, at []byte) error {
+	now, err := read[token](tx, at)
+	if errors.Is(err, errAbsent) || err == nil && now.Restore == nil {
+		return invalid("Token") // it was used meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	sub := now.Restore
+	have, err := subscribed(tx, t, sub.Protocol, sub.Endpoint)
+	if err != nil {
+		return err
+	}
+	if have != nil {
+		return invalid("Token") // the endpoint has subscribed anew
+	}
+	if t.Confirmed+t.Pending >= t.subscriptionsMax() {
+		return api.ErrSubscriptionLimitExceededException("The topic has %d subscriptions, which is the limit.", t.subscriptionsMax())
+	}
+	now.Restore = nil
+	t.Deleted--
+	return errors.Join(tx.Put(at, encode(now)), putSubscription(tx, t, sub))
 }
 
 func (s *Service) unsubscribe(ctx context.Context, c *service.Call, in *api.UnsubscribeInput) (*api.UnsubscribeOutput, error) {
