@@ -159,7 +159,8 @@ func (g *Given) check(name string) error {
 		return fmt.Errorf("%s.maxDelayTarget must be between 1 and %d", name, delaySecondsMax)
 	case p.NumNoDelayRetries < 0, p.NumMinDelayRetries < 0, p.NumMaxDelayRetries < 0:
 		return fmt.Errorf("%s: numbers of retries must not be negative", name)
-	case p.NumNoDelayRetries+p.NumMinDelayRetries+p.NumMaxDelayRetries > p.NumRetries:
+	case max(p.NumNoDelayRetries, p.NumMinDelayRetries, p.NumMaxDelayRetries) > p.NumRetries, // so that the sum is none beyond all numbers
+		p.NumNoDelayRetries+p.NumMinDelayRetries+p.NumMaxDelayRetries > p.NumRetries:
 		return fmt.Errorf("%s.numRetries must be greater than or equal to the sum of numMinDelayRetries, numNoDelayRetries and numMaxDelayRetries", name)
 	case !slices.Contains([]string{linear, arithmetic, geometric, exponential}, p.BackoffFunction):
 		return fmt.Errorf("%s.backoffFunction must be one of linear, arithmetic, geometric, exponential", name)

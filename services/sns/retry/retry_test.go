@@ -113,3 +113,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Numbers whose sum is beyond all numbers are too many.
+func TestRetriesBeyondNumbers(t *testing.T) {
+	text := `{"healthyRetryPolicy":{"numRetries":3,"numNoDelayRetries":9223372036854775807,"numMinDelayRetries":9223372036854775807}}`
+	if p, err := ParseSubscriptionPolicy(text); err == nil {
+		t.Errorf("%+v is taken", p)
+	}
+}

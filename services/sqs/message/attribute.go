@@ -85,7 +85,7 @@ func checkValue(name string, v api.MessageAttributeValue) error {
 		return queue.Invalid("Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, base)
 	case base == typeNumber && !numberForm.MatchString(*v.StringValue):
 		return queue.Invalid("Can't cast the value of message (user) attribute '%s' to a number.", name)
-	case base == typeString && !isText(*v.StringValue):
+	case base == typeString && !isText(*v.StringValue), !isText(full):
 		return queue.Invalid(badText)
 	}
 	return nil

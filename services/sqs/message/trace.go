@@ -26,6 +26,9 @@ func Trace(all map[string]api.MessageSystemAttributeValue) (header, digest strin
 		if text(v.DataType) != typeString || text(v.StringValue) == "" || v.BinaryValue != nil {
 			return "", "", queue.Invalid("Message (system) attribute '%s' must contain a non-empty value of type '%s'.", name, typeString)
 		}
+		if !isText(*v.StringValue) {
+			return "", "", queue.Invalid(badText)
+		}
 		as[name] = api.MessageAttributeValue{DataType: v.DataType, StringValue: v.StringValue}
 		header = *v.StringValue
 	}
