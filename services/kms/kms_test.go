@@ -134,6 +134,10 @@ func TestRSAEncryption(t *testing.T) {
 		if string(dec.Plaintext) != "hi" {
 			t.Errorf("%q", dec.Plaintext)
 		}
+		// As a number it is the same without a zero at its beginning.
+		for enc.CiphertextBlob[0] != 0 {
+			enc = must(t, h.call(), api.Encrypt, &api.EncryptInput{KeyId: k.KeyId, Plaintext: []byte("hi"), EncryptionAlgorithm: &algorithm})
+		}
 		fails(t, h.call(), api.Decrypt, &api.DecryptInput{KeyId: k.KeyId, CiphertextBlob: enc.CiphertextBlob[1:], EncryptionAlgorithm: &algorithm}, "InvalidCiphertextException", "")
 	}
 	fails(t, h.call(), api.Encrypt, &api.EncryptInput{KeyId: k.KeyId, Plaintext: make([]byte, 191), EncryptionAlgorithm: new("RSAES_OAEP_SHA_256")},

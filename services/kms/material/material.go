@@ -172,11 +172,7 @@ func (s *Spec) DecryptRSA(material []byte, algorithm string, blob []byte) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	plain, err := rsa.DecryptOAEP(oaepHash(algorithm), nil, key, blob, nil)
-	if err != nil {
-		return nil, ErrDoesNotVerify
-	}
-	return plain, nil
+	return oaep(oaepHash(algorithm), key, blob)
 }
 
 func oaepHash(algorithm string) hash.Hash {

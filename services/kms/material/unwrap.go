@@ -42,7 +42,12 @@ func Unwrap(wrapping []byte, algorithm string, blob []byte) ([]byte, error) {
 	return unwrapAES(kek, blob[key.Size():])
 }
 
+// oaep decrypts what is as long as the key: one of 256 begins with a zero,
+// which is a part of it (RFC 8017, 7.1.2).
 func oaep(h hash.Hash, key *rsa.PrivateKey, blob []byte) ([]byte, error) {
+	if len(blob) != key.Size() {
+		return nil, ErrDoesNotVerify
+	}
 	plain, err := rsa.DecryptOAEP(h, nil, key, blob, nil)
 	if err != nil {
 		return nil, ErrDoesNotVerify
