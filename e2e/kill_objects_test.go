@@ -37,12 +37,7 @@ var uploadBytes = [...]int{10, 3000, 20_000, 60_000, 300_000}
 // with its bytes and the checksum that was acknowledged; what else is listed can
 // be read whole, and was being written; and a scrub finds nothing wrong.
 func TestKillObjects(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) {
-		killUploads(t, "--data-dir", t.TempDir())
-	})
-	t.Run("postgres", func(t *testing.T) {
-		killUploads(t, "--data-dir", t.TempDir(), "--store", postgres(t))
-	})
+	onEachStore(t, killUploads)
 }
 
 func killUploads(t *testing.T, args ...string) {

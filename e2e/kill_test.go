@@ -39,12 +39,7 @@ const (
 // there, with the content of the last acknowledged write or of one that was in
 // flight, and nothing else.
 func TestKill(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) {
-		killRounds(t, "--data-dir", t.TempDir())
-	})
-	t.Run("postgres", func(t *testing.T) {
-		killRounds(t, "--data-dir", t.TempDir(), "--store", postgres(t))
-	})
+	onEachStore(t, killRounds)
 }
 
 // postgres starts a private server. Where tests must not be skipped, its
@@ -215,4 +210,12 @@ func report(t *testing.T, round int, after, restart time.Duration, diaries []*di
 		writes[d.kind.name] += d.writes
 	}
 	t.Logf("round %d: killed after %v, acknowledged %v, ready again after %v", round, after.Round(time.Millisecond), writes, restart.Round(time.Millisecond))
+}
+
+// onEachStore runs a test with the arguments of a moln that keeps its state beside
+// itself, and of one that keeps it in a PostgreSQL of its own.
+func onEachStore(t *testing.T, run func(t *testing.T, args ...string)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) { run(t, "--data-dir", t.TempDir()) })
+	t.Run("postgres", func(t *testing.T) { run(t, "--data-dir", t.TempDir(), "--store", postgres(t)) })
 }

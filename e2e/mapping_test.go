@@ -59,12 +59,7 @@ exports.handler = async (event) => {
 // to a function, while moln is ended with SIGKILL and started again. The function
 // must have been given every version of every item that was acknowledged.
 func TestMappingThroughKill(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) {
-		mappingThroughKill(t, "--data-dir", t.TempDir())
-	})
-	t.Run("postgres", func(t *testing.T) {
-		mappingThroughKill(t, "--data-dir", t.TempDir(), "--store", postgres(t))
-	})
+	onEachStore(t, mappingThroughKill)
 }
 
 func mappingThroughKill(t *testing.T, args ...string) {

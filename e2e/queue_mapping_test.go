@@ -36,12 +36,7 @@ exports.handler = async (event) => {
 // must have processed every message that was acknowledged, also those that it
 // fails on at first.
 func TestQueueMappingThroughKill(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) {
-		queueMappingThroughKill(t, "--data-dir", t.TempDir())
-	})
-	t.Run("postgres", func(t *testing.T) {
-		queueMappingThroughKill(t, "--data-dir", t.TempDir(), "--store", postgres(t))
-	})
+	onEachStore(t, queueMappingThroughKill)
 }
 
 func queueMappingThroughKill(t *testing.T, args ...string) {

@@ -29,12 +29,7 @@ const (
 // be the history of the items: every record's old image is the new image of the
 // record before it of the same item, and the last images are the table.
 func TestStreamThroughKill(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) {
-		streamThroughKill(t, "--data-dir", t.TempDir())
-	})
-	t.Run("postgres", func(t *testing.T) {
-		streamThroughKill(t, "--data-dir", t.TempDir(), "--store", postgres(t))
-	})
+	onEachStore(t, streamThroughKill)
 }
 
 const streamTable = "streamed"

@@ -27,8 +27,7 @@ const (
 // queues, the second of which gets only what its filter policy lets through.
 func TestKillTopics(t *testing.T) {
 	t.Parallel() // with its like: most of the time it waits for a lease
-	t.Run("embedded", func(t *testing.T) { killTopics(t, "--data-dir", t.TempDir()) })
-	t.Run("postgres", func(t *testing.T) { killTopics(t, "--data-dir", t.TempDir(), "--store", postgres(t)) })
+	onEachStore(t, killTopics)
 }
 
 func killTopics(t *testing.T, args ...string) {
